@@ -1,0 +1,1 @@
+"""Understudy, second half: train and compare video classifiers with and without synthetic clips."""
