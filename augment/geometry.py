@@ -1,7 +1,7 @@
 """Rotations, rigid transforms, and the pinhole camera: pure functions, any leading batch shape.
 
 Rotation functions take and give torch tensors (roma does the work; double precision in, double out). ``transform_points``,
-``project`` and ``invert_transform`` use only operators that NumPy arrays and torch tensors share, and return what they are given.
+``project`` and ``invert_transform`` use only operators that NumPy arrays and torch tensors share, and return the kind they get.
 """
 
 from __future__ import annotations
