@@ -1,0 +1,1 @@
+"""Filming: looks, rasterizers, compositing, and the layers of a clip."""

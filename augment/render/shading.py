@@ -1,0 +1,103 @@
+"""Light on a surface: one Lambert model, in linear light, shared by every rasterizer so that their pictures agree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+
+from augment.types import Light
+
+AMBIENT = 0.35
+"""Default share of light that comes from everywhere; the hemisphere above gives more of it than the floor below."""
+DEFAULT_LIGHTS: tuple[Light, ...] = (
+    Light(kind="directional", position=np.array([0.35, 0.85, 0.4]), color=np.ones(3), intensity=0.75),
+)
+"""What shines where a scene names no light: one soft ceiling light, a little to the front."""
+
+
+def srgb_to_linear(srgb: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Decode sRGB in 0..1 (IEC 61966-2-1 curve) to linear light."""
+    srgb = np.asarray(srgb, np.float32)
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Encode linear light as sRGB in 0..1; values outside are clipped."""
+    linear = np.clip(np.asarray(linear, np.float32), 0.0, 1.0)
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
+
+
+def shoulder(linear: Float[np.ndarray, "*n"], knee: float = 0.7) -> Float[np.ndarray, "*n"]:
+    """Roll bright light off towards 1 as a camera does: the identity below ``knee``, smooth above, never over 1."""
+    over = np.maximum(linear - knee, 0.0)
+    return np.minimum(linear, knee) + (1 - knee) * (1 - np.exp(-over / (1 - knee)))
+
+
+def irradiance(
+    points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], lights: Sequence[Light], ambient: float = AMBIENT
+) -> Float[np.ndarray, "n 3"]:
+    """Light that falls on surface points: hemispheric ambient plus every light's Lambert term.
+
+    Args:
+        points: World, metres. Shape (n, 3).
+        normals: Unit, world. Shape (n, 3).
+        lights: A point light gives ``intensity * (3 m / distance)^2``, a directional one ``intensity``.
+        ambient: Light from everywhere; surfaces that face down get half of what those that face up get.
+    Returns:
+        Linear RGB; 1 shows a white surface as white. Shape (n, 3).
+    """
+    total = (ambient * (0.75 + 0.25 * normals[:, 1]))[:, None] * np.ones(3, np.float32)
+    for light in lights:
+        total = total + direct(points, normals, light)[:, None] * (light.color * light.intensity).astype(np.float32)
+    return total
+
+
+def direct(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], light: Light) -> Float[np.ndarray, "n"]:
+    """One light's cosine and distance term for unit intensity, with the terminator softened (lamps are not points)."""
+    if light.kind == "directional":
+        towards = np.broadcast_to(light.position / np.linalg.norm(light.position), points.shape)
+        falloff = 1.0
+    elif light.kind == "point":
+        towards = light.position - points
+        squared = np.maximum((towards**2).sum(1), 0.25)
+        towards = towards / np.sqrt(squared)[:, None]
+        falloff = 9.0 / squared
+    else:
+        raise ValueError(f"Light.kind {light.kind!r}; expected one of: point, directional")
+    cosine = (normals * towards).sum(1)
+    wrap = 0.15
+    return (np.maximum(cosine + wrap, 0.0) / (1 + wrap) * falloff).astype(np.float32)
+
+
+def shade_vertices(
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    colors: Int[np.ndarray, "v 3"],
+    lights: Sequence[Light] | None,
+    ambient: float = AMBIENT,
+) -> Float[np.ndarray, "v 3"]:
+    """Lit vertex colours, sRGB in 0..1, from sRGB surface colours (0..255). ``lights=None`` means ``DEFAULT_LIGHTS``."""
+    normals = vertex_normals(vertices, faces)
+    light = irradiance(vertices.astype(np.float32), normals, DEFAULT_LIGHTS if lights is None else lights, ambient)
+    return linear_to_srgb(shoulder(srgb_to_linear(np.asarray(colors, np.float32) / 255) * light))
+
+
+def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
+    """Unit vertex normals, area-weighted over the faces around; outward where faces turn counter-clockwise."""
+    corners = vertices[faces].astype(np.float32)
+    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = _incidence(faces.tobytes(), faces.dtype.str, len(vertices)) @ area
+    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _incidence(faces: bytes, dtype: str, vertex_count: int) -> csr_array:
+    """Sparse (v, f) matrix that sums over the faces at a vertex; the same mesh comes back every frame."""
+    index = np.frombuffer(faces, dtype).reshape(-1, 3)
+    face_of_corner = np.repeat(np.arange(len(index)), 3)
+    ones = np.ones(index.size, np.float32)
+    return csr_array((ones, (index.ravel(), face_of_corner)), shape=(vertex_count, len(index)))
