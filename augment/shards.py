@@ -1,0 +1,207 @@
+"""Shards: WebDataset tars of labelled clips; write, read, manifest.
+
+A sample is a plain dict ``{"__key__": str, "mp4": bytes, "json": bytes, "npz": bytes, ...}`` (see ``sample.SCHEMA``); a shard
+is a tar of them, members of one sample adjacent and named ``KEY.ext``. Stock ``webdataset`` reads it with ``.decode()``. The
+manifest is written last: a folder without one is unfinished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .sample import SCHEMA, Sample, canonical_json, clip_to_sample, decode_sample, require_key, sample_to_clip
+
+__all__ = [
+    "SCHEMA", "Sample", "ShardRecord", "canonical_json", "clip_to_sample", "decode_sample", "read_manifest", "read_shard",
+    "read_shards", "sample_to_clip", "shard_paths", "write_manifest", "write_shard",
+]  # fmt: skip
+
+MANIFEST = "manifest.json"
+"""Written last; it vouches for every shard by its digest."""
+INDEX = "index.json"
+"""``wids`` random-access index (shard url, samples, size, md5)."""
+SHARD_NAME = "clips-{:06d}.tar"
+FORMAT = "understudy-shards-1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardRecord:
+    """What the manifest says of one shard."""
+
+    name: str
+    samples: int
+    bytes: int
+    sha256: str
+    md5: str
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRecord:
+    """Write one tar: to a temporary name, fsync, rename. The same samples give the same bytes.
+
+    Raises:
+        OSError: If the disk refuses; the temporary file is removed and the message names the path.
+        ValueError: For a bad or repeated key.
+    """
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    seen: set[str] = set()
+    try:
+        with open(temporary, "wb") as stream:
+            with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+                for sample in samples:
+                    key = require_key(sample["__key__"])
+                    if key in seen:
+                        raise ValueError(f"{path}: two samples are called {key!r}")
+                    seen.add(key)
+                    for member in sorted(name for name in sample if not name.startswith("__")):
+                        info = tarfile.TarInfo(f"{key}.{member}")
+                        info.size, info.mtime, info.mode = len(sample[member]), 0, 0o644
+                        tar.addfile(info, io.BytesIO(sample[member]))
+            stream.flush()
+            os.fsync(stream.fileno())
+        record = describe_shard(temporary, name=path.name, samples=len(seen))
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write the shard: {error.strerror or error}", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return record
+
+
+def describe_shard(path: Path, *, name: str, samples: int) -> ShardRecord:
+    """Digests and size of a file on disk."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 20):
+            sha256.update(block)
+            md5.update(block)
+    return ShardRecord(name=name, samples=samples, bytes=path.stat().st_size, sha256=sha256.hexdigest(), md5=md5.hexdigest())
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a small file: temporary name, fsync, rename."""
+    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    try:
+        with open(temporary, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, f"cannot write: {error.strerror or error}", str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_manifest(folder: Path, records: Iterable[ShardRecord], **details: Any) -> dict[str, Any]:
+    """Write the random-access index and, last of all, the manifest. ``details`` (recipe digest, rejections, ...) go in too."""
+    records = sorted(records, key=lambda record: record.name)
+    shardlist = [{"url": r.name, "nsamples": r.samples, "filesize": r.bytes, "md5sum": r.md5} for r in records]
+    name = str(details.get("name", folder.name))
+    index = {"__kind__": "wids-shard-index-v1", "wids_version": 1, "name": name, "shardlist": shardlist}
+    write_atomic(folder / INDEX, canonical_json(index))
+    shards = [{"name": r.name, "samples": r.samples, "bytes": r.bytes, "sha256": r.sha256} for r in records]
+    manifest = {"format": FORMAT, "shards": shards, "samples": sum(r.samples for r in records), **details}
+    write_atomic(folder / MANIFEST, canonical_json(manifest))
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a finished folder.
+
+    Raises:
+        ValueError: If there is none (unfinished) or it is of another format.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        raise ValueError(f"{folder}: no {MANIFEST}: unfinished; run the same `augment generate` again to finish it")
+    try:
+        manifest = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); run the same `augment generate` again") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
+        raise ValueError(f"{path}: expected format {FORMAT!r}, found {found!r}")
+    return manifest
+
+
+def read_shard(path: Path, *, decode: bool = True, members: tuple[str, ...] | None = None) -> Iterator[Sample]:
+    """The samples of one tar, in order.
+
+    Args:
+        path: A ``.tar``.
+        decode: ``mp4`` to (t, h, w, 3) uint8, ``json`` to dict, ``npz`` to dict of arrays; otherwise bytes.
+        members: Only these are read (and decoded); all by default. ``("json",)`` lists labels without touching video.
+    Raises:
+        ValueError: If it is not a readable tar.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            sample: Sample = {}
+            for info in tar:
+                if not info.isfile():
+                    continue
+                key, _, member = info.name.partition(".")
+                if sample and key != sample["__key__"]:
+                    yield decode_sample(sample) if decode else sample
+                    sample = {}
+                sample["__key__"] = key
+                if members is None or member in members:
+                    stream = tar.extractfile(info)
+                    assert stream is not None
+                    sample[member] = stream.read()
+            if sample:
+                yield decode_sample(sample) if decode else sample
+    except tarfile.TarError as error:
+        raise ValueError(f"{path}: not a readable tar ({error})") from error
+
+
+def shard_paths(source: Path) -> list[Path]:
+    """The tars of a finished folder in the manifest's order, or the one tar given."""
+    if source.is_dir():
+        return [source / shard["name"] for shard in read_manifest(source)["shards"]]
+    return [source]
+
+
+def read_shards(source: Path, *, decode: bool = True, members: tuple[str, ...] | None = None) -> Iterator[Sample]:
+    """The samples of a folder of shards, or of one tar. See ``read_shard``."""
+    for path in shard_paths(source):
+        yield from read_shard(path, decode=decode, members=members)
+
+
+def samples_at(path: Path, offsets: Iterable[tuple[str, int, int]]) -> Sample:
+    """Read members by (member, offset, size), as ``member_offsets`` lists them: random access without scanning."""
+    with open(path, "rb") as stream:
+        sample: Sample = {}
+        for member, offset, size in offsets:
+            stream.seek(offset)
+            sample[member] = stream.read(size)
+    return sample
+
+
+def member_offsets(path: Path) -> dict[str, list[tuple[str, int, int]]]:
+    """Where each sample's members lie in a tar: key to [(member, offset, size)]."""
+    offsets: dict[str, list[tuple[str, int, int]]] = {}
+    with tarfile.open(path, "r:") as tar:
+        for info in tar:
+            key, _, member = info.name.partition(".")
+            offsets.setdefault(key, []).append((member, info.offset_data, info.size))
+    return offsets

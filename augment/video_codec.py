@@ -1,0 +1,104 @@
+"""Frames to mp4 bytes and back, through PyAV: single-threaded, so the same frames always give the same bytes."""
+
+from __future__ import annotations
+
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from jaxtyping import UInt8
+
+DEFAULT_CRF = 18
+"""x264's constant rate factor; 18 looks the same as the source to most people."""
+
+
+def encode_video(frames: UInt8[np.ndarray, "t h w 3"], *, fps: float, crf: int = DEFAULT_CRF) -> bytes:
+    """Encode RGB frames as H.264 in mp4 (yuv420p).
+
+    Args:
+        frames: RGB, at least one frame; height and width must be even (yuv420p halves them). Shape (t, h, w, 3).
+        fps: Frames a second; kept exactly for rates with a denominator of at most 1001.
+        crf: Quality, 0 (best) .. 51.
+    Returns:
+        The mp4 file's bytes.
+    Raises:
+        ValueError: If the frames are not (t, h, w, 3) uint8, there are none, or a side is odd.
+    """
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or not len(frames):
+        raise ValueError(f"encode_video: expected frames (t>0, h, w, 3) uint8, found {frames.shape} {frames.dtype}")
+    if frames.shape[1] % 2 or frames.shape[2] % 2:
+        raise ValueError(f"encode_video: height and width must be even, found {frames.shape[1]}x{frames.shape[2]}; crop")
+    return _encode(frames, "rgb24", "yuv420p", fps, {"crf": str(crf), "preset": "medium"})
+
+
+def encode_mask(mask: UInt8[np.ndarray, "t h w"], *, fps: float) -> bytes:
+    """Encode a mask losslessly (H.264 qp 0); its values are the luma plane itself, so ``decode_mask`` gives them back exactly.
+
+    Raises:
+        ValueError: If a side is odd.
+    """
+    if mask.dtype != np.uint8 or mask.ndim != 3 or mask.shape[1] % 2 or mask.shape[2] % 2 or not len(mask):
+        raise ValueError(f"encode_mask: expected (t>0, even h, even w) uint8, found {mask.shape} {mask.dtype}")
+    grey = np.full((len(mask), mask.shape[1] // 2, mask.shape[2]), 128, np.uint8)
+    # A yuv420p array holds luma above both chroma planes: handing it over as such avoids any range conversion.
+    planes = np.concatenate([mask, grey], axis=1)
+    return _encode(planes, "yuv420p", "yuv420p", fps, {"qp": "0", "preset": "medium", "profile": "high444"}, mask.shape[1])
+
+
+def _encode(
+    frames: np.ndarray, source_format: str, stored_format: str, fps: float, options: dict[str, str], height: int = 0
+) -> bytes:
+    import av
+    from av.video.stream import VideoStream
+
+    buffer = io.BytesIO()
+    # An in-memory file cannot be re-read for faststart. bitexact keeps the muxer's version and any date out of the file.
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        stream = cast(VideoStream, container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001)))
+        stream.height, stream.width = height or int(frames.shape[1]), int(frames.shape[2])
+        stream.pix_fmt = stored_format
+        # No B-frames: the first timestamp is 0 and every reader counts the same frames.
+        stream.options = {**options, "bf": "0", "threads": "1"}
+        stream.codec_context.thread_count = 1
+        stream.codec_context.gop_size = 24
+        for picture in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format=source_format)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def decode_mask(source: bytes | Path) -> UInt8[np.ndarray, "t h w"]:
+    """What ``encode_mask`` was given."""
+    planes, _ = decode_video(source, pixel_format="yuv420p")
+    return planes[:, : planes.shape[1] * 2 // 3]
+
+
+def decode_video(source: bytes | Path, *, pixel_format: str = "rgb24") -> tuple[np.ndarray, float]:
+    """Decode all frames of a video.
+
+    Args:
+        source: The file's bytes, or its path.
+        pixel_format: ``rgb24`` gives (t, h, w, 3); any other format PyAV can turn into an array.
+    Returns:
+        Frames, uint8; and frames a second.
+    Raises:
+        ValueError: If it is not a decodable video or has no frame.
+    """
+    import av
+
+    name = str(source) if isinstance(source, Path) else f"video of {len(source)} bytes"
+    try:
+        with av.open(str(source) if isinstance(source, Path) else io.BytesIO(source)) as container:
+            if not container.streams.video:
+                raise ValueError(f"{name}: no video stream in it")
+            stream = container.streams.video[0]
+            rate = stream.average_rate or stream.guessed_rate
+            frames = [frame.to_ndarray(format=pixel_format) for frame in container.decode(stream)]
+    except av.FFmpegError as error:
+        raise ValueError(f"{name}: not a decodable video ({error})") from error
+    if not frames or rate is None:
+        raise ValueError(f"{name}: no frame could be decoded")
+    return np.stack(frames), float(rate)
