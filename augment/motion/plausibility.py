@@ -1,0 +1,39 @@
+"""How physically wrong a motion is: plain measures on joints or vertices, to be reported or gated elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from .contacts import FOOT_JOINTS
+
+
+def foot_skate(joints: Float[np.ndarray, "t 24 3"], contacts: Float[np.ndarray, "t 4"], fps: float) -> float:
+    """Mean horizontal speed of the feet while they are said to stand, metres a second; 0 where nothing ever stands.
+
+    A frame-to-frame step counts where the foot is in contact at both of its ends.
+    """
+    feet = np.asarray(joints, np.float64)[:, FOOT_JOINTS]
+    standing = np.minimum(contacts[:-1], contacts[1:])
+    total = float(standing.sum())
+    if total == 0:
+        return 0.0
+    speed = np.linalg.norm(np.diff(feet[..., [0, 2]], axis=0), axis=-1) * fps
+    return float((speed * standing).sum() / total)
+
+
+def floor_penetration(points: Float[np.ndarray, "t n 3"]) -> float:
+    """Mean over frames of how deep the lowest point lies below the floor (y = 0), metres."""
+    return float(np.maximum(-np.asarray(points)[..., 1].min(axis=1), 0.0).mean())
+
+
+def floor_float(points: Float[np.ndarray, "t n 3"], tolerance: float = 0.03) -> float:
+    """Share of frames in which nothing comes within ``tolerance`` metres of the floor (jumps count: compare like with like)."""
+    return float((np.asarray(points)[..., 1].min(axis=1) > tolerance).mean())
+
+
+def jitter(joints: Float[np.ndarray, "t j 3"], fps: float) -> float:
+    """Mean magnitude of the joints' jerk (third difference), metres / s^3; 0 for fewer than four frames."""
+    if len(joints) < 4:
+        return 0.0
+    return float(np.linalg.norm(np.diff(np.asarray(joints, np.float64), n=3, axis=0), axis=-1).mean() * fps**3)

@@ -1,0 +1,76 @@
+"""A motion at another rate, or a stretch of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import roma
+import torch
+
+from ..types import Motion, Segment
+
+
+def resample(motion: Motion, fps: float) -> Motion:
+    """The same movement at another rate: rotations by slerp, translation linearly. Segments are in seconds and stay.
+
+    Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the start in place.
+
+    Raises:
+        ValueError: If ``fps`` is not positive.
+    """
+    if not fps > 0:
+        raise ValueError(f"resample {motion.name!r}: expected fps > 0, found {fps}")
+    if fps == motion.fps:
+        return motion
+    last = len(motion) - 1
+    n_frames = int(np.floor(last * fps / motion.fps + 1e-6)) + 1
+    at = np.minimum(np.arange(n_frames) * (motion.fps / fps), last)
+    low = np.minimum(np.floor(at + 1e-9).astype(int), max(last - 1, 0))
+    high = np.minimum(low + 1, last)
+    weight = at - low
+    poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1).astype(np.float64)
+    turned = _slerp(poses[low], poses[high], weight).astype(motion.body_pose.dtype)
+    transl = motion.transl[low] + (motion.transl[high] - motion.transl[low]) * weight[:, None]
+    return replace(
+        motion,
+        global_orient=turned[:, 0],
+        body_pose=turned[:, 1:],
+        transl=transl.astype(motion.transl.dtype),
+        fps=float(fps),
+    )
+
+
+def crop(motion: Motion, start_sec: float, end_sec: float) -> Motion:
+    """The frames with ``start_sec`` <= time < ``end_sec``; segments are cut and shifted alongside.
+
+    Raises:
+        ValueError: If no frame lies within.
+    """
+    start = max(int(np.ceil(start_sec * motion.fps - 1e-6)), 0)
+    end = min(int(np.ceil(end_sec * motion.fps - 1e-6)), len(motion))
+    if end <= start:
+        raise ValueError(
+            f"crop {motion.name!r}: expected a stretch within 0 .. {motion.seconds:.3f} s, found {start_sec} .. {end_sec} s"
+        )
+    offset, length = start / motion.fps, (end - start) / motion.fps
+    segments = tuple(
+        Segment(label=each.label, start_sec=max(each.start_sec - offset, 0.0), end_sec=min(each.end_sec - offset, length))
+        for each in motion.segments
+        if each.end_sec - offset > 1e-9 and each.start_sec - offset < length - 1e-9
+    )
+    return replace(
+        motion,
+        global_orient=motion.global_orient[start:end],
+        body_pose=motion.body_pose[start:end],
+        transl=motion.transl[start:end],
+        segments=segments,
+    )
+
+
+def _slerp(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Rotation vectors (t, j, 3) between two, the shorter way round; ``weight`` (t,) in 0 .. 1."""
+    start = roma.rotvec_to_rotmat(torch.from_numpy(first))
+    turn = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ roma.rotvec_to_rotmat(torch.from_numpy(second)))
+    part = roma.rotvec_to_rotmat(turn * torch.from_numpy(weight)[:, None, None])
+    return roma.rotmat_to_rotvec(start @ part).numpy()
