@@ -1,0 +1,154 @@
+"""Scenes on disk: ``scene.json`` (camera, floor, surfaces, lights, digests), ``plate.png``, ``depth.npz``, ``mesh.glb``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ..sample import canonical_json, npz_arrays, npz_bytes
+from ..shards import write_atomic
+from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
+
+FORMAT = "understudy-scene-1"
+SCENE_FILE = "scene.json"
+
+
+def save_scene(scene: Scene, folder: Path) -> str:
+    """Write a scene; ``scene.json``, which vouches for the other files by digest, goes last.
+
+    Args:
+        scene: Any scene.
+        folder: Made if absent; files of an older scene in it are replaced.
+    Returns:
+        SHA-256 of ``scene.json``, which stands for the whole scene.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    encoded, png = cv2.imencode(".png", cv2.cvtColor(scene.plate, cv2.COLOR_RGB2BGR))
+    assert encoded
+    files = {"plate.png": png.tobytes(), "depth.npz": npz_bytes({"depth": scene.depth}, compress=True)}
+    if scene.mesh is not None:
+        files["mesh.glb"] = mesh_to_glb(scene.mesh)
+    for name, data in files.items():
+        write_atomic(folder / name, data)
+    if scene.mesh is None:
+        (folder / "mesh.glb").unlink(missing_ok=True)
+    camera = scene.camera
+    description = {
+        "format": FORMAT,
+        "name": scene.name,
+        "camera": {
+            "K": camera.K, "T_world_camera": camera.T_world_camera, "width": camera.width, "height": camera.height,
+        },
+        "floor": scene.floor,
+        "surfaces": [_fields(surface) for surface in scene.surfaces],
+        "obstacles": [_fields(obstacle) for obstacle in scene.obstacles],
+        "lights": [_fields(light) for light in scene.lights],
+        "provenance": scene.provenance,
+        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+    }  # fmt: skip
+    data = canonical_json(description)
+    write_atomic(folder / SCENE_FILE, data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def load_scene(folder: Path) -> Scene:
+    """Read a scene back, checking every file against its digest.
+
+    Raises:
+        ValueError: If ``scene.json`` is absent or of another format, or a file is missing or changed; the message names it.
+    """
+    description = _read_description(folder)
+    files = {}
+    for name, digest in description["sha256"].items():
+        path = folder / name
+        if not path.exists():
+            raise ValueError(f"{path}: missing, though {SCENE_FILE} lists it; make the scene again")
+        files[name] = path.read_bytes()
+        if hashlib.sha256(files[name]).hexdigest() != digest:
+            raise ValueError(f"{path}: changed since {SCENE_FILE} was written (its digest differs); make the scene again")
+    try:
+        camera = description["camera"]
+        plate = cv2.imdecode(np.frombuffer(files["plate.png"], np.uint8), cv2.IMREAD_COLOR)
+        assert plate is not None
+        return Scene(
+            name=description["name"],
+            camera=Camera(
+                K=np.array(camera["K"], float),
+                T_world_camera=np.array(camera["T_world_camera"], float),
+                width=camera["width"],
+                height=camera["height"],
+            ),
+            plate=cv2.cvtColor(plate, cv2.COLOR_BGR2RGB),
+            depth=npz_arrays(files["depth.npz"])["depth"],
+            floor=np.array(description["floor"], float).reshape(-1, 2),
+            surfaces=tuple(
+                Surface(**(row | {"center": np.array(row["center"], float), "size": tuple(row["size"])}))
+                for row in description["surfaces"]
+            ),
+            obstacles=tuple(
+                Obstacle(**(row | {"center": np.array(row["center"], float), "size": np.array(row["size"], float)}))
+                for row in description["obstacles"]
+            ),
+            lights=tuple(
+                Light(**(row | {"position": np.array(row["position"], float), "color": np.array(row["color"], float)}))
+                for row in description["lights"]
+            ),
+            mesh=glb_to_mesh(files["mesh.glb"]) if "mesh.glb" in files else None,
+            provenance=description["provenance"],
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder / SCENE_FILE}: a field is missing or unknown ({error}); make the scene again") from error
+
+
+def scene_digest(folder: Path) -> str:
+    """SHA-256 of ``scene.json``; as it holds the other files' digests, it stands for the whole scene."""
+    _read_description(folder)
+    return hashlib.sha256((folder / SCENE_FILE).read_bytes()).hexdigest()
+
+
+def mesh_to_glb(mesh: SceneMesh) -> bytes:
+    """A binary glTF with vertex colours; the same mesh gives the same bytes."""
+    import trimesh
+
+    colors = np.concatenate([mesh.colors, np.full((len(mesh.colors), 1), 255, np.uint8)], axis=1)
+    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colors, process=False)
+    data = trimesh.Scene({"room": shape}).export(file_type="glb")
+    assert isinstance(data, bytes)
+    return data
+
+
+def glb_to_mesh(data: bytes) -> SceneMesh:
+    """Read a mesh that ``mesh_to_glb`` wrote (positions come back as float32, as glTF keeps them)."""
+    import io
+
+    import trimesh
+
+    shape: Any = trimesh.load(io.BytesIO(data), file_type="glb", force="mesh", process=False)
+    return SceneMesh(
+        vertices=np.asarray(shape.vertices, float),
+        faces=np.asarray(shape.faces, np.int64),
+        colors=np.asarray(shape.visual.vertex_colors, np.uint8)[:, :3],
+    )
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / SCENE_FILE
+    if not path.exists():
+        raise ValueError(f"{path}: no such file; make a scene with `augment scenes room` or `augment scenes video`")
+    try:
+        description = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error})") from error
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        found = description.get("format") if isinstance(description, dict) else type(description).__name__
+        raise ValueError(f"{path}: expected format {FORMAT!r}, found {found!r}")
+    return description
+
+
+def _fields(item: Surface | Obstacle | Light) -> dict[str, Any]:
+    return {name: getattr(item, name) for name in item.__slots__}
