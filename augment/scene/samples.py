@@ -1,0 +1,88 @@
+"""Frames sampled evenly from videos of one fixed camera, kept on disk, with the pixels that are free of the found person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from ..sources.mediapipe import LANDMARK, Keypoints
+from ..sources.video import probe, read_frames
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """Sampled frames of all videos, on disk, with what is free of people in each."""
+
+    frames: np.memmap
+    """(n, h, w, 3) u8, RGB."""
+    free: np.memmap
+    """(n, h, w) bool."""
+    video: np.ndarray
+    """(n,) which video a frame is from."""
+
+
+def sample_videos(
+    videos: Sequence[Path], keypoints: Sequence[Keypoints] | None, folder: Path, *, max_frames: int, trust_undetected: bool
+) -> Samples:
+    """Decode evenly spaced frames of every video to files in ``folder``, with their person-free pixels."""
+    infos = [probe(video) for video in videos]
+    sizes = {(info.width, info.height) for info in infos}
+    if len(sizes) != 1:
+        raise ValueError(f"the videos differ in size ({sorted(sizes)}); a scene is made from videos of ONE fixed camera")
+    ((width, height),) = sizes
+    picked = _pick_frames([info.frames for info in infos], keypoints, max_frames, trust_undetected)
+    total = sum(map(len, picked))
+    if not total:
+        raise ValueError("the detector found nobody in the frames of these videos; nothing to sample (see trust_undetected)")
+    frames = np.memmap(folder / "frames", np.uint8, "w+", shape=(total, height, width, 3))
+    free = np.memmap(folder / "free", bool, "w+", shape=(total, height, width))
+    row = 0
+    for number, (video, indices) in enumerate(zip(videos, picked, strict=True)):
+        for index, frame in read_frames(video, indices) if len(indices) else ():
+            frames[row] = frame
+            free[row] = True if keypoints is None else ~person_mask(keypoints[number], index, height, width)
+            row += 1
+    return Samples(frames=frames, free=free, video=np.repeat(np.arange(len(videos)), [len(p) for p in picked]))
+
+
+def _pick_frames(
+    lengths: list[int], keypoints: Sequence[Keypoints] | None, max_frames: int, trust_undetected: bool
+) -> list[np.ndarray]:
+    share = max(4, max_frames // len(lengths))
+    picked = []
+    for number, length in enumerate(lengths):
+        usable = np.arange(length)
+        if keypoints is not None and not trust_undetected:
+            usable = np.flatnonzero(keypoints[number].found[:length])
+        picked.append(usable[np.unique(np.linspace(0, len(usable) - 1, min(share, len(usable))).round().astype(int))])
+    return picked
+
+
+def person_mask(keypoints: Keypoints, index: int, height: int, width: int, *, reach: int = 2) -> Bool[np.ndarray, "h w"]:
+    """Pixels the person may cover in a frame: the convex hull of the landmarks nearby in time, widened by body and head.
+
+    Landmarks lie inside the body and the topmost ones on the face, so the hull is widened by a tenth of the body's extent
+    and a disc is put over the head. ``reach`` neighbouring frames on both sides are joined in, against jitter.
+    """
+    import cv2
+
+    covered = np.zeros((height, width), np.uint8)
+    for i in range(max(0, index - reach), min(len(keypoints), index + reach + 1)):
+        if not keypoints.found[i]:
+            continue
+        points = keypoints.landmarks2d[i, :, :2]
+        points = np.clip(points, [-width, -height], [2 * width, 2 * height])
+        extent = float(np.linalg.norm(np.ptp(points, axis=0)))
+        hull = cv2.convexHull(points.astype(np.float32)).round().astype(np.int32)
+        radius = int(np.clip(0.1 * extent, 6, 0.12 * max(height, width)))
+        cv2.fillConvexPoly(covered, hull, 1)
+        cv2.polylines(covered, [hull], True, 1, 2 * radius)
+        ears = points[[LANDMARK["left_ear"], LANDMARK["right_ear"]]].mean(axis=0)
+        shoulders = points[[LANDMARK["left_shoulder"], LANDMARK["right_shoulder"]]].mean(axis=0)
+        head = ears + 0.5 * (ears - shoulders)
+        cv2.circle(covered, head.round().astype(int).tolist(), int(0.7 * np.linalg.norm(ears - shoulders)) + radius // 2, 1, -1)
+    return covered.astype(bool)
