@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from augment.types import Camera, Light
 
-from .shading import AMBIENT, shade_vertices
+from .shading import AMBIENT, DEFAULT_LIGHTS, shade_vertices
 from .software import NEAR
 
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -52,7 +52,7 @@ class EglRasterizer:
         colors: UInt8[np.ndarray, "v 3"],
         camera: Camera,
         *,
-        lights: Sequence[Light] | None = None,
+        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
         ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:

@@ -12,7 +12,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from augment.types import Camera, Light
 
 from .egl import EglRasterizer
-from .shading import AMBIENT
+from .shading import AMBIENT, DEFAULT_LIGHTS
 from .software import SoftwareRasterizer
 
 GL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
@@ -34,7 +34,7 @@ class Rasterizer(Protocol):
         colors: UInt8[np.ndarray, "v 3"],
         camera: Camera,
         *,
-        lights: Sequence[Light] | None = None,
+        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
         ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
@@ -45,7 +45,7 @@ class Rasterizer(Protocol):
             faces: Counter-clockwise seen from the front. Shape (f, 3).
             colors: Surface colours before lighting, sRGB. Shape (v, 3).
             camera: ``T_world_camera`` must be one (4, 4).
-            lights: What shines; None for one soft ceiling light.
+            lights: What shines; None draws the colours as they are (they are lit already).
             ambient: Light from everywhere, see ``shading.irradiance``.
             cull: Leave out triangles seen from behind.
         Returns:

@@ -45,17 +45,28 @@ def render_room(
     Returns:
         plate (h, w, 3) sRGB, black where there is no room; depth (h, w), metres, 0 = nothing there.
     """
+    fine = camera.scaled_to(camera.height * supersample, camera.width * supersample)
+    picture, depth = draw_lit(mesh, fine, lights, ambient=ambient, shadows=shadows)
+    picture = picture.reshape(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
+    plate = np.rint(linear_to_srgb(picture) * 255).astype(np.uint8)
+    if supersample > 1:
+        depth, _ = rasterize(mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 0)), camera)
+    return plate, depth
+
+
+def draw_lit(
+    mesh: SceneMesh, camera: Camera, lights: Sequence[Light], *, ambient: float = AMBIENT, shadows: bool = True
+) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+    """Linear picture and depth of a flat-shaded mesh, one sample a pixel, lit at every pixel."""
     corners = mesh.vertices[mesh.faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     # Flat shading: every triangle gets corners of its own, which carry its normal.
     soup, faces = corners.reshape(-1, 3), np.arange(len(corners) * 3).reshape(-1, 3)
     albedo = srgb_to_linear(mesh.colors[mesh.faces].reshape(-1, 3) / 255)
-    attributes = np.concatenate([albedo, np.repeat(normals, 3, axis=0)], axis=1)
-    fine = camera.scaled_to(camera.height * supersample, camera.width * supersample)
-    depth, values = rasterize(soup, faces, attributes, fine)
+    depth, values = rasterize(soup, faces, np.concatenate([albedo, np.repeat(normals, 3, axis=0)], axis=1), camera)
     seen = depth > 0
-    points = unproject(pixel_grid(fine.height, fine.width)[seen], depth[seen], fine.K)
+    points = unproject(pixel_grid(camera.height, camera.width)[seen], depth[seen], camera.K)
     points = transform_points(camera.T_world_camera, points).astype(np.float32)
     albedo, normals = values[seen][:, :3], values[seen][:, 3:]
     light = irradiance(points, normals, (), ambient)
@@ -64,13 +75,9 @@ def render_room(
         if shadows:
             lit = lit * _visible(lamp, points, normals, mesh)
         light = light + lit[:, None] * (lamp.color * lamp.intensity)
-    picture = np.zeros((fine.height, fine.width, 3), np.float32)
+    picture = np.zeros((camera.height, camera.width, 3), np.float32)
     picture[seen] = shoulder(albedo * light)
-    picture = picture.reshape(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
-    plate = np.rint(linear_to_srgb(picture) * 255).astype(np.uint8)
-    if supersample > 1:
-        depth, _ = rasterize(soup, faces, attributes[:, :0], camera)
-    return plate, depth
+    return picture, depth
 
 
 def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], mesh: SceneMesh) -> np.ndarray:

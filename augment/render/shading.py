@@ -80,10 +80,12 @@ def shade_vertices(
     lights: Sequence[Light] | None,
     ambient: float = AMBIENT,
 ) -> Float[np.ndarray, "v 3"]:
-    """Lit vertex colours, sRGB in 0..1, from sRGB surface colours (0..255). ``lights=None`` means ``DEFAULT_LIGHTS``."""
-    normals = vertex_normals(vertices, faces)
-    light = irradiance(vertices.astype(np.float32), normals, DEFAULT_LIGHTS if lights is None else lights, ambient)
-    return linear_to_srgb(shoulder(srgb_to_linear(np.asarray(colors, np.float32) / 255) * light))
+    """Lit vertex colours, sRGB in 0..1, from sRGB surface colours (0..255); ``lights=None`` leaves the colours as they are."""
+    surface = np.asarray(colors, np.float32) / 255
+    if lights is None:
+        return surface
+    light = irradiance(vertices.astype(np.float32), vertex_normals(vertices, faces), lights, ambient)
+    return linear_to_srgb(shoulder(srgb_to_linear(surface) * light))
 
 
 def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 from augment.geometry import invert_transform, transform_points
 from augment.types import Camera, Light
 
-from .shading import AMBIENT, shade_vertices
+from .shading import AMBIENT, DEFAULT_LIGHTS, shade_vertices
 
 NEAR = 0.05
 """Metres; what is nearer to the camera is cut away."""
@@ -34,7 +34,7 @@ class SoftwareRasterizer:
         colors: UInt8[np.ndarray, "v 3"],
         camera: Camera,
         *,
-        lights: Sequence[Light] | None = None,
+        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
         ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
