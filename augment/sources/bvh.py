@@ -86,7 +86,7 @@ def parse_bvh(text: str, *, name: str) -> Bvh:
     values = values.reshape(n_frames, width)
     if not np.isfinite(values).all():
         frame = int(np.argmax(~np.isfinite(values).all(axis=1)))
-        raise ValueError(f"{name}: field MOTION: expected finite numbers, found NaN or infinity in frame {frame}; drop the file")
+        raise ValueError(f"{name}: field MOTION: expected finite numbers, found NaN or infinity in frame {frame}")
     return Bvh(
         name=name, joints=joints, parents=parents, offsets=offsets, channels=channels, values=values, frame_time=frame_time
     )
@@ -133,9 +133,7 @@ def _axis_rotation(angle: Float[np.ndarray, "t"], axis: int) -> Float[np.ndarray
     return matrix
 
 
-def _parse_hierarchy(
-    text: str, name: str
-) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray, tuple[tuple[str, ...], ...]]:
+def _parse_hierarchy(text: str, name: str) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray, tuple[tuple[str, ...], ...]]:
     """Walk the nested braces; -1 on the stack is the world, -2 an end site."""
     joints: list[str] = []
     parents: list[int] = []

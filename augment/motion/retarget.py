@@ -1,0 +1,291 @@
+"""Foreign skeletons to SMPL's, and one body's motion to another body.
+
+Every driven joint keeps its world turn away from the T-pose; limbs are then aligned by a constant so that SMPL's thighs, shins,
+upper arms and forearms point exactly where the source's do, frame by frame, twist included. Feet are aligned sole to sole
+instead of bone to bone (ankles sit at different heights in different skeletons), the trunk by its hip-to-neck line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ..geometry import axis_angle_to_matrix, forward_kinematics, heading_of, matrix_to_axis_angle, yaw_to_matrix
+from ..sources.bvh import Bvh, bvh_forward_kinematics
+from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
+from .contacts import FOOT_JOINTS, foot_contacts
+from .legs import reach_ankles, rotation_between
+from .plausibility import foot_skate
+from .skeletons import SkeletonFamily, find_family
+
+LIMBS: tuple[tuple[str, str], ...] = tuple(
+    (f"{side}_{start}", f"{side}_{end}")
+    for start, end in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist"))
+    for side in ("left", "right")
+)
+"""Bones whose directions are matched exactly."""
+POSTURE: tuple[tuple[str, str], ...] = (
+    ("neck", "head"), ("left_collar", "left_shoulder"), ("right_collar", "right_shoulder"), ("left_ankle", "left_foot"),
+    ("right_ankle", "right_foot"),
+)  # fmt: skip
+"""Bones whose turn from the rest pose is matched; their directions differ by what the two skeletons differ at rest."""
+
+
+class RestBody(Protocol):
+    """What retargeting needs of a body: ``augment.body.Body`` has it."""
+
+    def rest_joints(self, betas: np.ndarray) -> np.ndarray: ...
+    def rest_vertices(self, betas: np.ndarray) -> np.ndarray: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetargetReport:
+    """How well the result moves like its source."""
+
+    family: str
+    frames: int
+    direction_error_deg: dict[str, float]
+    """Median over frames of the angle between source and result, per bone, named after its far joint; ``trunk`` is the line
+    from between the hips to the neck."""
+    skate_source: float
+    """Mean speed of standing feet in the source, scaled to the result's legs, metres a second."""
+    skate_result: float
+    """The same of the result, over the same contacts."""
+
+    @property
+    def median_direction_error_deg(self) -> float:
+        """Median over bones."""
+        return float(np.median(list(self.direction_error_deg.values())))
+
+
+def retarget_bvh(bvh: Bvh, body: RestBody, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
+    """A recording on a foreign skeleton as a motion on the SMPL skeleton.
+
+    Size is normalised by leg length (so the file's unit does not matter), the first frame stands over the origin facing +z,
+    the feet stand on y = 0, and a leading T-pose frame is dropped.
+
+    Args:
+        bvh: The recording.
+        body: The body that shall move.
+        betas: Its shape; zeros by default.
+    Raises:
+        ValueError: If the skeleton's joint names are unknown or its legs have no length.
+    """
+    family = find_family(bvh.joints, name=bvh.name)
+    betas = np.zeros(10) if betas is None else np.asarray(betas, np.float64)
+    rest = np.array(body.rest_joints(betas), np.float64)
+    sole = float(np.asarray(body.rest_vertices(betas))[:, 1].min())
+    positions, rotations = _source_joints(bvh, family)
+    first = 1 if _starts_with_calibration(positions) else 0
+    positions, rotations = positions[first:], rotations[first:]
+    source_leg = _leg_length(np.median(positions, axis=0))
+    if not source_leg > 0:
+        raise ValueError(f"{bvh.name}: field OFFSET: expected legs with a length, found {source_leg}; the skeleton is broken")
+    scale = _leg_length(rest) / source_leg
+    positions = positions * scale
+    worlds = _world_rotations(positions, rotations, rest)
+    joints = _joints(worlds, rest)
+    positions[..., 1] -= np.percentile(positions[:, FOOT_JOINTS[1::2], 1].min(axis=1), 5) - (rest[FOOT_JOINTS[1], 1] - sole)
+    joints += (_mid_hip(positions) - _mid_hip(joints))[:, None]
+    contacts = foot_contacts(positions, bvh.fps)
+    worlds, joints = _steady_feet(positions, worlds, joints, rest, contacts)
+    joints[..., 1] -= floor_height(joints, worlds, rest, sole)
+    report = RetargetReport(
+        family=family.name,
+        frames=len(joints),
+        direction_error_deg=_direction_errors(positions, joints),
+        skate_source=foot_skate(positions, contacts, bvh.fps),
+        skate_result=foot_skate(joints, contacts, bvh.fps),
+    )
+    axis_angles = matrix_to_axis_angle(_local_rotations(worlds)).numpy()
+    motion = Motion(
+        global_orient=axis_angles[:, 0].astype(np.float32),
+        body_pose=axis_angles[:, 1:].astype(np.float32),
+        transl=(joints[:, 0] - rest[0]).astype(np.float32),
+        betas=betas.astype(np.float32),
+        fps=bvh.fps,
+        name=bvh.name,
+        provenance={"skeleton": family.name, "metres_per_unit": scale, "dropped_t_pose": bool(first)},
+    )
+    return face_forward(motion, rest), report
+
+
+def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
+    """The same motion turned and moved so that its first frame stands over the origin and faces +z."""
+    root = axis_angle_to_matrix(torch.from_numpy(np.asarray(motion.global_orient, np.float64)))
+    turn = yaw_to_matrix(-heading_of(root[0]))
+    pelvis = np.asarray(motion.transl, np.float64) + rest[0]
+    pelvis = (pelvis - pelvis[0] * [1.0, 0.0, 1.0]) @ turn.numpy().T
+    return replace(
+        motion,
+        global_orient=matrix_to_axis_angle(turn @ root).numpy().astype(np.float32),
+        transl=(pelvis - rest[0]).astype(np.float32),
+    )
+
+
+def floor_height(
+    joints: Float[np.ndarray, "t 24 3"], worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], sole: float
+) -> float:
+    """The level on which the soles stand: a low percentile over frames of the lowest of heels, balls and tips of the feet.
+
+    Args:
+        joints: World, metres.
+        worlds: World rotations of the joints.
+        rest: Joints of the zero pose, metres.
+        sole: Height of the soles in the zero pose, metres.
+    """
+    lowest = []
+    for joint, ahead in (("ankle", -0.03), ("foot", 0.0), ("foot", 0.05)):
+        for side in ("left", "right"):
+            index = JOINT[f"{side}_{joint}"]
+            offset = np.array([0.0, sole - rest[index, 1], ahead])
+            lowest.append(joints[:, index, 1] + worlds[:, index, 1] @ offset)
+    return float(np.percentile(np.min(lowest, axis=0), 5))
+
+
+def _source_joints(bvh: Bvh, family: SkeletonFamily) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (t, 24, 3) in file units and turns away from the T-pose (t, 24, 3, 3), in the places of SMPL's joints.
+
+    Joints that nothing drives take their nearest driven ancestor's values.
+    """
+    positions, rotations = bvh_forward_kinematics(bvh)
+    index = {name: joint for joint, name in enumerate(bvh.joints)}
+    places = np.empty((len(bvh), 24, 3))
+    turns = np.empty((len(bvh), 24, 3, 3))
+    for joint, name in enumerate(SMPL_JOINTS):
+        if name in family.source and family.source[name] in index:
+            source = index[family.source[name]]
+            places[:, joint], turns[:, joint] = positions[:, source], rotations[:, source] @ family.rest[name].T
+        else:
+            places[:, joint], turns[:, joint] = places[:, SMPL_PARENTS[joint]], turns[:, SMPL_PARENTS[joint]]
+    return places, turns
+
+
+def _steady_feet(
+    source: np.ndarray, worlds: np.ndarray, joints: np.ndarray, rest: np.ndarray, contacts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """World rotations and joints with legs bent a little, where the result's standing feet would skate more than the source's.
+
+    Feet of other proportions roll differently, so moving them just as the source's is tried first, then ever stiller.
+    """
+    allowed, given = foot_skate(source, contacts, 1.0), (worlds, joints)
+    for keep in (1.0, 0.7, 0.4, 0.0):
+        if foot_skate(given[1], contacts, 1.0) <= allowed:
+            break
+        ankles = joints[:, FOOT_JOINTS[::2]] + _plant(source, joints, contacts, keep)
+        bent = reach_ankles(worlds, joints, ankles)
+        given = bent, _joints(bent, rest) + (joints[:, :1] - rest[0])
+    return given
+
+
+def _plant(source: np.ndarray, result: np.ndarray, contacts: np.ndarray, keep: float) -> np.ndarray:
+    """Horizontal shifts (t, 2, 3) of left and right ankle that let standing feet move ``keep`` times as they do in the source.
+
+    Within a stretch of contact the shift sums up what the result's foot moves more than that, around zero mean; between
+    stretches it fades from one to the next.
+    """
+    shifts = np.zeros((len(source), 2, 3))
+    gap = np.diff((keep * source - result)[:, FOOT_JOINTS][..., [0, 2]], axis=0)
+    standing = np.minimum(contacts[:-1], contacts[1:])
+    for side in range(2):
+        weight = standing[:, 2 * side : 2 * side + 2]
+        total = weight.sum(axis=1)
+        if not total.any():
+            continue
+        rate = (gap[:, 2 * side : 2 * side + 2] * weight[..., None]).sum(axis=1) / np.maximum(total, 1.0)[:, None]
+        shift = np.concatenate([np.zeros((1, 2)), np.cumsum(rate, axis=0)])
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], total > 0, [False]]).astype(int)))
+        stood = np.zeros(len(source), bool)
+        for start, end in edges.reshape(-1, 2):
+            shift[start : end + 1] -= shift[start : end + 1].mean(axis=0)
+            stood[start : end + 1] = True
+        frames = np.flatnonzero(stood)
+        for axis, values in zip((0, 2), shift.T, strict=True):
+            shifts[:, side, axis] = np.interp(np.arange(len(source)), frames, values[frames])
+    return shifts
+
+
+def _starts_with_calibration(positions: np.ndarray) -> bool:
+    """Whether frame 0 is a T-pose that the recording then jumps away from."""
+    if len(positions) < 4:
+        return False
+    arms = positions[0, [JOINT["left_wrist"], JOINT["right_wrist"]]] - positions[0, [JOINT["left_elbow"], JOINT["right_elbow"]]]
+    level = np.abs(arms[:, 1]) < 0.2 * np.linalg.norm(arms, axis=1)
+    body = positions - positions[:, :1]
+    jumps = np.linalg.norm(np.diff(body, axis=0), axis=-1).mean(axis=1)
+    return bool(level.all() and jumps[0] > 5 * max(np.percentile(jumps[1:], 95), 1e-9))
+
+
+def _world_rotations(positions: np.ndarray, turns: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """World rotations of SMPL's joints (t, 24, 3, 3): turns, with the spine distributed and limbs and trunk aligned."""
+    worlds = turns.copy()
+    pelvis, chest = JOINT["pelvis"], JOINT["spine3"]
+    bend = matrix_to_axis_angle(torch.from_numpy(worlds[:, pelvis].swapaxes(-1, -2) @ worlds[:, chest]))
+    for joint, share in (("spine1", 1 / 3), ("spine2", 2 / 3)):
+        worlds[:, JOINT[joint]] = worlds[:, pelvis] @ axis_angle_to_matrix(bend * share).numpy()
+    straighten = _trunk_correction(positions, worlds, rest)
+    for joint in ("spine1", "spine2", "spine3", "left_collar", "right_collar"):
+        worlds[:, JOINT[joint]] = straighten @ worlds[:, JOINT[joint]]
+    for start, end in LIMBS:
+        near, far = JOINT[start], JOINT[end]
+        bone = worlds[:, near] @ (rest[far] - rest[near])
+        worlds[:, near] = rotation_between(bone, positions[:, far] - positions[:, near]) @ worlds[:, near]
+    for side in ("left", "right"):
+        worlds[:, JOINT[f"{side}_hand"]] = worlds[:, JOINT[f"{side}_wrist"]]
+    return worlds
+
+
+def _trunk_correction(positions: np.ndarray, worlds: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    """The smallest turn of the spine above the pelvis that makes the hip-to-neck line point the source's way.
+
+    With p the part below spine1 (the pelvis turns it) and s the rest, find Q with p + Q s along the wanted direction.
+    """
+    chain = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
+    hips = rest[[JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=0)
+    fixed = worlds[:, 0] @ (rest[chain[1]] - hips)
+    free = sum(worlds[:, near] @ (rest[far] - rest[near]) for near, far in pairwise(chain[1:]))
+    wanted = positions[:, chain[-1]] - _mid_hip(positions)
+    wanted = wanted / np.linalg.norm(wanted, axis=-1, keepdims=True)
+    along = (wanted * fixed).sum(-1)
+    reach = along + np.sqrt(np.maximum(along**2 - (fixed**2).sum(-1) + (free**2).sum(-1), 0.0))
+    return rotation_between(free, reach[:, None] * wanted - fixed)
+
+
+def _local_rotations(worlds: np.ndarray) -> torch.Tensor:
+    parents = np.array(SMPL_PARENTS)
+    locals_ = worlds.copy()
+    locals_[:, 1:] = worlds[:, parents[1:]].swapaxes(-1, -2) @ worlds[:, 1:]
+    return torch.from_numpy(locals_)
+
+
+def _joints(worlds: np.ndarray, rest: np.ndarray) -> np.ndarray:
+    return forward_kinematics(_local_rotations(worlds), torch.from_numpy(rest))[0].numpy()
+
+
+def _mid_hip(joints: np.ndarray) -> np.ndarray:
+    return joints[:, [JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=1)
+
+
+def _leg_length(joints: np.ndarray) -> float:
+    """Thigh plus shin, the mean of both legs; joints (24, 3)."""
+    bones = [bone for bone in LIMBS if bone[0].endswith(("hip", "knee"))]
+    return float(sum(np.linalg.norm(joints[JOINT[far]] - joints[JOINT[near]]) for near, far in bones) / 2)
+
+
+def _direction_errors(source: np.ndarray, result: np.ndarray) -> dict[str, float]:
+    """Median angle in degrees per bone; both (t, 24, 3)."""
+
+    def angle(first: np.ndarray, second: np.ndarray) -> float:
+        cross = np.linalg.norm(np.cross(first, second), axis=-1)
+        return float(np.degrees(np.median(np.arctan2(cross, (first * second).sum(-1)))))
+
+    errors = {"trunk": angle(source[:, JOINT["neck"]] - _mid_hip(source), result[:, JOINT["neck"]] - _mid_hip(result))}
+    for start, end in LIMBS + POSTURE:
+        near, far = JOINT[start], JOINT[end]
+        errors[end] = angle(source[:, far] - source[:, near], result[:, far] - result[:, near])
+    return errors
