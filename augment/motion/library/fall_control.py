@@ -1,0 +1,445 @@
+"""How a person falls: what upsets the balance, how the body protects itself, and the physics in between.
+
+A fall is a short list of stages. Each stage pulls the muscles towards a posture with some tone per muscle group; it ends when its
+time is over or a part of the body strikes the floor. After the last impact tone fades, and gravity does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ...types import JOINT, SMPL_JOINTS
+from .fall_poses import NEUTRAL, Posture, muscle_targets, swapped
+from .humanoid import FOOT_PARTS, GROUPS, HAND_PARTS, TRUNK_PARTS, Humanoid
+
+PARTS: dict[str, tuple[int, ...]] = {
+    "feet": FOOT_PARTS,
+    "knees": tuple(JOINT[f"{side}_knee"] for side in ("left", "right")),
+    "thighs": tuple(JOINT[f"{side}_hip"] for side in ("left", "right")),
+    "hands": HAND_PARTS,
+    "arms": tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("elbow", "shoulder")),
+    "pelvis": (JOINT["pelvis"], JOINT["spine1"]),
+    "chest": tuple(part for part in TRUNK_PARTS if part not in (JOINT["pelvis"], JOINT["spine1"])),
+    "head": (JOINT["neck"], JOINT["head"]),
+}
+"""Regions of the body whose first contact with the floor is noted."""
+
+CONTROL_STEPS = 2
+"""Simulation steps between two looks of the controller."""
+STILL_SPEED = 0.06
+"""Below this speed of every joint the body lies still, m/s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stretch of muscle activity."""
+
+    posture: Posture
+    tone: dict[str, float]
+    """Share of full strength by muscle group."""
+    blend: float
+    """Seconds in which the posture is taken up."""
+    until: tuple[str, ...] = ()
+    """Regions (keys of ``PARTS``) whose touch of the floor ends the stage."""
+    hold: float = 10.0
+    """Seconds after which the stage ends anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One fall as drawn by chance."""
+
+    kind: str
+    cause: str
+    direction: float
+    """Radians about +y from the faller's facing: 0 forward, +90 degrees to the left."""
+    heading: float
+    """The faller's facing, radians about +y from +z, world."""
+    strength: float
+    """How hard balance is upset: the change of speed a push gives the whole body, m/s."""
+    stages: tuple[Stage, ...]
+    rest: float
+    """Seconds to lie still at the end."""
+    side: str = "left"
+    """The foot that is caught, the leg that gives way, the side fallen on."""
+    limit: float = 7.0
+    """Seconds of simulation after which a body that still moves is given up."""
+    drawn: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Trace:
+    """What the simulation shows, filled in while it runs."""
+
+    times: list[float] = field(default_factory=list)
+    qpos: list[np.ndarray] = field(default_factory=list)
+    """One state per output frame."""
+    speed: list[float] = field(default_factory=list)
+    """Greatest speed of any joint at each output frame, m/s."""
+    first_touch: dict[str, float] = field(default_factory=dict)
+    """Seconds from release to each region's first touch of the floor."""
+    touch_axes: dict[str, np.ndarray] = field(default_factory=dict)
+    """World rotation (3, 3) of the chest at those instants."""
+    peak_force: float = 0.0
+    """Greatest sum of normal forces on the floor and chair, newtons."""
+    peak_part_force: float = 0.0
+    """Greatest normal force on one part, newtons."""
+    limit_excess: float = 0.0
+    """Farthest any joint went beyond its limit, radians."""
+    energy: list[float] = field(default_factory=list)
+    """Kinetic and potential energy at each output frame, joules."""
+    work: list[float] = field(default_factory=list)
+    """Work done so far by the push, the obstacle and the muscles, joules."""
+    still_at: float | None = None
+    """Seconds from release to lying still."""
+    failure: str = ""
+
+
+def world_direction(plan: Plan) -> np.ndarray:
+    """Unit vector on the floor the body is upset towards."""
+    angle = plan.heading + plan.direction
+    return np.array([np.sin(angle), 0.0, np.cos(angle)])
+
+
+def _ramp(time: float, seconds: float) -> float:
+    """A smooth push: half a sine, 0 outside (0, seconds)."""
+    return float(np.sin(np.pi * time / seconds)) if 0.0 < time < seconds else 0.0
+
+
+def _shove(human: Humanoid, data: Any, plan: Plan, time: float, parts: dict[str, float], dv: float, seconds: float) -> None:
+    """Accelerate the body by ``dv`` (m/s) over ``seconds`` with forces on some parts (share by joint name)."""
+    force = human.mass * dv * np.pi / (2.0 * seconds) * _ramp(time, seconds) * world_direction(plan)
+    for name, share in parts.items():
+        data.xfrc_applied[human.body_id[JOINT[name]], :3] += share * force
+
+
+def push(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
+    """A shove at the height of the shoulder blades."""
+    height = plan.drawn["push_height"]
+    _shove(human, data, plan, time, {"spine3": height, "spine2": 0.7 - 0.5 * height, "pelvis": 0.3 - 0.5 * height}, plan.strength, 0.28)
+
+
+def trip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
+    """The swinging foot is caught by an obstacle; the body's momentum carries on, with a lurch."""
+    foot = human.body_id[JOINT[f"{plan.side}_ankle"]]
+    if time < 0.35:
+        velocity = data.cvel[foot][3:]
+        data.xfrc_applied[foot, :3] += np.clip(-700.0 * velocity * [1.0, 0.0, 1.0], -450.0, 450.0)
+    speed = data.qvel[:3] @ world_direction(plan)
+    missing = max(plan.strength - 0.6 * speed, 0.25)
+    _shove(human, data, plan, time - 0.04, {"spine3": 0.6, "spine2": 0.4}, missing, 0.35)
+
+
+def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
+    """The feet shoot away from under the body, against the direction of the fall, on a floor without grip."""
+    for side in ("left", "right"):
+        share = 0.65 if side == plan.side else 0.35
+        foot = human.body_id[JOINT[f"{side}_ankle"]]
+        data.xfrc_applied[foot, :3] -= share * 1.15 * human.mass * plan.strength * _ramp(time, 0.32) * world_direction(plan) * 2.2
+    _shove(human, data, plan, time, {"spine3": 0.7, "spine2": 0.3}, 0.45 * plan.strength, 0.35)
+
+
+def give_way(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
+    """The legs lose their strength (see ``leg_tone``); the trunk leans where the weight lies."""
+    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, 0.55 * plan.strength, 0.5)
+
+
+CAUSES: dict[str, Callable[[Humanoid, Any, Plan, float], None]] = {
+    "trip": trip, "push": push, "slip": slip, "give_way": give_way,
+}  # fmt: skip
+"""What upsets the balance: adds forces (``data.xfrc_applied``) at a time since release."""
+
+SLIPPERY_SECONDS = 0.6
+"""How long a slip leaves the feet without grip."""
+
+
+def _tones(tone: dict[str, float]) -> np.ndarray:
+    return np.array([tone[group] for group in GROUPS])
+
+
+class _Muscles:
+    """Blends postures and tones and writes them into the model's actuators."""
+
+    def __init__(self, human: Humanoid, data: Any, start_tone: np.ndarray) -> None:
+        model = human.model
+        self.human, self.data = human, data
+        self.gain = np.array(model.actuator_gainprm[:, 0])
+        self.damp = np.array(-model.actuator_biasprm[:, 2])
+        self.strongest = np.array(model.actuator_forcerange[:, 1])
+        self.target = self.origin = np.array(data.actuator_length)
+        self.goal, self.tone, self.began, self.blend = self.target, start_tone, 0.0, 1.0
+        self.tone_goal, self.fade = start_tone, 0.1
+
+    def aim(self, stage: Stage, time: float) -> None:
+        self.origin, self.goal = self.target, muscle_targets(self.human, stage.posture)
+        self.began, self.blend = time, max(stage.blend, 1e-3)
+        self.tone_goal, self.fade = _tones(stage.tone), max(0.35 * stage.blend, 0.03)
+
+    def act(self, time: float, dt: float) -> None:
+        share = min((time - self.began) / self.blend, 1.0)
+        share = share * share * (3.0 - 2.0 * share)
+        self.target = self.origin + share * (self.goal - self.origin)
+        self.tone = self.tone + (self.tone_goal - self.tone) * (1.0 - np.exp(-dt / self.fade))
+        tone = self.tone[self.human.actuator_group]
+        model = self.human.model
+        model.actuator_gainprm[:, 0] = self.gain * tone
+        model.actuator_biasprm[:, 1] = -self.gain * tone
+        model.actuator_biasprm[:, 2] = -self.damp * np.sqrt(np.maximum(tone, 0.04))
+        strongest = self.strongest * np.sqrt(tone)
+        model.actuator_forcerange[:, 0], model.actuator_forcerange[:, 1] = -strongest, strongest
+        self.data.ctrl[:] = self.target
+
+
+class _Senses:
+    """Reads contacts: which region touches the floor first, and how hard."""
+
+    def __init__(self, human: Humanoid) -> None:
+        import mujoco
+
+        model = human.model
+        self.human = human
+        joint_of_body = {int(body): joint for joint, body in enumerate(human.body_id)}
+        self.joint_of_geom = np.array([joint_of_body.get(int(body), -1) for body in model.geom_bodyid])
+        self.floor = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, "floor")
+        region = {joint: name for name, joints in PARTS.items() for joint in joints}
+        self.region_of_joint = [region.get(joint, "") for joint in range(24)]
+
+    def read(self, data: Any, time: float, trace: Trace) -> set[str]:
+        """Regions on the floor now; forces and first touches go into the trace."""
+        contact = data.contact
+        if data.ncon == 0:
+            return set()
+        geoms = contact.geom
+        first, second = self.joint_of_geom[geoms[:, 0]], self.joint_of_geom[geoms[:, 1]]
+        ground = ((first < 0) | (second < 0)) & (contact.efc_address >= 0)
+        joints = np.maximum(first, second)[ground]
+        force = data.efc_force[contact.efc_address[ground]]
+        per_joint = np.bincount(joints, weights=force, minlength=24)
+        trace.peak_force = max(trace.peak_force, float(per_joint.sum()))
+        trace.peak_part_force = max(trace.peak_part_force, float(per_joint.max()))
+        on_floor = (geoms[ground] == self.floor).any(1)
+        floor_force = np.bincount(joints[on_floor], weights=force[on_floor], minlength=24)
+        touching = {self.region_of_joint[joint] for joint in np.flatnonzero(floor_force > 25.0)}
+        for region in touching - trace.first_touch.keys():
+            trace.first_touch[region] = time
+            trace.touch_axes[region] = data.xmat[self.human.body_id[JOINT["spine3"]]].reshape(3, 3).copy()
+        return touching
+
+
+def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Float[np.ndarray, "n"], fps: float) -> Trace:
+    """Let go of a body and follow it until it lies still.
+
+    Args:
+        qpos: State at release.
+        qvel: Velocity at release, MuJoCo's convention.
+        fps: Rate at which states are kept; the first is one frame after release.
+    """
+    import mujoco
+
+    model = human.model
+    data = mujoco.MjData(model)
+    data.qpos[:], data.qvel[:] = qpos, qvel
+    mujoco.mj_forward(model, data)
+    trace, senses = Trace(), _Senses(human)
+    muscles = _Muscles(human, data, _tones(plan.stages[0].tone))
+    feet = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in FOOT_PARTS]
+    grip = model.geom_friction[feet].copy()
+    saved = [model.actuator_gainprm.copy(), model.actuator_biasprm.copy(), model.actuator_forcerange.copy()]
+    stages, entered, current = list(plan.stages), 0.0, -1
+    dt, since_still, work = model.opt.timestep * CONTROL_STEPS, 0.0, 0.0
+    touching: set[str] = set()
+    while data.time < plan.limit:
+        time = data.time
+        stage = stages[max(current, 0)]
+        ended = current >= 0 and (time - entered >= stage.hold or touching & set(stage.until))
+        if current < 0 or (ended and current + 1 < len(stages)):
+            current, entered = current + 1, time
+            muscles.aim(stages[current], time)
+        muscles.act(time, dt)
+        data.xfrc_applied[:] = 0.0
+        CAUSES[plan.cause](human, data, plan, time)
+        if plan.cause == "slip":
+            model.geom_friction[feet] = grip * (0.08 if time < SLIPPERY_SECONDS else 1.0)
+            model.geom_priority[feet] = 1
+        for _ in range(CONTROL_STEPS):
+            mujoco.mj_step(model, data)
+            work += model.opt.timestep * (_outer_power(human, data) + float(data.actuator_force @ data.actuator_velocity))
+        if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max() > 200.0 or data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
+            trace.failure = "simulation diverged"
+            break
+        touching = senses.read(data, data.time, trace)
+        if data.time >= (len(trace.times) + 1) / fps - 1e-6:
+            _record(human, data, trace, work)
+            moving = trace.speed[-1] > STILL_SPEED or current + 1 < len(stages)
+            since_still = 0.0 if moving else since_still + 1.0 / fps
+            if trace.still_at is None and since_still >= 0.4:
+                trace.still_at = data.time - since_still
+            if trace.still_at is not None and data.time - trace.still_at >= plan.rest:
+                break
+    model.geom_friction[feet], model.geom_priority[feet] = grip, 0
+    model.actuator_gainprm[:], model.actuator_biasprm[:], model.actuator_forcerange[:] = saved
+    return trace
+
+
+def _outer_power(human: Humanoid, data: Any) -> float:
+    """Power of the applied forces, watts."""
+    bodies = np.flatnonzero(data.xfrc_applied[:, :3].any(1))
+    if len(bodies) == 0:
+        return 0.0
+    root = human.model.body_rootid[bodies]
+    linear, angular = data.cvel[bodies, 3:], data.cvel[bodies, :3]
+    velocity = linear + np.cross(angular, data.xipos[bodies] - data.subtree_com[root])
+    return float((data.xfrc_applied[bodies, :3] * velocity).sum())
+
+
+def _record(human: Humanoid, data: Any, trace: Trace, work: float) -> None:
+    import mujoco
+
+    model = human.model
+    trace.times.append(float(data.time))
+    trace.qpos.append(data.qpos.copy())
+    mujoco.mj_energyPos(model, data)
+    mujoco.mj_energyVel(model, data)
+    trace.energy.append(float(data.energy.sum()))
+    trace.work.append(work)
+    bodies = human.body_id
+    spatial = data.cvel[bodies]
+    velocity = spatial[:, 3:] + np.cross(spatial[:, :3], data.xpos[bodies] - data.subtree_com[bodies[0]])
+    trace.speed.append(float(np.linalg.norm(velocity, axis=1).max()))
+    hinge = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE)
+    angle = data.qpos[model.jnt_qposadr[hinge]]
+    excess = np.maximum(model.jnt_range[hinge, 0] - angle, angle - model.jnt_range[hinge, 1])
+    balls = np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_BALL)
+    scalar = np.abs(data.qpos[model.jnt_qposadr[balls]])
+    reach = 2.0 * np.arccos(np.clip(scalar, 0.0, 1.0)) - model.jnt_range[balls, 1]
+    trace.limit_excess = max(trace.limit_excess, float(excess.max()), float(reach.max()))
+
+
+LIMP = {"leg": 0.05, "trunk": 0.06, "neck": 0.12, "arm": 0.05}
+ALERT = {"leg": 0.9, "trunk": 0.9, "neck": 0.8, "arm": 0.8}
+
+
+def _scaled(tone: dict[str, float], **changes: float) -> dict[str, float]:
+    return tone | changes
+
+
+def stages_for(kind: str, cause: str, *, rng: np.random.Generator, side: str, mode: str) -> tuple[Stage, ...]:
+    """Draw the stages of a fall.
+
+    Args:
+        side: Side fallen on or turned to.
+        mode: ``forward``, ``backward`` or ``sideways``: how the body meets the floor.
+    """
+    weak = cause == "give_way"
+    alert = _scaled(ALERT, leg=0.10 if weak else rng.uniform(0.5, 0.9))
+    latency = Stage(posture=_current(kind), tone=alert, blend=0.25, hold=rng.uniform(0.08, 0.18))
+    build = {"forward": _forward, "backward": _backward, "sideways": _sideways, "knees": _knees}[mode]
+    stages = (latency, *build(rng, weak))
+    if side == "right":
+        stages = tuple(Stage(posture=swapped(s.posture), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages)
+    return tuple(
+        Stage(posture=_noisy(s.posture, rng), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages
+    )
+
+
+def _current(kind: str) -> Posture:
+    seated = {"hip_x": -80.0, "knee_x": 80.0, "elbow_y": -50.0, "shoulder_forward": 55.0, "shoulder_raise": -62.0}
+    return NEUTRAL | (seated if kind == "fall_from_chair" else {"knee_x": 12.0, "hip_x": -10.0})
+
+
+def _noisy(posture: Posture, rng: np.random.Generator) -> Posture:
+    """Give every angle, and each side on its own, a little chance."""
+    noisy = dict(posture)
+    for key in ("hip_x", "knee_x", "elbow_y", "shoulder_raise", "shoulder_forward"):
+        for side in ("left", "right"):
+            base = posture.get(f"{side}_{key}", posture.get(key, NEUTRAL.get(key, 0.0)))
+            noisy[f"{side}_{key}"] = base + 7.0 * float(rng.standard_normal())
+    return noisy
+
+
+def _prone(rng: np.random.Generator) -> Posture:
+    turn = rng.uniform(45, 70) * rng.choice([-1, 1])
+    up = rng.random() < 0.5
+    arms = (
+        {"shoulder_forward": 25.0, "shoulder_raise": rng.uniform(-20, 35), "elbow_y": -85.0, "shoulder_twist": 0.0}
+        if up
+        else {"shoulder_forward": 10.0, "shoulder_raise": -55.0, "elbow_y": -35.0}
+    )
+    return {"hip_x": -4.0, "knee_x": 10.0, "ankle_x": 30.0, "hip_z": 8.0, "neck_y": 0.5 * turn, "head_y": 0.5 * turn, **arms}
+
+
+def _forward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
+    brace = {
+        "shoulder_forward": rng.uniform(78, 95), "shoulder_raise": rng.uniform(-15, 5), "elbow_y": -rng.uniform(25, 45),
+        "wrist_z": 45.0, "neck_x": -18.0, "head_x": -12.0, "spine2_x": 4.0, "hip_x": -rng.uniform(5, 22),
+        "knee_x": rng.uniform(18, 45), "ankle_x": 15.0,
+    }  # fmt: skip
+    absorb = brace | {"elbow_y": -100.0, "shoulder_forward": 60.0, "hip_x": -5.0, "knee_x": rng.uniform(10, 45), "ankle_x": 30.0}
+    legs = 0.25 if weak else 0.5
+    return (
+        Stage(posture=brace, tone=_scaled(ALERT, leg=legs, arm=1.0), blend=0.22, until=("hands", "chest", "head", "arms"), hold=1.6),
+        Stage(posture=absorb, tone={"leg": 0.3, "trunk": 0.6, "neck": 0.9, "arm": 0.40}, blend=0.2, hold=rng.uniform(0.3, 0.45)),
+        Stage(posture=_prone(rng), tone={"leg": 0.12, "trunk": 0.2, "neck": 0.5, "arm": 0.12}, blend=0.7, hold=0.8),
+        Stage(posture=_prone(rng) if rng.random() < 0.0 else {"ankle_x": 30.0}, tone=LIMP, blend=0.8),
+    )
+
+
+def _knees(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
+    fold = {
+        "hip_x": -rng.uniform(15, 35), "knee_x": rng.uniform(95, 120), "ankle_x": 40.0, "spine1_x": 6.0, "elbow_y": -45.0,
+        "shoulder_forward": 60.0, "shoulder_raise": -55.0,
+    }  # fmt: skip
+    brace, *rest = _forward(rng, weak)
+    kneel = brace.posture | {"hip_x": -rng.uniform(20, 45), "knee_x": 85.0, "ankle_x": 42.0}
+    return (
+        Stage(posture=fold, tone=_scaled(ALERT, leg=0.22), blend=0.25, until=("knees",), hold=1.0),
+        Stage(posture=kneel, tone=_scaled(ALERT, leg=0.35, arm=1.0), blend=0.25, until=("hands", "chest", "head", "arms"), hold=1.5),
+        *rest,
+    )
+
+
+def _backward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
+    sit = {
+        "hip_x": -rng.uniform(50, 80), "knee_x": rng.uniform(45, 80), "spine1_x": 14.0, "spine2_x": 12.0, "spine3_x": 8.0,
+        "neck_x": 22.0, "head_x": 15.0, "shoulder_forward": -rng.uniform(30, 50), "shoulder_raise": -rng.uniform(25, 50),
+        "elbow_y": -20.0, "wrist_z": 40.0, "ankle_x": -5.0,
+    }  # fmt: skip
+    roll = sit | {"hip_x": -65.0, "knee_x": rng.uniform(35, 70)}
+    supine = {
+        "hip_x": -5.0, "knee_x": rng.uniform(5, 20), "shoulder_forward": -5.0, "shoulder_raise": -rng.uniform(25, 60),
+        "elbow_y": -rng.uniform(15, 45), "hip_z": rng.uniform(5, 14), "ankle_x": 22.0, "hip_y": 15.0,
+        "head_y": rng.uniform(-25, 25), "neck_x": 5.0,
+    }  # fmt: skip
+    return (
+        Stage(posture=sit, tone=_scaled(ALERT, leg=0.25 if weak else 0.45), blend=0.28, until=("pelvis", "chest", "head"), hold=1.6),
+        Stage(posture=roll, tone={"leg": 0.35, "trunk": 0.45, "neck": 1.0, "arm": 0.4}, blend=0.15, until=("chest", "head"), hold=0.7),
+        Stage(posture=supine, tone={"leg": 0.14, "trunk": 0.25, "neck": 0.7, "arm": 0.15}, blend=0.8, hold=0.9),
+        Stage(posture=supine, tone=LIMP, blend=0.7),
+    )
+
+
+def _sideways(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
+    """Falling to the left."""
+    brace = {
+        "left_shoulder_forward": rng.uniform(10, 40), "left_shoulder_raise": -rng.uniform(20, 40), "left_elbow_y": -25.0,
+        "left_wrist_z": 45.0, "right_shoulder_forward": rng.uniform(50, 80), "right_shoulder_raise": -rng.uniform(20, 50),
+        "right_elbow_y": -40.0, "spine1_z": 6.0, "spine2_z": 8.0, "spine3_z": 6.0, "neck_z": 14.0, "head_z": 10.0,
+        "hip_x": -rng.uniform(30, 55), "knee_x": rng.uniform(40, 70), "left_hip_z": 5.0,
+    }  # fmt: skip
+    land = brace | {"left_elbow_y": -60.0, "hip_x": -30.0, "knee_x": rng.uniform(30, 55)}
+    lying = {
+        "left_shoulder_forward": rng.uniform(60, 100), "left_shoulder_raise": rng.uniform(-30, 30), "left_elbow_y": -rng.uniform(20, 70),
+        "right_shoulder_forward": rng.uniform(40, 80), "right_shoulder_raise": -50.0, "right_elbow_y": -50.0,
+        "hip_x": -rng.uniform(10, 40), "knee_x": rng.uniform(20, 60), "ankle_x": 20.0, "neck_z": 6.0,
+    }  # fmt: skip
+    return (
+        Stage(posture=brace, tone=_scaled(ALERT, leg=0.2 if weak else 0.4), blend=0.25, until=("pelvis", "thighs", "chest", "head"), hold=1.6),
+        Stage(posture=land, tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4}, blend=0.2, until=("chest", "head"), hold=0.7),
+        Stage(posture=lying, tone={"leg": 0.2, "trunk": 0.3, "neck": 0.5, "arm": 0.15}, blend=0.7, hold=0.8),
+        Stage(posture=lying, tone=LIMP, blend=0.7),
+    )

@@ -1,0 +1,243 @@
+"""What a limb is asked to do: a foot planted, a knee on the floor, a hand on something, or joint angles. Each goal solves to
+local rotations of the limb's joints; ``follow`` crossfades from goal to goal. World frame, metres, radians throughout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from . import ik
+from .curves import ramp
+from .rig import ARM, ELBOW_HINGE, KNEE_HINGE, LEG, SIGN, Rig
+
+Channel = Float[np.ndarray, "t"] | float
+"""A figure that may change over the frames."""
+Path = Float[np.ndarray, "t 3"] | tuple[float, float, float]
+"""A point or direction that may move."""
+
+
+@dataclass(slots=True)
+class Trunk:
+    """What is known of the body when a limb is solved: world positions and rotations, filled in as the solver goes."""
+
+    rig: Rig
+    positions: Float[np.ndarray, "t 24 3"]
+    worlds: Float[np.ndarray, "t 24 3 3"]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class Goal(Protocol):
+    """Anything that solves a limb."""
+
+    def solve(self, side: str, trunk: Trunk) -> Float[np.ndarray, "t 4 3 3"]:
+        """Local rotations of the limb's four joints (``rig.LEG`` or ``rig.ARM``)."""
+        ...
+
+
+Track = list[tuple[float, float, Goal]]
+"""(start, end, goal): the limb leaves its previous goal at ``start`` and has taken on this one at ``end``, seconds."""
+
+
+def follow(track: Track, side: str, trunk: Trunk, t: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t 4 3 3"]:
+    """Local rotations along a track of goals, each crossfaded over with minimum-jerk weight."""
+    rotations = track[0][2].solve(side, trunk)
+    for start, end, goal in track[1:]:
+        weight = np.repeat(ramp(t, start, end)[:, None], rotations.shape[1], axis=1)
+        rotations = ik.slerp(rotations, goal.solve(side, trunk), weight)
+    return rotations
+
+
+def spread(value: Channel | Path, count: int) -> np.ndarray:
+    """A constant or a curve as a curve of ``count`` frames."""
+    value = np.asarray(value, float)
+    return value if value.ndim and len(value) == count and not (value.ndim == 1 and count == 3) else np.repeat(
+        value[None], count, axis=0
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Planted:
+    """Ankle and foot where they are told to be; the knee bends towards ``pole``."""
+
+    ankle: Path
+    """World."""
+    foot: Float[np.ndarray, "t 3 3"] | Float[np.ndarray, "3 3"]
+    """World rotation of the foot (identity: sole level, toes to +z)."""
+    toe: Channel = 0.0
+    """Toes bent up against the foot, radians."""
+    pole: Path | None = None
+    """World direction the knee points; default the way the foot points, a little of the pelvis's front, and up."""
+
+    def solve(self, side: str, trunk: Trunk) -> np.ndarray:
+        hip, knee, ankle, toe = LEG[side]
+        rest, count = trunk.rig.rest, len(trunk)
+        foot = np.broadcast_to(self.foot, (count, 3, 3))
+        if self.pole is None:
+            # Toes point where the foot was turned, whatever its pitch: its x axis stays level.
+            ahead = np.cross(foot[..., 0], [0.0, 1.0, 0.0])
+            pole = 0.75 * ahead + 0.25 * trunk.worlds[:, 0, :, 2] + 0.02 * foot[..., 2]
+        else:
+            pole = spread(self.pole, count)
+        upper, lower, hinge = ik.two_bone(
+            trunk.positions[:, hip], spread(self.ankle, count), pole, trunk.rig.thigh, trunk.rig.shank
+        )
+        thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
+        shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
+        return leg_locals(trunk, thigh, shank, foot @ ik.about("x", trunk.rig.flat), spread(self.toe, count))
+
+
+@dataclass(slots=True, kw_only=True)
+class Knelt:
+    """Thigh points at a knee on the floor, shank from there towards the ankle."""
+
+    knee: Path
+    """World; met exactly when it is a thigh's length from the hip."""
+    ankle: Path
+    """World direction is taken from knee to here."""
+    bend: Channel = 0.9
+    """Foot pointed back along the shank, radians of plantar flexion; negative tucks the toes under."""
+    toe: Channel = 0.0
+
+    def solve(self, side: str, trunk: Trunk) -> np.ndarray:
+        hip, knee, ankle, toe = LEG[side]
+        rest, count = trunk.rig.rest, len(trunk)
+        upper = ik.unit(spread(self.knee, count) - trunk.positions[:, hip])
+        lower = ik.unit(spread(self.ankle, count) - spread(self.knee, count))
+        hinge = ik.unit(np.cross(upper, lower))
+        thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
+        shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
+        foot = shank @ ik.about("x", spread(self.bend, count))
+        return leg_locals(trunk, thigh, shank, foot, spread(self.toe, count))
+
+
+@dataclass(slots=True, kw_only=True)
+class LegAngles:
+    """Joint angles against the pelvis, radians."""
+
+    flexion: Channel = 0.0
+    """Thigh forward."""
+    abduction: Channel = 0.05
+    """Thigh away from the other."""
+    twist: Channel = 0.1
+    """Knee and toes turned out."""
+    knee: Channel = 0.1
+    """Knee bent."""
+    ankle: Channel = 0.0
+    """Toes pointed (plantar flexion)."""
+
+    def solve(self, side: str, trunk: Trunk) -> np.ndarray:
+        count, sign = len(trunk), SIGN[side]
+        flexion, abduction, twist, knee, ankle = (
+            spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.knee, self.ankle)
+        )
+        hip = ik.about("x", -flexion) @ ik.about("z", sign * abduction) @ ik.about("y", sign * twist)
+        return np.stack(
+            [hip, ik.about("x", knee), ik.about("x", ankle + trunk.rig.flat), ik.about("x", 0.0 * ankle)], axis=1
+        )
+
+
+def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndarray, toe: np.ndarray) -> np.ndarray:
+    """World rotations of thigh, shank, foot (and the toes' bend) to local ones."""
+    pelvis = trunk.worlds[:, 0]
+    return np.stack(
+        [ik.transpose(pelvis) @ thigh, ik.transpose(thigh) @ shank, ik.transpose(shank) @ foot, ik.about("x", -toe)], axis=1
+    )
+
+
+def collar(side: str, direction: Float[np.ndarray, "t 3"]) -> np.ndarray:
+    """The collar's share of pointing an arm: it droops under a hanging arm, rises and comes forward with a raised one.
+
+    Args:
+        direction: Unit vector of the arm in the chest's frame.
+    """
+    sign = SIGN[side]
+    height = direction[:, 1]
+    elevation = np.interp(height, [-1.0, -0.2, 0.5, 1.0], np.radians([-9.0, -3.0, 10.0, 24.0]))
+    forward = np.radians(14.0) * np.clip(direction[:, 2], -0.4, 1.0)
+    return ik.about("y", -sign * forward) @ ik.about("z", sign * elevation)
+
+
+@dataclass(slots=True, kw_only=True)
+class ArmAngles:
+    """Joint angles against the chest, radians: how a free arm is carried."""
+
+    flexion: Channel = 0.05
+    """Upper arm forward and up."""
+    abduction: Channel = 0.2
+    """Upper arm away from the side."""
+    twist: Channel = 0.25
+    """Turned in about its own length (the palm of a hanging hand turns back)."""
+    elbow: Channel = 0.25
+    """Elbow bent."""
+    wrist: Channel = 0.0
+    """Hand bent towards the palm."""
+
+    def solve(self, side: str, trunk: Trunk) -> np.ndarray:
+        count, sign = len(trunk), SIGN[side]
+        flexion, abduction, twist, elbow, wrist = (
+            spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.elbow, self.wrist)
+        )
+        swing = ik.about("x", -flexion) @ ik.about("z", sign * abduction)
+        clavicle = collar(side, ik.apply(swing, np.array([0.0, -1.0, 0.0])))
+        hang = ik.about("y", -sign * twist) @ ik.about("z", np.full(count, -sign * np.pi / 2))
+        bend = ik.about("y", -sign * elbow)
+        hand = ik.about("z", -sign * wrist) @ ik.about("x", np.full(count, 0.1))
+        return np.stack([clavicle, ik.transpose(clavicle) @ swing @ hang, bend, hand], axis=1)
+
+
+@dataclass(slots=True, kw_only=True)
+class Hand:
+    """Wrist on a spot, elbow towards ``pole``, palm and fingers turned as told; all in ``frame``."""
+
+    at: Path
+    """Wrist, metres; from the frame's origin."""
+    frame: str = "world"
+    """``world``; ``chest`` (origin at spine3), ``pelvis``, ``head``, or ``thigh`` (the same side's; origin at the hip)."""
+    pole: Path = (0.0, -1.0, -0.3)
+    """Direction of the elbow. x counts away from the body's middle (for ``world``: plain world x)."""
+    fingers: Path | None = None
+    """Direction of the fingers; None leaves the hand in line with the forearm."""
+    palm: Path = (0.0, -1.0, 0.0)
+    """Direction the palm faces, with ``fingers``."""
+
+    def solve(self, side: str, trunk: Trunk) -> np.ndarray:
+        rest, count = trunk.rig.rest, len(trunk)
+        clavicle_joint, shoulder, elbow, wrist = ARM[side]
+        origin, turn = self._frame(side, trunk)
+        mirror = np.array([1.0 if self.frame == "world" else SIGN[side], 1.0, 1.0])
+        target = origin + ik.apply(turn, spread(self.at, count) * mirror)
+        chest = trunk.worlds[:, 9]
+        root = trunk.positions[:, clavicle_joint]
+        clavicle = collar(side, ik.unit(ik.apply(ik.transpose(chest), target - root)))
+        start = root + ik.apply(chest @ clavicle, rest[shoulder] - rest[clavicle_joint])
+        upper, lower, hinge = ik.two_bone(
+            start, target, ik.apply(turn, spread(self.pole, count) * mirror), trunk.rig.upper_arm, trunk.rig.forearm
+        )
+        arm = ik.aim(upper, hinge, rest[elbow] - rest[shoulder], ELBOW_HINGE[side])
+        forearm = ik.aim(lower, hinge, rest[wrist] - rest[elbow], ELBOW_HINGE[side])
+        if self.fingers is None:
+            hand = forearm
+        else:
+            fingers = ik.apply(turn, spread(self.fingers, count) * mirror)
+            palm = ik.apply(turn, spread(self.palm, count) * mirror)
+            hand = ik.aim(fingers, palm, np.array([SIGN[side], 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
+        # A forearm turns over its whole length: give the elbow 60 % of the hand's roll, so that the wrist does not wring.
+        local = ik.transpose(forearm) @ hand
+        axis = np.array([1.0, 0.0, 0.0])
+        roll = ik.flexion(np.broadcast_to(np.eye(3), local.shape), local, axis)
+        shared = ik.about("x", 0.6 * np.clip(roll, -1.7, 1.7))
+        forearm_local = ik.transpose(arm) @ forearm @ shared
+        return np.stack(
+            [clavicle, ik.transpose(chest @ clavicle) @ arm, forearm_local, ik.transpose(shared) @ local], axis=1
+        )
+
+    def _frame(self, side: str, trunk: Trunk) -> tuple[np.ndarray, np.ndarray]:
+        if self.frame == "world":
+            return np.zeros((len(trunk), 3)), np.broadcast_to(np.eye(3), (len(trunk), 3, 3))
+        joint = {"chest": 9, "pelvis": 0, "head": 15, "thigh": LEG[side][0]}[self.frame]
+        return trunk.positions[:, joint], trunk.worlds[:, joint]
