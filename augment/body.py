@@ -161,6 +161,7 @@ def _load_file(path: Path) -> Body:
 def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
     import contextlib
     import io
+    import tempfile
 
     import smplx
     from smplx.utils import Struct
@@ -183,7 +184,11 @@ def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
             data.setdefault(f"hands_components{side}", np.eye(45))
         options["data_struct"] = Struct(**data)
     factory = {"smpl": smplx.SMPL, "smplh": smplx.SMPLH, "smplx": smplx.SMPLX}[kind]
-    with contextlib.redirect_stdout(io.StringIO()):  # smplx prints a warning for every model of 10 shape numbers
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as scratch:
+        # smplx prints a warning for every model of 10 shape numbers, and reads SMPL-X from files alone: ours holds arrays only
+        if kind == "smplx":
+            options["model_path"] = str(Path(scratch) / "SMPLX_NEUTRAL.npz")
+            np.savez(options["model_path"], **data)
         model = factory(**options).eval()
     model.requires_grad_(False)
     weights = _weights_24(np.asarray(data["weights"], np.float64), np.asarray(data["kintree_table"])[0].astype(int))

@@ -1,0 +1,22 @@
+"""Every test runs with the shapes and dtypes of annotated arrays checked (jaxtyping + beartype)."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
+
+from jaxtyping import install_import_hook
+
+install_import_hook(["augment", "recognition"], "tests.typechecker.check")
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def body():
+    """The open default body."""
+    from augment.body import load_body
+
+    return load_body()
