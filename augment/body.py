@@ -189,6 +189,7 @@ def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
         if kind == "smplx":
             options["model_path"] = str(Path(scratch) / "SMPLX_NEUTRAL.npz")
             np.savez(options["model_path"], **data)
+            del options["data_struct"]
         model = factory(**options).eval()
     model.requires_grad_(False)
     weights = _weights_24(np.asarray(data["weights"], np.float64), np.asarray(data["kintree_table"])[0].astype(int))

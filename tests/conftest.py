@@ -9,6 +9,8 @@ os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 
 from jaxtyping import install_import_hook
 
+import tests.typechecker  # noqa: F401 - the hook finds the checker by its name, and does not import it
+
 install_import_hook(["augment", "recognition"], "tests.typechecker.check")
 
 import pytest  # noqa: E402
