@@ -121,7 +121,15 @@ def _shove(human: Humanoid, data: Any, plan: Plan, time: float, parts: dict[str,
 def push(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """A shove at the height of the shoulder blades."""
     height = plan.drawn["push_height"]
-    _shove(human, data, plan, time, {"spine3": height, "spine2": 0.7 - 0.5 * height, "pelvis": 0.3 - 0.5 * height}, plan.strength, 0.28)
+    _shove(
+        human,
+        data,
+        plan,
+        time,
+        {"spine3": height, "spine2": 0.7 - 0.5 * height, "pelvis": 0.3 - 0.5 * height},
+        plan.strength,
+        0.28,
+    )
 
 
 def trip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
@@ -140,7 +148,9 @@ def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     for side in ("left", "right"):
         share = 0.65 if side == plan.side else 0.35
         foot = human.body_id[JOINT[f"{side}_ankle"]]
-        data.xfrc_applied[foot, :3] -= share * 1.15 * human.mass * plan.strength * _ramp(time, 0.32) * world_direction(plan) * 2.2
+        data.xfrc_applied[foot, :3] -= (
+            share * 1.15 * human.mass * plan.strength * _ramp(time, 0.32) * world_direction(plan) * 2.2
+        )
     _shove(human, data, plan, time, {"spine3": 0.7, "spine2": 0.3}, 0.45 * plan.strength, 0.35)
 
 
@@ -207,6 +217,8 @@ class _Senses:
         self.joint_of_geom = np.array([joint_of_body.get(int(body), -1) for body in model.geom_bodyid])
         self.floor = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, "floor")
         region = {joint: name for name, joints in PARTS.items() for joint in joints}
+        self.legs = [*PARTS["knees"], *PARTS["thighs"]]
+        self.knees = human.body_id[list(PARTS["knees"])]
         self.region_of_joint = [region.get(joint, "") for joint in range(24)]
 
     def read(self, data: Any, time: float, trace: Trace) -> set[str]:
@@ -225,6 +237,13 @@ class _Senses:
         on_floor = (geoms[ground] == self.floor).any(1)
         floor_force = np.bincount(joints[on_floor], weights=force[on_floor], minlength=24)
         touching = {self.region_of_joint[joint] for joint in np.flatnonzero(floor_force > 25.0)}
+        legs = np.isin(joints, self.legs) & on_floor & (force > 25.0)
+        if legs.any():
+            places = contact.pos[ground][legs]
+            knees = data.xpos[self.knees]
+            near = np.linalg.norm(places[:, None] - knees[None], axis=-1).min(1) < 0.16
+            touching = (touching - {"knees", "thighs"}) | ({"knees"} if near.any() else set())
+            touching |= {"thighs"} if (~near & np.isin(joints[legs], PARTS["thighs"])).any() else set()
         for region in touching - trace.first_touch.keys():
             trace.first_touch[region] = time
             trace.touch_axes[region] = data.xmat[self.human.body_id[JOINT["spine3"]]].reshape(3, 3).copy()
@@ -269,7 +288,11 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
         for _ in range(CONTROL_STEPS):
             mujoco.mj_step(model, data)
             work += model.opt.timestep * (_outer_power(human, data) + float(data.actuator_force @ data.actuator_velocity))
-        if not np.isfinite(data.qpos).all() or np.abs(data.qvel).max() > 200.0 or data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
+        if (
+            not np.isfinite(data.qpos).all()
+            or np.abs(data.qvel).max() > 200.0
+            or data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number
+        ):
             trace.failure = "simulation diverged"
             break
         touching = senses.read(data, data.time, trace)
@@ -338,13 +361,15 @@ def stages_for(kind: str, cause: str, *, rng: np.random.Generator, side: str, mo
     weak = cause == "give_way"
     alert = _scaled(ALERT, leg=0.10 if weak else rng.uniform(0.5, 0.9))
     latency = Stage(posture=_current(kind), tone=alert, blend=0.25, hold=rng.uniform(0.08, 0.18))
-    build = {"forward": _forward, "backward": _backward, "sideways": _sideways, "knees": _knees}[mode]
+    build = {"forward": _forward, "backward": _backward, "sideways": _sideways, "knees": _knees, "chair_forward": _forward}[
+        mode
+    ]
     stages = (latency, *build(rng, weak))
     if side == "right":
-        stages = tuple(Stage(posture=swapped(s.posture), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages)
-    return tuple(
-        Stage(posture=_noisy(s.posture, rng), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages
-    )
+        stages = tuple(
+            Stage(posture=swapped(s.posture), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages
+        )
+    return tuple(Stage(posture=_noisy(s.posture, rng), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages)
 
 
 def _current(kind: str) -> Posture:
@@ -379,11 +404,25 @@ def _forward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
         "wrist_z": 45.0, "neck_x": -18.0, "head_x": -12.0, "spine2_x": 4.0, "hip_x": -rng.uniform(5, 22),
         "knee_x": rng.uniform(18, 45), "ankle_x": 15.0,
     }  # fmt: skip
-    absorb = brace | {"elbow_y": -100.0, "shoulder_forward": 60.0, "hip_x": -5.0, "knee_x": rng.uniform(10, 45), "ankle_x": 30.0}
+    absorb = brace | {
+        "elbow_y": -100.0,
+        "shoulder_forward": 60.0,
+        "hip_x": -5.0,
+        "knee_x": rng.uniform(10, 45),
+        "ankle_x": 30.0,
+    }
     legs = 0.25 if weak else 0.5
     return (
-        Stage(posture=brace, tone=_scaled(ALERT, leg=legs, arm=1.0), blend=0.22, until=("hands", "chest", "head", "arms"), hold=1.6),
-        Stage(posture=absorb, tone={"leg": 0.3, "trunk": 0.6, "neck": 0.9, "arm": 0.40}, blend=0.2, hold=rng.uniform(0.3, 0.45)),
+        Stage(
+            posture=brace,
+            tone=_scaled(ALERT, leg=legs, arm=1.0),
+            blend=0.22,
+            until=("hands", "chest", "head", "arms"),
+            hold=1.6,
+        ),
+        Stage(
+            posture=absorb, tone={"leg": 0.3, "trunk": 0.6, "neck": 0.9, "arm": 0.40}, blend=0.2, hold=rng.uniform(0.3, 0.45)
+        ),
         Stage(posture=_prone(rng), tone={"leg": 0.12, "trunk": 0.2, "neck": 0.5, "arm": 0.12}, blend=0.7, hold=0.8),
         Stage(posture=_prone(rng) if rng.random() < 0.0 else {"ankle_x": 30.0}, tone=LIMP, blend=0.8),
     )
@@ -398,7 +437,13 @@ def _knees(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
     kneel = brace.posture | {"hip_x": -rng.uniform(20, 45), "knee_x": 85.0, "ankle_x": 42.0}
     return (
         Stage(posture=fold, tone=_scaled(ALERT, leg=0.22), blend=0.25, until=("knees",), hold=1.0),
-        Stage(posture=kneel, tone=_scaled(ALERT, leg=0.35, arm=1.0), blend=0.25, until=("hands", "chest", "head", "arms"), hold=1.5),
+        Stage(
+            posture=kneel,
+            tone=_scaled(ALERT, leg=0.35, arm=1.0),
+            blend=0.25,
+            until=("hands", "chest", "head", "arms"),
+            hold=1.5,
+        ),
         *rest,
     )
 
@@ -416,8 +461,20 @@ def _backward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
         "head_y": rng.uniform(-25, 25), "neck_x": 5.0,
     }  # fmt: skip
     return (
-        Stage(posture=sit, tone=_scaled(ALERT, leg=0.25 if weak else 0.45), blend=0.28, until=("pelvis", "chest", "head"), hold=1.6),
-        Stage(posture=roll, tone={"leg": 0.35, "trunk": 0.45, "neck": 1.0, "arm": 0.4}, blend=0.15, until=("chest", "head"), hold=0.7),
+        Stage(
+            posture=sit,
+            tone=_scaled(ALERT, leg=0.25 if weak else 0.45),
+            blend=0.28,
+            until=("pelvis", "chest", "head"),
+            hold=1.6,
+        ),
+        Stage(
+            posture=roll,
+            tone={"leg": 0.35, "trunk": 0.45, "neck": 1.0, "arm": 0.4},
+            blend=0.15,
+            until=("chest", "head"),
+            hold=0.7,
+        ),
         Stage(posture=supine, tone={"leg": 0.14, "trunk": 0.25, "neck": 0.7, "arm": 0.15}, blend=0.8, hold=0.9),
         Stage(posture=supine, tone=LIMP, blend=0.7),
     )
@@ -438,8 +495,20 @@ def _sideways(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
         "hip_x": -rng.uniform(10, 40), "knee_x": rng.uniform(20, 60), "ankle_x": 20.0, "neck_z": 6.0,
     }  # fmt: skip
     return (
-        Stage(posture=brace, tone=_scaled(ALERT, leg=0.2 if weak else 0.4), blend=0.25, until=("pelvis", "thighs", "chest", "head"), hold=1.6),
-        Stage(posture=land, tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4}, blend=0.2, until=("chest", "head"), hold=0.7),
+        Stage(
+            posture=brace,
+            tone=_scaled(ALERT, leg=0.2 if weak else 0.4),
+            blend=0.25,
+            until=("pelvis", "thighs", "chest", "head"),
+            hold=1.6,
+        ),
+        Stage(
+            posture=land,
+            tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4},
+            blend=0.2,
+            until=("chest", "head"),
+            hold=0.7,
+        ),
         Stage(posture=lying, tone={"leg": 0.2, "trunk": 0.3, "neck": 0.5, "arm": 0.15}, blend=0.7, hold=0.8),
         Stage(posture=lying, tone=LIMP, blend=0.7),
     )

@@ -253,9 +253,7 @@ def _add_ground(spec: Any, chair: Chair | None) -> None:
     ground = dict(contype=_GROUND[0], conaffinity=_GROUND[1], friction=[0.75, 0.01, 0.003], condim=4)
     ground |= dict(solref=[0.012, 1.0], solimp=[0.9, 0.97, 0.008, 0.5, 2.0])
     upright = [np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0]
-    spec.worldbody.add_geom(
-        name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], quat=upright, **ground
-    )
+    spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], quat=upright, **ground)
     if chair is None:
         return
     x, z = chair.center
