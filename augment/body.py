@@ -24,7 +24,7 @@ from .types import JOINT, Motion
 KINDS = {24: "smpl", 52: "smplh", 55: "smplx"}
 """Number of joints in a model file to the kind of model."""
 
-_HAND_JOINTS = {"smplh": (28, 43), "smplx": (31, 46)}
+_HAND_JOINTS = {"smplh": (25, 40), "smplx": (28, 43)}
 """Index of the left and the right middle finger's first joint: where SMPL has its hand joint."""
 
 
@@ -176,8 +176,9 @@ def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
     if hasattr(data["J_regressor"], "toarray"):
         data["J_regressor"] = data["J_regressor"].toarray()
     options: dict[str, Any] = {"num_betas": 10, "batch_size": 1, "model_path": "", "data_struct": Struct(**data)}
-    options["vertex_ids"] = _landmark_vertices(np.asarray(data["v_template"])) if kind == "smpl" else None
-    if kind != "smpl":
+    if kind == "smpl":
+        options["vertex_ids"] = _landmark_vertices(np.asarray(data["v_template"]))
+    else:
         options |= {"use_pca": False, "flat_hand_mean": True}
         for side in "lr":  # an SMPL-H .npz without hand statistics is still a body
             data.setdefault(f"hands_mean{side}", np.zeros(45))
