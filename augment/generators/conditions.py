@@ -1,0 +1,192 @@
+"""What can be asked of a sampled motion, and what the network says about it beside the movement itself.
+
+Conditions go in: action, length, what carries the body and how high, body shape. Annotations come out: 20 channels appended to
+the 295 features, so that a sampled motion arrives with its frame labels and knows where its chair or bed stands.
+
+===========  ====  ==================================================================================
+labels         16  one-hot frame label, ``actions.FRAME_LABELS``
+center          2  (x, z) of the support's middle, canonical frame, metres; 0 where the floor carries
+yaw             2  sine and cosine of the support's heading, canonical frame; 0 where the floor carries
+===========  ====  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..actions import FRAME_LABELS
+from ..motion.features import FEATURE_DIM
+from ..types import Motion, Segment
+
+SUPPORTS: tuple[str, ...] = ("floor", "chair", "bed")
+"""What may carry a body, in the order of the network's one-hot."""
+
+CONDITION_DIM = len(SUPPORTS) + 1 + 10 + 2 + 2
+"""Support one-hot, its height, body shape, length (seconds and its square), and the two flags that say what was left out."""
+
+ANNOTATIONS: dict[str, slice] = {
+    "labels": slice(FEATURE_DIM, FEATURE_DIM + 16),
+    "center": slice(FEATURE_DIM + 16, FEATURE_DIM + 18),
+    "yaw": slice(FEATURE_DIM + 18, FEATURE_DIM + 20),
+}
+"""Where each annotation lies within a frame's channels."""
+
+CHANNELS = FEATURE_DIM + 20
+"""Numbers a frame the network sees: features and annotations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """One row a motion."""
+
+    action: Int[Tensor, "b"]
+    """Index into the model's actions; one past the last asks for any."""
+    support: Int[Tensor, "b"]
+    """Index into ``SUPPORTS``."""
+    support_height: Float[Tensor, "b"]
+    """Metres; 0 for the floor."""
+    betas: Float[Tensor, "b 10"]
+    """Body shape."""
+    seconds: Float[Tensor, "b"]
+    """Length."""
+    drop_support: Bool[Tensor, "b"]
+    """True where the support is left to the model."""
+    drop_betas: Bool[Tensor, "b"]
+    """True where the body is left to the model."""
+
+    def context(self) -> Float[Tensor, "b 18"]:
+        """Everything but the action as one vector; what is left out is zero, with a flag saying so."""
+        has_support, has_betas = (~self.drop_support).float()[:, None], (~self.drop_betas).float()[:, None]
+        kind = torch.nn.functional.one_hot(self.support, len(SUPPORTS)).float()
+        length = self.seconds[:, None].float() / 5.0 - 1.0
+        return torch.cat(
+            [
+                kind * has_support,
+                self.support_height[:, None].float() * 2.0 * has_support,
+                self.betas.float() * 0.5 * has_betas,
+                length,
+                length**2,
+                1 - has_support,
+                1 - has_betas,
+            ],
+            dim=-1,
+        )
+
+    def __len__(self) -> int:
+        return len(self.action)
+
+    def rows(self, index: Tensor | slice) -> Conditions:
+        """Some of the rows."""
+        return Conditions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    def any_action(self, unknown: int) -> Conditions:
+        """The same without saying which action (``unknown`` = the model's number of actions)."""
+        return replace(self, action=torch.full_like(self.action, unknown))
+
+
+def stack_conditions(parts: Sequence[Conditions]) -> Conditions:
+    """Rows of several, one after the other."""
+    return Conditions(**{field.name: torch.cat([getattr(p, field.name) for p in parts]) for field in fields(Conditions)})
+
+
+def conditions_of(
+    *,
+    action: Sequence[int],
+    support: Sequence[str],
+    support_height: Sequence[float],
+    betas: Float[np.ndarray, "b 10"],
+    seconds: Sequence[float],
+) -> Conditions:
+    """Conditions from plain values, nothing left out.
+
+    Raises:
+        ValueError: If a support is none of ``SUPPORTS``.
+    """
+    for kind in support:
+        if kind not in SUPPORTS:
+            raise ValueError(f"unknown support {kind!r}; expected one of: {', '.join(SUPPORTS)}")
+    given = torch.zeros(len(action), dtype=torch.bool)
+    return Conditions(
+        action=torch.as_tensor(list(action), dtype=torch.long),
+        support=torch.as_tensor([SUPPORTS.index(kind) for kind in support], dtype=torch.long),
+        support_height=torch.as_tensor(list(support_height), dtype=torch.float32),
+        betas=torch.as_tensor(np.asarray(betas), dtype=torch.float32).reshape(len(action), 10),
+        seconds=torch.as_tensor(list(seconds), dtype=torch.float32),
+        drop_support=given,
+        drop_betas=given.clone(),
+    )
+
+
+def drop_some(conditions: Conditions, *, unknown: int, action: float, others: float, generator: torch.Generator) -> Conditions:
+    """Leave conditions out at random, each kind on its own draw, so that the network learns to do without.
+
+    Args:
+        conditions: Of a training batch.
+        unknown: Index that stands for any action.
+        action: Chance of leaving the action out.
+        others: Chance of leaving the support out, and of leaving the body out.
+        generator: The source of chance.
+    """
+    draws = torch.rand((3, len(conditions)), generator=generator)
+    return replace(
+        conditions,
+        action=torch.where(draws[0] < action, unknown, conditions.action),
+        drop_support=draws[1] < others,
+        drop_betas=draws[2] < others,
+    )
+
+
+def annotations_of(motion: Motion, T_world_canonical: Float[np.ndarray, "4 4"]) -> Float[Tensor, "t 20"]:
+    """Annotation channels of a motion. A frame no segment covers, or with a label we do not know, is ``other``."""
+    channels = torch.zeros(len(motion), 20)
+    times = (np.arange(len(motion)) + 0.5) / motion.fps
+    labels = np.full(len(motion), FRAME_LABELS.index("other"))
+    for segment in motion.segments:
+        inside = (times >= segment.start_sec) & (times < segment.end_sec)
+        labels[inside] = FRAME_LABELS.index(segment.label if segment.label in FRAME_LABELS else "other")
+    channels[torch.arange(len(motion)), torch.as_tensor(labels)] = 1.0
+    if motion.support != "floor" and motion.support_center is not None:
+        world = np.array([motion.support_center[0], 0.0, motion.support_center[1]])
+        turn = T_world_canonical[:3, :3]
+        center = turn.T @ (world - T_world_canonical[:3, 3])
+        yaw = motion.support_yaw - math.atan2(turn[0, 2], turn[2, 2])
+        channels[:, 16:] = torch.tensor([center[0], center[2], math.sin(yaw), math.cos(yaw)])
+    return channels
+
+
+def mirror_channels(channels: Float[Tensor, "*batch t 315"]) -> Float[Tensor, "*batch t 315"]:
+    """Mirror the annotations in x = 0 (``features.mirror_features`` does the rest): x and sine change sign."""
+    mirrored = channels.clone()
+    for index in (ANNOTATIONS["center"].start, ANNOTATIONS["yaw"].start):
+        mirrored[..., index] = -channels[..., index]
+    return mirrored
+
+
+def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float, shortest_sec: float = 0.2) -> tuple[Segment, ...]:
+    """Segments covering the motion, from frames' label scores; a run shorter than ``shortest_sec`` joins its forerunner."""
+    labels = scores.argmax(-1).tolist()
+    starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
+    runs: list[tuple[int, int, int]] = []
+    for start, end in zip(starts, [*starts[1:], len(labels)], strict=True):
+        label = labels[start]
+        if runs and (end - start < shortest_sec * fps or runs[-1][2] == label):
+            runs[-1] = (runs[-1][0], end, runs[-1][2])
+        elif runs and runs[-1][1] - runs[-1][0] < shortest_sec * fps:  # only the very first run can still be short
+            runs[-1] = (runs[-1][0], end, label)
+        else:
+            runs.append((start, end, label))
+    return tuple(Segment(label=FRAME_LABELS[k], start_sec=start / fps, end_sec=end / fps) for start, end, k in runs)
+
+
+def support_from_channels(channels: Float[Tensor, "t 315"]) -> tuple[tuple[float, float], float]:
+    """(x, z) of the support's middle, metres, and its heading, radians: means over time, canonical frame."""
+    x, z = channels[:, ANNOTATIONS["center"]].mean(0).tolist()
+    sine, cosine = channels[:, ANNOTATIONS["yaw"]].mean(0).tolist()
+    return (x, z), math.atan2(sine, cosine)

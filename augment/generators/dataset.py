@@ -1,0 +1,228 @@
+"""A motion store in memory as training examples: features, annotations, conditions; crops, mirrors and batches."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ..geometry import heading_of, rotation6d_to_matrix, yaw_to_matrix
+from ..motion.contacts import FOOT_JOINTS
+from ..motion.features import FEATURES, canonicalise, mirror_features, mirror_rest, motion_to_features
+from ..types import Motion
+from .conditions import (
+    ANNOTATIONS,
+    CHANNELS,
+    Conditions,
+    annotations_of,
+    conditions_of,
+    mirror_channels,
+    stack_conditions,
+)
+
+FPS = 20.0
+"""Frames a second the generator works at."""
+
+MAX_FRAMES = 200
+"""Longest example: 10 s."""
+
+RestJoints = Callable[[np.ndarray], np.ndarray]
+"""From betas (10,) to joints in the zero pose (24, 3), metres."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingSet:
+    """Every motion of a store, ready to be drawn from."""
+
+    channels: tuple[Float[Tensor, "_ 315"], ...]
+    """Features and annotations of each motion, canonical frame."""
+    rest_joints: Float[Tensor, "n 24 3"]
+    """Each motion's body in the zero pose, metres."""
+    conditions: Conditions
+    """One row a motion."""
+    actions: tuple[str, ...]
+    """The actions that occur, sorted."""
+    names: tuple[str, ...]
+    sources: tuple[str, ...]
+    digest: str
+    """Of the features: tells whether a checkpoint was trained on the same data."""
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Examples padded to a common length."""
+
+    x0: Float[Tensor, "b t 315"]
+    """Channels, not normalised; 0 past the end."""
+    valid: Bool[Tensor, "b t"]
+    rest_joints: Float[Tensor, "b 24 3"]
+    conditions: Conditions
+
+
+def default_rest_joints() -> RestJoints:
+    """Rest joints of the open default body."""
+    from ..body import load_body
+
+    return load_body().rest_joints
+
+
+def load_training_set(store_dir: Path) -> TrainingSet:
+    """Read a motion store, resampled to 20 frames/s.
+
+    Raises:
+        ValueError: If the store is empty.
+    """
+    from ..motion.resample import resample
+    from ..motion.store import read_store
+
+    store = read_store(Path(store_dir))
+    motions = (store[index] for index in range(len(store)))
+    return training_set((motion if motion.fps == FPS else resample(motion, FPS) for motion in motions), default_rest_joints())
+
+
+def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> TrainingSet:
+    """Features of motions at 20 frames/s.
+
+    Raises:
+        ValueError: If there are no motions, or one has another rate.
+    """
+    channels, rests, kept = [], [], []
+    for motion in motions:
+        if motion.fps != FPS:
+            raise ValueError(f"motion {motion.name!r}: expected {FPS:g} frames/s, found {motion.fps:g}; resample it first")
+        rest = np.asarray(rest_joints_of(np.asarray(motion.betas)))
+        features, T_world_canonical = motion_to_features(motion, rest)
+        channels.append(torch.cat([features.float(), annotations_of(motion, T_world_canonical)], dim=-1))
+        rests.append(torch.as_tensor(rest, dtype=torch.float32))
+        kept.append(motion)
+    if not kept:
+        raise ValueError("the motion store holds no motions; build one with `augment motions library` or `import`")
+    actions = tuple(sorted({motion.action for motion in kept}))
+    digest = hashlib.sha256()
+    for part in channels:
+        digest.update(part.numpy().tobytes())
+    return TrainingSet(
+        channels=tuple(channels),
+        rest_joints=torch.stack(rests),
+        conditions=conditions_of(
+            action=[actions.index(motion.action) for motion in kept],
+            support=[motion.support for motion in kept],
+            support_height=[motion.support_height for motion in kept],
+            betas=np.stack([np.asarray(motion.betas, dtype=np.float32) for motion in kept]),
+            seconds=[motion.seconds for motion in kept],
+        ),
+        actions=actions,
+        names=tuple(motion.name for motion in kept),
+        sources=tuple(f"{motion.source} ({motion.licence})" for motion in kept),
+        digest=digest.hexdigest(),
+    )
+
+
+def normalisation(data: TrainingSet) -> tuple[Float[Tensor, "315"], Float[Tensor, "315"]]:
+    """Mean and standard deviation of each channel over all frames, both mirrors.
+
+    A channel's deviation is not let below 0.3 of its part's mean one, lest joints that hardly move be blown up; annotations are
+    taken about 0 at half a unit, so that a one-hot weighs like a feature.
+    """
+    frames = torch.cat(data.channels)
+    frames = torch.cat([frames, mirror_features(mirror_channels(frames))]).double()
+    mean, std = frames.mean(0), frames.std(0)
+    for part in FEATURES.values():
+        std[part] = torch.maximum(std[part], 0.3 * std[part].mean()).clamp(min=1e-3)
+    annotations = slice(ANNOTATIONS["labels"].start, CHANNELS)
+    mean[annotations], std[annotations] = 0.0, 0.5
+    return mean.float(), std.float()
+
+
+def floor_heights(data: TrainingSet) -> tuple[Float[Tensor, "24"], Float[Tensor, "4"]]:
+    """How low each joint gets (1 % quantile), and how high each foot joint is while it stands (median), metres.
+
+    The data tell how much flesh lies below a joint, whatever the body.
+    """
+    frames = torch.cat(data.channels)
+    heights = frames[:, FEATURES["joints"]].unflatten(-1, (24, 3))[..., 1]
+    contacts = frames[:, FEATURES["contacts"]] > 0.5
+    lowest = torch.quantile(heights[torch.linspace(0, len(heights) - 1, min(len(heights), 100_000)).long()], 0.01, dim=0)
+    feet = heights[:, list(FOOT_JOINTS)]
+    standing = torch.stack(
+        [feet[contacts[:, k], k].median() if contacts[:, k].any() else lowest[FOOT_JOINTS[k]] for k in range(4)]
+    )
+    return lowest, standing
+
+
+def example(
+    data: TrainingSet, index: int, *, generator: torch.Generator, mirror: bool, trim: float
+) -> tuple[Tensor, Tensor, Conditions]:
+    """One motion, cut to at most 10 s at a random place, its ends trimmed with chance ``trim``, mirrored with chance 1/2."""
+    channels, rest = data.channels[index], data.rest_joints[index]
+    conditions = data.conditions.rows(slice(index, index + 1))
+    draws = torch.rand(5, generator=generator).tolist()
+    first, last = 0, len(channels)
+    if draws[0] < trim and last > 40:
+        first, last = int(draws[1] * 0.15 * last), last - int(draws[2] * 0.15 * last)
+    if last - first > MAX_FRAMES:
+        first += int(draws[3] * (last - first - MAX_FRAMES + 1))
+        last = first + MAX_FRAMES
+    channels = channels[first:last]
+    if mirror and draws[4] < 0.5:
+        channels, rest = mirror_features(mirror_channels(channels)), mirror_rest(rest)
+    if first > 0:
+        channels = recanonicalise(channels)
+    conditions = conditions_with_length(conditions, len(channels))
+    return channels, rest, conditions
+
+
+def recanonicalise(channels: Float[Tensor, "t 315"]) -> Float[Tensor, "t 315"]:
+    """Move features and annotations to the canonical start of the first frame that is left."""
+    moved = canonicalise(channels)
+    yaw = heading_of(rotation6d_to_matrix(channels[0, FEATURES["orient"]]))
+    turn = yaw_to_matrix(-yaw)[[0, 2]][:, [0, 2]]
+    has_support = channels[:, ANNOTATIONS["yaw"]].norm(dim=-1, keepdim=True) > 0.5
+    offset = channels[0, FEATURES["root"]][[0, 2]]
+    moved[:, ANNOTATIONS["center"]] = (channels[:, ANNOTATIONS["center"]] - offset) @ turn.T * has_support
+    # (sin, cos) of a heading is the (x, z) of its direction, so it turns like a point.
+    moved[:, ANNOTATIONS["yaw"]] = channels[:, ANNOTATIONS["yaw"]] @ turn.T
+    return moved
+
+
+def conditions_with_length(conditions: Conditions, frames: int) -> Conditions:
+    """The same row asking for this many frames."""
+    return replace(conditions, seconds=torch.full((len(conditions),), frames / FPS))
+
+
+def draw_batch(data: TrainingSet, size: int, *, generator: torch.Generator, mirror: bool, trim: float) -> Batch:
+    """Draw examples, each action as likely as any other, of similar lengths (padding is wasted work)."""
+    counts = torch.bincount(data.conditions.action, minlength=len(data.actions)).float()
+    weights = 1.0 / counts[data.conditions.action]
+    candidates = torch.multinomial(weights, 4 * size, replacement=True, generator=generator)
+    lengths = torch.tensor([len(data.channels[int(index)]) for index in candidates])
+    order = candidates[lengths.argsort(stable=True)]
+    start = int(torch.randint(4, (1,), generator=generator)) * size
+    chosen = order[start : start + size].tolist()
+    return collate([example(data, index, generator=generator, mirror=mirror, trim=trim) for index in chosen])
+
+
+def collate(examples: Sequence[tuple[Tensor, Tensor, Conditions]]) -> Batch:
+    """Pad examples with zeros to the longest."""
+    channels, rests, conditions = zip(*examples, strict=True)
+    return Batch(
+        x0=torch.nn.utils.rnn.pad_sequence(list(channels), batch_first=True),
+        valid=valid_frames([len(part) for part in channels]),
+        rest_joints=torch.stack(list(rests)),
+        conditions=stack_conditions(conditions),
+    )
+
+
+def valid_frames(frames: Sequence[int]) -> Bool[Tensor, "b t"]:
+    """True within each motion, False past its end."""
+    lengths: Int[Tensor, "b"] = torch.tensor(list(frames))
+    return torch.arange(int(lengths.max()))[None] < lengths[:, None]

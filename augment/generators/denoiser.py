@@ -1,0 +1,131 @@
+"""The network: a transformer over patches of frames that predicts the clean motion from a noisy one and its conditions."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from .conditions import CONDITION_DIM, Conditions
+from .diffusion import cosine_schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DenoiserConfig:
+    """Size of the network."""
+
+    channels: int
+    """Numbers a frame."""
+    actions: int
+    """How many actions it knows."""
+    width: int = 256
+    """Width of a token."""
+    layers: int = 5
+    heads: int = 4
+    mlp: int = 3
+    """Hidden width of a block's MLP, in widths."""
+    patch: int = 4
+    """Frames a token."""
+    diffusion_steps: int = 1000
+    """Noise levels of the cosine schedule."""
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width must be a multiple of 2 * heads = {2 * self.heads}, found {self.width}")
+
+
+def sinusoid(values: Float[Tensor, "*batch"], width: int, *, longest: float = 10000.0) -> Float[Tensor, "*batch width"]:
+    """Sines and cosines of a number at wavelengths from 2 pi to 2 pi ``longest`` (Vaswani et al. 2017, section 3.5)."""
+    rates = torch.exp(-math.log(longest) * torch.arange(width // 2, dtype=torch.float32) / (width // 2))
+    angles = values[..., None].float() * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class Block(nn.Module):
+    """Attention and MLP, each modulated by the conditions (adaptive layer norm, Peebles & Xie 2022, "DiT", section 3.2)."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.qkv = nn.Linear(config.width, 3 * config.width)
+        self.out = nn.Linear(config.width, config.width)
+        self.up = nn.Linear(config.width, config.mlp * config.width)
+        self.down = nn.Linear(config.mlp * config.width, config.width)
+        # One projection of the conditions serves all blocks; each adds its own constant (adaLN-single, PixArt-alpha 2023).
+        self.own_modulation = nn.Parameter(torch.zeros(6, config.width))
+        nn.init.normal_(self.own_modulation, std=0.02)
+
+    def forward(
+        self, tokens: Float[Tensor, "b n w"], modulation: Float[Tensor, "b 6 w"], mask: Bool[Tensor, "b 1 1 n"]
+    ) -> Float[Tensor, "b n w"]:
+        shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.own_modulation)[:, :, None].unbind(1)
+        width = tokens.shape[-1:]
+        normed = F.layer_norm(tokens, width) * (1 + scale1) + shift1
+        query, key, value = self.qkv(normed).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+        tokens = tokens + gate1 * self.out(attended.transpose(1, 2).flatten(-2))
+        normed = F.layer_norm(tokens, width) * (1 + scale2) + shift2
+        return tokens + gate2 * self.down(F.gelu(self.up(normed), approximate="tanh"))
+
+
+class Denoiser(nn.Module):
+    """Predicts normalised clean features from normalised noisy ones."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.frames_in = nn.Linear(config.patch * config.channels, width)
+        self.frames_out = nn.Linear(width, config.patch * config.channels)
+        self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.action = nn.Embedding(config.actions + 1, width)  # the last row stands for "any action"
+        self.context = nn.Sequential(nn.Linear(CONDITION_DIM, width), nn.SiLU(), nn.Linear(width, width))
+        self.modulation = nn.Linear(width, 6 * width)
+        self.last_modulation = nn.Linear(width, 2 * width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        signal = cosine_schedule(config.diffusion_steps).alpha_bar.sqrt().float()
+        self.register_buffer("signal", signal, persistent=False)
+        nn.init.normal_(self.action.weight, std=0.5)
+        for last in (self.frames_out, self.last_modulation):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(
+        self,
+        x_t: Float[Tensor, "b t d"],
+        step: Int[Tensor, "b"],
+        conditions: Conditions,
+        valid: Bool[Tensor, "b t"],
+    ) -> Float[Tensor, "b t d"]:
+        """Predict x_0.
+
+        Args:
+            x_t: Noisy features; t may be any number of frames.
+            step: Noise level of each motion.
+            conditions: What is asked of each motion.
+            valid: False where a motion has ended; what x_t holds there does not matter.
+        """
+        frames, patch = x_t.shape[1], self.config.patch
+        missing = -frames % patch
+        # sqrt(abar) x_t is the best guess of x_0 where nothing but its unit variance is known. Fed with x_t itself, the
+        # network must learn to turn a deaf ear to loud noise, and a short training does not get that far.
+        x_t = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
+        valid = F.pad(valid, (0, missing)).unflatten(1, (-1, patch)).any(-1)
+        tokens = self.frames_in(x_t.unflatten(1, (-1, patch)).flatten(-2))
+        tokens = tokens + sinusoid(torch.arange(tokens.shape[1]).float(), tokens.shape[-1], longest=200.0)
+        context = (
+            self.step(sinusoid(step.float(), tokens.shape[-1]))
+            + self.action(conditions.action)
+            + self.context(conditions.context())
+        )
+        context = F.silu(context)
+        modulation = self.modulation(context).unflatten(-1, (6, -1))
+        for block in self.blocks:
+            tokens = block(tokens, modulation, valid[:, None, None, :])
+        shift, scale = self.last_modulation(context)[:, None].chunk(2, dim=-1)
+        tokens = F.layer_norm(tokens, tokens.shape[-1:]) * (1 + scale) + shift
+        return self.frames_out(tokens).unflatten(-1, (patch, -1)).flatten(1, 2)[:, :frames]

@@ -1,0 +1,151 @@
+"""Schedule, posterior and sampler against the closed forms and against diffusers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler
+
+from augment.generators.diffusion import (
+    cosine_schedule,
+    ddim_sample,
+    ddim_step,
+    guide,
+    posterior,
+    q_sample,
+    sampling_steps,
+    schedule_of,
+)
+
+STEPS = 1000
+COSINE = {"num_train_timesteps": STEPS, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "sample", "clip_sample": False}
+
+
+@pytest.fixture
+def samples() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(2, 5, 3, generator=generator), torch.randn(2, 5, 3, generator=generator)
+
+
+def test_cosine_schedule_equals_diffusers():
+    ours, theirs = cosine_schedule(STEPS), DDPMScheduler(**COSINE)
+    torch.testing.assert_close(ours.noise.float(), theirs.betas, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(ours.alpha_bar.float(), theirs.alphas_cumprod, atol=1e-6, rtol=1e-4)
+
+
+def test_cosine_schedule_closed_form():
+    schedule = cosine_schedule(STEPS)
+
+    def curve(t: float) -> float:
+        return math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    for step in (0, 10, 500, 900):
+        assert float(schedule.alpha_bar[step]) == pytest.approx(curve((step + 1) / STEPS) / curve(0), rel=1e-9)
+    assert float(schedule.noise.max()) == pytest.approx(0.999)
+    assert (schedule.alpha_bar.diff() < 0).all()
+
+
+def test_q_sample_equals_diffusers(samples: tuple[torch.Tensor, torch.Tensor]):
+    x0, noise = samples
+    step = torch.tensor([3, 700])
+    torch.testing.assert_close(
+        q_sample(cosine_schedule(STEPS), x0, step, noise),
+        DDPMScheduler(**COSINE).add_noise(x0, noise, step),
+        atol=1e-5,
+        rtol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("step", [0, 200, 800])
+def test_q_sample_mean_and_variance(step: int):
+    schedule = cosine_schedule(STEPS)
+    noise = torch.randn(200_000, 1, generator=torch.Generator().manual_seed(1))
+    x_t = q_sample(schedule, torch.full_like(noise, 2.0), torch.full((len(noise),), step), noise)
+    alpha_bar = float(schedule.alpha_bar[step])
+    assert float(x_t.mean()) == pytest.approx(2.0 * math.sqrt(alpha_bar), abs=0.01)
+    assert float(x_t.var()) == pytest.approx(1 - alpha_bar, rel=0.02, abs=1e-6)
+
+
+@pytest.mark.parametrize("step", [20, 40, 500, 998])  # below, 1 - abar in their single precision loses digits
+def test_posterior_equals_diffusers(step: int, samples: tuple[torch.Tensor, torch.Tensor]):
+    x0, x_t = samples
+    mean, variance = posterior(cosine_schedule(STEPS), x0, x_t, torch.tensor([step, step]))
+    theirs = DDPMScheduler(**COSINE, variance_type="fixed_small")
+    noise = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(5))
+    stepped = theirs.step(x0, step, x_t, generator=torch.Generator().manual_seed(5)).prev_sample
+    torch.testing.assert_close(mean + variance.sqrt() * noise, stepped, atol=1e-4, rtol=1e-4)
+
+
+def test_posterior_closed_form(samples: tuple[torch.Tensor, torch.Tensor]):
+    """Bayes by hand: q(x_{t-1} | x_t, x_0) is the product of q(x_t | x_{t-1}) and q(x_{t-1} | x_0)."""
+    x0, x_t = (part.double() for part in samples)
+    schedule = cosine_schedule(STEPS)
+    for step in (1, 300, 900):
+        alpha, noise = float(schedule.alpha[step]), float(schedule.noise[step])
+        before = float(schedule.alpha_bar[step - 1])
+        precision = alpha / noise + 1 / (1 - before)
+        expected = (math.sqrt(alpha) / noise * x_t + math.sqrt(before) / (1 - before) * x0) / precision
+        mean, variance = posterior(schedule, x0, x_t, torch.tensor([step, step]))
+        torch.testing.assert_close(mean, expected, atol=1e-9, rtol=1e-9)
+        assert float(variance.flatten()[0]) == pytest.approx(1 / precision)
+
+
+def test_posterior_of_the_first_step_is_x0(samples: tuple[torch.Tensor, torch.Tensor]):
+    x0, x_t = samples
+    mean, variance = posterior(cosine_schedule(STEPS), x0, x_t, torch.tensor([0, 0]))
+    torch.testing.assert_close(mean, x0)
+    assert (variance == 0).all()
+
+
+@pytest.mark.parametrize("index", [0, 7, 19])
+def test_ddim_step_equals_diffusers(index: int, samples: tuple[torch.Tensor, torch.Tensor]):
+    x0, x_t = samples
+    theirs = DDIMScheduler(**COSINE, timestep_spacing="trailing", set_alpha_to_one=True)
+    theirs.set_timesteps(20)
+    steps = sampling_steps(STEPS, 20)
+    assert steps == theirs.timesteps.tolist()
+    to = [*steps[1:], -1][index]
+    ours = ddim_step(cosine_schedule(STEPS), x0, x_t, steps[index], to)
+    torch.testing.assert_close(ours, theirs.step(x0, steps[index], x_t, eta=0.0).prev_sample, atol=2e-5, rtol=1e-4)
+
+
+def test_ddim_with_the_true_x0_stays_on_the_path_and_ends_at_x0(samples: tuple[torch.Tensor, torch.Tensor]):
+    x0, noise = (part.double() for part in samples)
+    schedule = cosine_schedule(STEPS)
+    x_t = q_sample(schedule, x0, torch.tensor([600, 600]), noise)
+    torch.testing.assert_close(ddim_step(schedule, x0, x_t, 600, 300), q_sample(schedule, x0, torch.tensor([300, 300]), noise))
+    torch.testing.assert_close(ddim_step(schedule, x0, x_t, 600, -1), x0)
+    torch.testing.assert_close(ddim_sample(schedule, lambda x, step: x0, noise, sampling_steps(STEPS, 5)), x0)
+
+
+def test_ddim_of_a_gaussian_gives_that_gaussian():
+    """For data N(m, s^2) the best predictor of x_0 is known; sampling with it must return the data's mean and spread."""
+    schedule, mean, std = cosine_schedule(STEPS), 1.5, 0.4
+
+    def best(x_t: torch.Tensor, step: int) -> torch.Tensor:
+        a = float(schedule.alpha_bar[step])
+        return mean + math.sqrt(a) * std**2 / (a * std**2 + 1 - a) * (x_t - math.sqrt(a) * mean)
+
+    noise = torch.randn(50_000, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    x0 = ddim_sample(schedule, best, noise, sampling_steps(STEPS, 1000))
+    assert float(x0.mean()) == pytest.approx(mean, abs=0.02)
+    assert float(x0.std()) == pytest.approx(std, rel=0.02)
+
+
+def test_steps_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"1\.\.10"):
+        sampling_steps(10, 11)
+
+
+def test_guidance_of_one_is_the_conditional_and_zero_the_unconditional(samples: tuple[torch.Tensor, torch.Tensor]):
+    unconditional, conditional = samples
+    torch.testing.assert_close(guide(unconditional, conditional, 1.0), conditional)
+    torch.testing.assert_close(guide(unconditional, conditional, 0.0), unconditional)
+    torch.testing.assert_close(guide(unconditional, conditional, 2.0), 2 * conditional - unconditional)
+
+
+def test_any_noise_makes_a_schedule():
+    schedule = schedule_of(torch.tensor([0.1, 0.2], dtype=torch.float64))
+    torch.testing.assert_close(schedule.alpha_bar, torch.tensor([0.9, 0.72], dtype=torch.float64))

@@ -1,0 +1,244 @@
+"""A tiny generator end to end: it learns, resumes to the bit, and samples what it was asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from augment.generators.checkpoint import MotionGenerator, load_generator
+from augment.generators.conditions import drop_some
+from augment.generators.dataset import TrainingSet, collate, draw_batch, example, training_set, valid_frames
+from augment.generators.sample import denoise, profile_conditions, sample
+from augment.generators.train import TrainConfig, batch_losses, learning_rate, train
+from augment.motion.features import FEATURES, canonical_start
+from augment.types import Motion
+from tests.generators.actor import moving, rest_joints
+
+TINY = TrainConfig(
+    width=64,
+    layers=2,
+    heads=2,
+    batch=8,
+    warmup=20,
+    hold=200,
+    rate=3e-3,
+    average=0.98,
+    window=8,
+    mixed=False,
+    mirror=False,
+    trim=0.0,
+)
+
+
+@pytest.fixture(scope="module")
+def two_motions() -> list[Motion]:
+    rng = np.random.default_rng(0)
+    return [moving(action="wave", frames=32, rng=rng), moving(action="sit", frames=24, rng=rng, support="chair")]
+
+
+@pytest.fixture(scope="module")
+def data(two_motions: list[Motion]) -> TrainingSet:
+    return training_set(two_motions, rest_joints)
+
+
+@pytest.fixture(scope="module")
+def trained(data: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[MotionGenerator, list[float]]:
+    losses: list[float] = []
+    model = train(
+        data, tmp_path_factory.mktemp("run"), steps=400, config=TINY, report=lambda step, parts: losses.append(parts["simple"])
+    )
+    return model, losses
+
+
+def _ask(model: MotionGenerator, actions: list[str], *, seed: int = 0, **options: object) -> list[Motion]:
+    return sample(model, actions, generator=torch.Generator().manual_seed(seed), rest_joints_of=rest_joints, **options)  # type: ignore[arg-type]
+
+
+def test_it_memorises_two_motions(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
+    model, losses = trained
+    # The first steps' loss is that of predicting zero.
+    assert np.mean(losses[-40:]) < 0.1 * np.mean(losses[:5])
+    conditions = profile_conditions(model.profiles)
+    noise = [torch.randn(len(part), 315, generator=torch.Generator().manual_seed(4)) for part in data.channels]
+    made = denoise(model, conditions, noise, guidance=1.0, steps=20)
+    for index, truth in enumerate(data.channels):
+        joints = (made[index, : len(truth)] - truth)[:, FEATURES["joints"]].unflatten(-1, (24, 3))
+        assert joints.norm(dim=-1).mean() < 0.05
+
+
+def test_resumed_run_equals_the_uninterrupted_one(data: TrainingSet, tmp_path: Path):
+    config = replace(TINY, mixed=True)
+    train(data, tmp_path / "straight", steps=20, config=config)
+    train(data, tmp_path / "broken", steps=10, config=config)
+    train(data, tmp_path / "broken", steps=20, config=config)
+    straight, broken = (load_file(tmp_path / name / "generator.safetensors") for name in ("straight", "broken"))
+    assert all(torch.equal(straight[name], broken[name]) for name in straight)
+    logs = [(tmp_path / name / "log.jsonl").read_text().splitlines() for name in ("straight", "broken")]
+    assert [len(rows) for rows in logs] == [20, 20]
+
+
+def test_resume_refuses_other_data_and_other_options(data: TrainingSet, two_motions: list[Motion], tmp_path: Path):
+    train(data, tmp_path, steps=1, config=TINY)
+    with pytest.raises(ValueError, match="another motion store"):
+        train(training_set(two_motions[:1], rest_joints), tmp_path, steps=2, config=TINY)
+    with pytest.raises(ValueError, match="other options"):
+        train(data, tmp_path, steps=2, config=replace(TINY, rate=1e-3))
+    train(data, tmp_path, steps=1, config=replace(TINY, rate=1e-3), resume="never")
+
+
+def test_seed_decides_the_training(data: TrainingSet, tmp_path: Path):
+    runs = [train(data, tmp_path / str(k), steps=2, config=replace(TINY, seed=seed)) for k, seed in enumerate((0, 0, 1))]
+    weights = [run.denoiser.state_dict()["frames_out.weight"] for run in runs]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_learning_rate_does_not_know_the_end():
+    rates = [learning_rate(TINY, step) for step in range(1000)]
+    assert rates[0] < rates[19] == TINY.rate == rates[199] > rates[999] > 0
+
+
+@pytest.mark.parametrize("option", ["joints_weight", "velocity_weight", "foot_weight"])
+def test_every_loss_weight_counts(option: str, trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
+    model, _ = trained
+
+    def total(config: TrainConfig) -> float:
+        generator = torch.Generator().manual_seed(1)
+        batch = draw_batch(data, 4, generator=generator, mirror=False, trim=0.0)
+        stands = batch.x0.clone()
+        stands[..., FEATURES["contacts"]] = 1.0
+        return float(batch_losses(model, replace(batch, x0=stands), config, generator=generator)["total"])
+
+    assert total(replace(TINY, **{option: 0.0})) < total(TINY)
+
+
+def test_padding_does_not_matter(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
+    model, _ = trained
+    batch = collate([example(data, k, generator=torch.Generator().manual_seed(0), mirror=False, trim=0.0) for k in range(2)])
+    step = torch.tensor([500, 500])
+    junk = torch.where(batch.valid[..., None], batch.x0, 1e3)
+    short, frames = batch.conditions.rows(slice(1, 2)), len(data.channels[1])
+    together = model.denoiser(junk, step, batch.conditions, batch.valid)[1, :frames]
+    alone = model.denoiser(batch.x0[1:, :frames], step[1:], short, valid_frames([frames]))[0]
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=1e-4)
+
+
+def test_sampling_is_deterministic_and_seeded(trained: tuple[MotionGenerator, list[float]]):
+    model, _ = trained
+    first, again, other = (_ask(model, ["wave", "sit"], seed=seed, steps=4) for seed in (7, 7, 8))
+    for one, two, three in zip(first, again, other, strict=True):
+        assert np.array_equal(one.body_pose, two.body_pose)
+        assert np.array_equal(one.transl, two.transl)
+        assert not np.array_equal(one.body_pose, three.body_pose)
+
+
+def test_a_motion_does_not_depend_on_its_batch(trained: tuple[MotionGenerator, list[float]]):
+    model, _ = trained
+    together = _ask(model, ["wave", "sit", "wave"], steps=4)
+    apart = _ask(model, ["wave", "sit", "wave"], steps=4, batch=1)
+    for one, two in zip(together, apart, strict=True):
+        assert np.abs(one.transl - two.transl).max() < 1e-3
+
+
+def test_a_motion_arrives_complete(trained: tuple[MotionGenerator, list[float]]):
+    model, _ = trained
+    wave, sit = _ask(model, ["wave", "sit"])
+    assert (wave.action, wave.support, wave.support_center) == ("wave", "floor", None)
+    assert (sit.action, sit.support, sit.support_height) == ("sit", "chair", pytest.approx(0.45))
+    assert sit.segments[0].start_sec == 0.0
+    assert sit.segments[-1].end_sec == pytest.approx(sit.seconds)
+    assert {segment.label for segment in sit.segments} == {"standing", "sitting"}
+    assert wave.name != sit.name
+    assert wave.caption.endswith(".")
+
+
+def test_support_comes_out_where_the_data_had_it(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
+    model, _ = trained
+    motion = _ask(model, ["sit"])[0]
+    assert motion.support_center is not None
+    truth = data.channels[1][0, 311:315]
+    found = np.array([*motion.support_center, np.sin(motion.support_yaw), np.cos(motion.support_yaw)])
+    assert np.abs(found - truth.numpy()).max() < 0.1
+
+
+@pytest.mark.parametrize("seconds", [0.5, 3.0, 10.0])
+def test_any_length_up_to_ten_seconds(seconds: float, trained: tuple[MotionGenerator, list[float]]):
+    motion = _ask(trained[0], ["wave"], seconds=seconds, steps=2)[0]
+    assert motion.seconds == pytest.approx(seconds)
+    assert np.isfinite(motion.body_pose).all()
+
+
+def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]]):
+    model, _ = trained
+    plain = _ask(model, ["sit"], steps=4)[0]
+    for option in ({"guidance": 3.0}, {"steps": 8}, {"cleanup": False}, {"support_height": 0.8}, {"betas": np.ones(10)}):
+        other = _ask(model, ["sit"], **({"steps": 4} | option))[0]
+        assert not np.array_equal(plain.body_pose, other.body_pose), option
+
+
+def test_guidance_of_one_is_the_conditional_model(trained: tuple[MotionGenerator, list[float]]):
+    model, _ = trained
+    conditions = profile_conditions(model.profiles[:1])
+    noise = [torch.randn(24, 315, generator=torch.Generator().manual_seed(3))]
+    one, nearly, none = (denoise(model, conditions, noise, guidance=w, steps=4) for w in (1.0, 1.0 + 1e-9, 0.0))
+    torch.testing.assert_close(one, nearly)
+    anything = denoise(model, conditions.any_action(len(model.actions)), noise, guidance=1.0, steps=4)
+    torch.testing.assert_close(none, anything)
+
+
+def test_conditions_are_dropped_as_often_as_asked(data: TrainingSet):
+    many = data.conditions.rows(torch.zeros(4000, dtype=torch.long))
+    dropped = drop_some(many, unknown=9, action=0.1, others=0.3, generator=torch.Generator().manual_seed(0))
+    assert float((dropped.action == 9).float().mean()) == pytest.approx(0.1, abs=0.02)
+    assert float(dropped.drop_support.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert (dropped.context()[dropped.drop_betas][:, 4:14] == 0).all()
+
+
+def test_wrong_requests_are_refused_with_what_is_right(trained: tuple[MotionGenerator, list[float]], tmp_path: Path):
+    model, _ = trained
+    with pytest.raises(ValueError, match=r"'moonwalk'.*sit, wave"):
+        _ask(model, ["moonwalk"])
+    with pytest.raises(ValueError, match="to 10"):
+        _ask(model, ["wave"], seconds=11.0)
+    with pytest.raises(ValueError, match=r"1\.\.20"):
+        _ask(model, ["wave"], steps=50)
+    with pytest.raises(ValueError, match="augment motions train"):
+        load_generator(tmp_path)
+    (tmp_path / "generator.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        load_generator(tmp_path)
+
+
+def test_crops_start_canonically_and_long_motions_are_cut():
+    motion = moving(frames=260, rng=np.random.default_rng(1), support="chair", action="sit")
+    data = training_set([motion], rest_joints)
+    for seed in range(6):
+        channels, _, conditions = example(data, 0, generator=torch.Generator().manual_seed(seed), mirror=True, trim=1.0)
+        yaw, origin = canonical_start(channels)
+        assert len(channels) <= 200
+        assert float(conditions.seconds[0]) == pytest.approx(len(channels) / 20)
+        assert abs(float(yaw)) < 1e-4
+        assert origin.abs().max() < 1e-4
+
+
+def test_the_chair_stays_beside_the_sitter_in_every_crop():
+    """Distance from pelvis to seat, and the seat's heading relative to the body's, do not depend on crop and mirror."""
+    motion = moving(frames=100, rng=np.random.default_rng(2), support="chair", action="sit")
+    data = training_set([motion], rest_joints)
+
+    def last_distance(channels: torch.Tensor) -> float:
+        return float((channels[:, [0, 2]] - channels[:, 311:313]).norm(dim=-1).min())
+
+    whole = last_distance(data.channels[0][20:80])
+    for seed in range(6):
+        generator = torch.Generator().manual_seed(seed)
+        draws = torch.rand(5, generator=torch.Generator().manual_seed(seed))
+        first = int(draws[1] * 0.15 * 100)
+        channels, _, _ = example(data, 0, generator=generator, mirror=True, trim=1.0)
+        assert last_distance(channels[20 - first : 80 - first]) == pytest.approx(whole, abs=1e-4)
+        assert float(channels[0, 313:315].norm()) == pytest.approx(1.0, abs=1e-4)
