@@ -48,6 +48,8 @@ class Stage:
     """Regions (keys of ``PARTS``) whose touch of the floor ends the stage."""
     hold: float = 10.0
     """Seconds after which the stage ends anyway."""
+    lying: dict[str, Posture] = field(default_factory=dict)
+    """Postures by what faces up when the stage begins (``back``, ``side``, ``front``), in place of ``posture``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,9 @@ class Plan:
     rest: float
     """Seconds to lie still at the end."""
     side: str = "left"
-    """The foot that is caught, the leg that gives way, the side fallen on."""
+    """The side fallen on or turned to."""
+    caught: str = "left"
+    """The foot that is caught or slips first."""
     limit: float = 7.0
     """Seconds of simulation after which a body that still moves is given up."""
     drawn: dict[str, float] = field(default_factory=dict)
@@ -118,45 +122,43 @@ def _shove(human: Humanoid, data: Any, plan: Plan, time: float, parts: dict[str,
         data.xfrc_applied[human.body_id[JOINT[name]], :3] += share * force
 
 
+def _effort(plan: Plan) -> float:
+    """Change of speed that upsets the balance, with what it takes to stop a body that moves the other way, m/s."""
+    return plan.strength + plan.drawn.get("against", 0.0)
+
+
 def push(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """A shove at the height of the shoulder blades."""
-    height = plan.drawn["push_height"]
-    _shove(
-        human,
-        data,
-        plan,
-        time,
-        {"spine3": height, "spine2": 0.7 - 0.5 * height, "pelvis": 0.3 - 0.5 * height},
-        plan.strength,
-        0.28,
-    )
+    high = plan.drawn.get("push_height", 0.45)
+    parts = {"spine3": high, "spine2": 0.7 - 0.5 * high, "pelvis": 0.3 - 0.5 * high}
+    _shove(human, data, plan, time, parts, _effort(plan), 0.28)
 
 
 def trip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """The swinging foot is caught by an obstacle; the body's momentum carries on, with a lurch."""
-    foot = human.body_id[JOINT[f"{plan.side}_ankle"]]
-    if time < 0.35:
-        velocity = data.cvel[foot][3:]
-        data.xfrc_applied[foot, :3] += np.clip(-700.0 * velocity * [1.0, 0.0, 1.0], -450.0, 450.0)
+    foot = human.body_id[JOINT[f"{plan.caught}_ankle"]]
+    if time < 0.3:
+        data.xfrc_applied[foot, :3] += np.clip(-140.0 * data.cvel[foot][3:] * [1.0, 0.0, 1.0], -260.0, 260.0)
     speed = data.qvel[:3] @ world_direction(plan)
-    missing = max(plan.strength - 0.6 * speed, 0.25)
+    missing = max(_effort(plan) - 0.6 * speed, 0.25)
     _shove(human, data, plan, time - 0.04, {"spine3": 0.6, "spine2": 0.4}, missing, 0.35)
 
 
 def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
-    """The feet shoot away from under the body, against the direction of the fall, on a floor without grip."""
+    """The feet shoot away from under the body, against the direction of the fall; on a chair, the seat slides off it."""
+    if plan.kind == "fall_from_chair":
+        _shove(human, data, plan, time, {"pelvis": 0.7, "left_hip": 0.15, "right_hip": 0.15}, 1.1 * _effort(plan), 0.5)
+        return
     for side in ("left", "right"):
-        share = 0.65 if side == plan.side else 0.35
-        foot = human.body_id[JOINT[f"{side}_ankle"]]
-        data.xfrc_applied[foot, :3] -= (
-            share * 1.15 * human.mass * plan.strength * _ramp(time, 0.32) * world_direction(plan) * 2.2
-        )
-    _shove(human, data, plan, time, {"spine3": 0.7, "spine2": 0.3}, 0.45 * plan.strength, 0.35)
+        share = 0.65 if side == plan.caught else 0.35
+        force = share * 2.4 * human.mass * plan.strength * _ramp(time, 0.3)
+        data.xfrc_applied[human.body_id[JOINT[f"{side}_ankle"]], :3] -= force * world_direction(plan)
+    _shove(human, data, plan, time, {"spine3": 0.7, "spine2": 0.3}, 0.25 * plan.strength + _effort(plan) - plan.strength, 0.35)
 
 
 def give_way(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
-    """The legs lose their strength (see ``leg_tone``); the trunk leans where the weight lies."""
-    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, 0.55 * plan.strength, 0.5)
+    """The legs lose their strength (their tone is low from the first stage on); the trunk leans where the weight lies."""
+    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, 0.7 * _effort(plan), 0.5)
 
 
 CAUSES: dict[str, Callable[[Humanoid, Any, Plan, float], None]] = {
@@ -186,9 +188,15 @@ class _Muscles:
         self.tone_goal, self.fade = start_tone, 0.1
 
     def aim(self, stage: Stage, time: float) -> None:
-        self.origin, self.goal = self.target, muscle_targets(self.human, stage.posture)
+        self.origin, self.goal = self.target, muscle_targets(self.human, self._posture(stage))
         self.began, self.blend = time, max(stage.blend, 1e-3)
         self.tone_goal, self.fade = _tones(stage.tone), max(0.35 * stage.blend, 0.03)
+
+    def _posture(self, stage: Stage) -> Posture:
+        if not stage.lying:
+            return stage.posture
+        up = self.data.xmat[self.human.body_id[JOINT["spine2"]]][5]
+        return stage.lying["front" if up > 0.55 else "back" if up < -0.35 else "side"]
 
     def act(self, time: float, dt: float) -> None:
         share = min((time - self.began) / self.blend, 1.0)
@@ -343,172 +351,3 @@ def _record(human: Humanoid, data: Any, trace: Trace, work: float) -> None:
     trace.limit_excess = max(trace.limit_excess, float(excess.max()), float(reach.max()))
 
 
-LIMP = {"leg": 0.05, "trunk": 0.06, "neck": 0.12, "arm": 0.05}
-ALERT = {"leg": 0.9, "trunk": 0.9, "neck": 0.8, "arm": 0.8}
-
-
-def _scaled(tone: dict[str, float], **changes: float) -> dict[str, float]:
-    return tone | changes
-
-
-def stages_for(kind: str, cause: str, *, rng: np.random.Generator, side: str, mode: str) -> tuple[Stage, ...]:
-    """Draw the stages of a fall.
-
-    Args:
-        side: Side fallen on or turned to.
-        mode: ``forward``, ``backward`` or ``sideways``: how the body meets the floor.
-    """
-    weak = cause == "give_way"
-    alert = _scaled(ALERT, leg=0.10 if weak else rng.uniform(0.5, 0.9))
-    latency = Stage(posture=_current(kind), tone=alert, blend=0.25, hold=rng.uniform(0.08, 0.18))
-    build = {"forward": _forward, "backward": _backward, "sideways": _sideways, "knees": _knees, "chair_forward": _forward}[
-        mode
-    ]
-    stages = (latency, *build(rng, weak))
-    if side == "right":
-        stages = tuple(
-            Stage(posture=swapped(s.posture), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages
-        )
-    return tuple(Stage(posture=_noisy(s.posture, rng), tone=s.tone, blend=s.blend, until=s.until, hold=s.hold) for s in stages)
-
-
-def _current(kind: str) -> Posture:
-    seated = {"hip_x": -80.0, "knee_x": 80.0, "elbow_y": -50.0, "shoulder_forward": 55.0, "shoulder_raise": -62.0}
-    return NEUTRAL | (seated if kind == "fall_from_chair" else {"knee_x": 12.0, "hip_x": -10.0})
-
-
-def _noisy(posture: Posture, rng: np.random.Generator) -> Posture:
-    """Give every angle, and each side on its own, a little chance."""
-    noisy = dict(posture)
-    for key in ("hip_x", "knee_x", "elbow_y", "shoulder_raise", "shoulder_forward"):
-        for side in ("left", "right"):
-            base = posture.get(f"{side}_{key}", posture.get(key, NEUTRAL.get(key, 0.0)))
-            noisy[f"{side}_{key}"] = base + 7.0 * float(rng.standard_normal())
-    return noisy
-
-
-def _prone(rng: np.random.Generator) -> Posture:
-    turn = rng.uniform(45, 70) * rng.choice([-1, 1])
-    up = rng.random() < 0.5
-    arms = (
-        {"shoulder_forward": 25.0, "shoulder_raise": rng.uniform(-20, 35), "elbow_y": -85.0, "shoulder_twist": 0.0}
-        if up
-        else {"shoulder_forward": 10.0, "shoulder_raise": -55.0, "elbow_y": -35.0}
-    )
-    return {"hip_x": -4.0, "knee_x": 10.0, "ankle_x": 30.0, "hip_z": 8.0, "neck_y": 0.5 * turn, "head_y": 0.5 * turn, **arms}
-
-
-def _forward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
-    brace = {
-        "shoulder_forward": rng.uniform(78, 95), "shoulder_raise": rng.uniform(-15, 5), "elbow_y": -rng.uniform(25, 45),
-        "wrist_z": 45.0, "neck_x": -18.0, "head_x": -12.0, "spine2_x": 4.0, "hip_x": -rng.uniform(5, 22),
-        "knee_x": rng.uniform(18, 45), "ankle_x": 15.0,
-    }  # fmt: skip
-    absorb = brace | {
-        "elbow_y": -100.0,
-        "shoulder_forward": 60.0,
-        "hip_x": -5.0,
-        "knee_x": rng.uniform(10, 45),
-        "ankle_x": 30.0,
-    }
-    legs = 0.25 if weak else 0.5
-    return (
-        Stage(
-            posture=brace,
-            tone=_scaled(ALERT, leg=legs, arm=1.0),
-            blend=0.22,
-            until=("hands", "chest", "head", "arms"),
-            hold=1.6,
-        ),
-        Stage(
-            posture=absorb, tone={"leg": 0.3, "trunk": 0.6, "neck": 0.9, "arm": 0.40}, blend=0.2, hold=rng.uniform(0.3, 0.45)
-        ),
-        Stage(posture=_prone(rng), tone={"leg": 0.12, "trunk": 0.2, "neck": 0.5, "arm": 0.12}, blend=0.7, hold=0.8),
-        Stage(posture=_prone(rng) if rng.random() < 0.0 else {"ankle_x": 30.0}, tone=LIMP, blend=0.8),
-    )
-
-
-def _knees(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
-    fold = {
-        "hip_x": -rng.uniform(15, 35), "knee_x": rng.uniform(95, 120), "ankle_x": 40.0, "spine1_x": 6.0, "elbow_y": -45.0,
-        "shoulder_forward": 60.0, "shoulder_raise": -55.0,
-    }  # fmt: skip
-    brace, *rest = _forward(rng, weak)
-    kneel = brace.posture | {"hip_x": -rng.uniform(20, 45), "knee_x": 85.0, "ankle_x": 42.0}
-    return (
-        Stage(posture=fold, tone=_scaled(ALERT, leg=0.22), blend=0.25, until=("knees",), hold=1.0),
-        Stage(
-            posture=kneel,
-            tone=_scaled(ALERT, leg=0.35, arm=1.0),
-            blend=0.25,
-            until=("hands", "chest", "head", "arms"),
-            hold=1.5,
-        ),
-        *rest,
-    )
-
-
-def _backward(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
-    sit = {
-        "hip_x": -rng.uniform(50, 80), "knee_x": rng.uniform(45, 80), "spine1_x": 14.0, "spine2_x": 12.0, "spine3_x": 8.0,
-        "neck_x": 22.0, "head_x": 15.0, "shoulder_forward": -rng.uniform(30, 50), "shoulder_raise": -rng.uniform(25, 50),
-        "elbow_y": -20.0, "wrist_z": 40.0, "ankle_x": -5.0,
-    }  # fmt: skip
-    roll = sit | {"hip_x": -65.0, "knee_x": rng.uniform(35, 70)}
-    supine = {
-        "hip_x": -5.0, "knee_x": rng.uniform(5, 20), "shoulder_forward": -5.0, "shoulder_raise": -rng.uniform(25, 60),
-        "elbow_y": -rng.uniform(15, 45), "hip_z": rng.uniform(5, 14), "ankle_x": 22.0, "hip_y": 15.0,
-        "head_y": rng.uniform(-25, 25), "neck_x": 5.0,
-    }  # fmt: skip
-    return (
-        Stage(
-            posture=sit,
-            tone=_scaled(ALERT, leg=0.25 if weak else 0.45),
-            blend=0.28,
-            until=("pelvis", "chest", "head"),
-            hold=1.6,
-        ),
-        Stage(
-            posture=roll,
-            tone={"leg": 0.35, "trunk": 0.45, "neck": 1.0, "arm": 0.4},
-            blend=0.15,
-            until=("chest", "head"),
-            hold=0.7,
-        ),
-        Stage(posture=supine, tone={"leg": 0.14, "trunk": 0.25, "neck": 0.7, "arm": 0.15}, blend=0.8, hold=0.9),
-        Stage(posture=supine, tone=LIMP, blend=0.7),
-    )
-
-
-def _sideways(rng: np.random.Generator, weak: bool) -> tuple[Stage, ...]:
-    """Falling to the left."""
-    brace = {
-        "left_shoulder_forward": rng.uniform(10, 40), "left_shoulder_raise": -rng.uniform(20, 40), "left_elbow_y": -25.0,
-        "left_wrist_z": 45.0, "right_shoulder_forward": rng.uniform(50, 80), "right_shoulder_raise": -rng.uniform(20, 50),
-        "right_elbow_y": -40.0, "spine1_z": 6.0, "spine2_z": 8.0, "spine3_z": 6.0, "neck_z": 14.0, "head_z": 10.0,
-        "hip_x": -rng.uniform(30, 55), "knee_x": rng.uniform(40, 70), "left_hip_z": 5.0,
-    }  # fmt: skip
-    land = brace | {"left_elbow_y": -60.0, "hip_x": -30.0, "knee_x": rng.uniform(30, 55)}
-    lying = {
-        "left_shoulder_forward": rng.uniform(60, 100), "left_shoulder_raise": rng.uniform(-30, 30), "left_elbow_y": -rng.uniform(20, 70),
-        "right_shoulder_forward": rng.uniform(40, 80), "right_shoulder_raise": -50.0, "right_elbow_y": -50.0,
-        "hip_x": -rng.uniform(10, 40), "knee_x": rng.uniform(20, 60), "ankle_x": 20.0, "neck_z": 6.0,
-    }  # fmt: skip
-    return (
-        Stage(
-            posture=brace,
-            tone=_scaled(ALERT, leg=0.2 if weak else 0.4),
-            blend=0.25,
-            until=("pelvis", "thighs", "chest", "head"),
-            hold=1.6,
-        ),
-        Stage(
-            posture=land,
-            tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4},
-            blend=0.2,
-            until=("chest", "head"),
-            hold=0.7,
-        ),
-        Stage(posture=lying, tone={"leg": 0.2, "trunk": 0.3, "neck": 0.5, "arm": 0.15}, blend=0.7, hold=0.8),
-        Stage(posture=lying, tone=LIMP, blend=0.7),
-    )

@@ -104,9 +104,9 @@ def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trac
     """
     end, start = joints[-1], joints[release]
     scale = float(np.ptp(start[:, 1])) if plan.kind != "fall_from_chair" else 1.5
-    if end[JOINT["pelvis"], 1] > 0.24 * scale:
+    if end[JOINT["pelvis"], 1] > 0.145 * scale:
         return "did not go down"
-    if end[JOINT["head"], 1] > 0.30 * scale or end[JOINT["spine3"], 1] > 0.27 * scale:
+    if end[JOINT["head"], 1] > 0.2 * scale or end[JOINT["spine3"], 1] > 0.19 * scale:
         return "still upright"
     if min(end[JOINT["left_knee"], 1], end[JOINT["right_knee"], 1]) > 0.38:
         return "legs in the air at rest"

@@ -13,9 +13,10 @@ from scipy.spatial.transform import Rotation
 
 from ...actions import FALLS, caption_for
 from ...types import JOINT, Motion
-from .fall_control import CAUSES, Plan, Trace, run_fall, stages_for
+from .fall_control import CAUSES, Plan, Trace, run_fall
 from .fall_labels import fall_interval, fall_segments, outcome_problem, physics_problem, start_segments, trunk_lean
 from .fall_poses import sitting_start, standing_start, walking_start
+from .fall_stages import stages_for
 from .humanoid import BodyShape, Chair, Humanoid, build_humanoid, motion_to_qpos, qpos_to_rotations, skin_heights
 
 STARTS = {"stand": standing_start, "walk": walking_start, "sit": sitting_start}
@@ -36,6 +37,11 @@ _CAUSE_SHARE: dict[str, dict[str, float]] = {
     "fall_from_chair": {"give_way": 0.5, "push": 0.3, "slip": 0.2},
 }
 _WALKING_SHARE = {"trip": 0.8, "slip": 0.5, "push": 0.3, "give_way": 0.35}
+STRENGTH: dict[str, tuple[float, float]] = {
+    "fall_forward_hands": (0.85, 1.4), "fall_forward_knees": (0.9, 1.4), "fall_backward": (0.8, 1.35),
+    "fall_sideways": (0.9, 1.5), "fall_from_chair": (1.5, 2.3),
+}  # fmt: skip
+"""How hard balance is upset, least and most, m/s of the whole body."""
 _WIDEST = 50.0
 """Degrees by which a direction may differ from its kind's middle."""
 
@@ -146,6 +152,7 @@ def attempt_fall(
     betas = _shape_of(body, betas, start, rng)
     human, start = _ready(kind, cause, body, betas, start, rng, fps)
     plan = _draw_plan(kind, cause, degrees, start, rng, seconds, fps)
+    plan = replace(plan, caught=_swinging_foot(human, start, plan.caught))
     return _simulate(human, plan, start, fps, seconds, rng)
 
 
@@ -229,6 +236,16 @@ def _last_frames(start: Motion, frames: int) -> Motion:
     )  # fmt: skip
 
 
+def _swinging_foot(human: Humanoid, start: Motion, otherwise: str) -> str:
+    """The foot that moves faster at the start's end; ``otherwise`` when both stand."""
+    joints = state_joints(human, motion_to_qpos(human, start)[-2:])
+    speed = {
+        side: float(np.linalg.norm(np.diff(joints[:, JOINT[f"{side}_ankle"]], axis=0)) * start.fps) for side in ("left", "right")
+    }
+    fastest = max(speed, key=lambda side: speed[side])
+    return fastest if speed[fastest] > 0.3 else otherwise
+
+
 def _overlaps(human: Humanoid, qpos: np.ndarray) -> frozenset[tuple[int, int]]:
     """Pairs of SMPL joints whose parts overlap in a state: they may not push each other apart at release."""
     import mujoco
@@ -245,24 +262,31 @@ def _overlaps(human: Humanoid, qpos: np.ndarray) -> frozenset[tuple[int, int]]:
     return frozenset(pairs)
 
 
+def _mode(kind: str, cause: str, sidewards: bool) -> str:
+    if kind == "fall_from_chair":
+        return "sideways" if sidewards else "slide_off_chair" if cause == "slip" else "off_chair"
+    return {"fall_forward_hands": "forward", "fall_forward_knees": "knees", "fall_backward": "backward"}.get(kind, "sideways")
+
+
 def _draw_plan(
     kind: str, cause: str, degrees: float, start: Motion, rng: np.random.Generator, seconds: float | None, fps: float
 ) -> Plan:
     front = Rotation.from_rotvec(start.global_orient[-1]).as_matrix()[:, 2]
+    heading = float(np.arctan2(front[0], front[2]))
     relative = (degrees + 180.0) % 360.0 - 180.0
-    leaning = "left" if relative > 0 else "right"
     sidewards = kind == "fall_sideways" or (kind == "fall_from_chair" and abs(relative) > 50.0)
-    side = leaning if sidewards else str(rng.choice(["left", "right"]))
-    mode = {
-        "fall_forward_hands": "forward", "fall_forward_knees": "knees", "fall_backward": "backward", "fall_sideways": "sideways",
-        "fall_from_chair": "sideways" if sidewards else "chair_forward",
-    }[kind]  # fmt: skip
-    stages = stages_for(kind, cause, rng=rng, side=side, mode=mode)
+    side = str(rng.choice(["left", "right"]))
+    if sidewards:
+        side = "left" if relative > 0 else "right"
+    stages = stages_for(kind, cause, rng=rng, side=side, mode=_mode(kind, cause, sidewards))
     rest = float(rng.uniform(1.0, 4.0)) if seconds is None else max(seconds - len(start) / fps, 1.0)
+    goes = np.array([np.sin(heading + np.deg2rad(degrees)), 0.0, np.cos(heading + np.deg2rad(degrees))])
+    moves = (start.transl[-1] - start.transl[-2]) * fps
+    low, high = STRENGTH[kind]
+    drawn = {"push_height": float(rng.uniform(0.3, 0.6)), "against": max(-float(moves @ goes), 0.0)}
     return Plan(
-        kind=kind, cause=cause, direction=np.deg2rad(degrees), heading=float(np.arctan2(front[0], front[2])),
-        strength=float(rng.uniform(0.85, 1.5)), stages=stages, rest=rest, side=side,
-        drawn={"push_height": float(rng.uniform(0.3, 0.6))},
+        kind=kind, cause=cause, direction=np.deg2rad(degrees), heading=heading, strength=float(rng.uniform(low, high)),
+        stages=stages, rest=rest, side=side, caught=side, drawn=drawn,
     )  # fmt: skip
 
 

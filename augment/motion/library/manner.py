@@ -91,7 +91,7 @@ def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator
     bend = noise(t, rng=rng, amplitude=[0.02, 0.015, 0.03], low=0.1, high=0.8) * lively
     bend[:, 0] += manner.stoop - breath
     head = noise(t, rng=rng, amplitude=[0.05, 0.025, 0.12], low=0.1, high=0.7) * lively
-    head[:, 0] += 0.05 - 0.62 * manner.stoop
+    head[:, 0] += 0.02 - 0.06 * old - 0.72 * manner.stoop
     plan = Plan(
         t=t, pelvis=pelvis, turn=ik.lean(0.02 + 0.10 * old + tilt[:, 0], tilt[:, 1], tilt[:, 2]), spine=bend, head=head
     )

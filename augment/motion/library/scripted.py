@@ -15,7 +15,8 @@ from ...types import SMPL_JOINTS, Motion, Segment
 from .manner import Manner, Take, times
 from .pose import solve
 from .rig import Rig, make_rig
-from .upright import act_walk, draw_walk
+from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
+from .upright import act_stand, act_walk, draw_stand, draw_walk
 
 LICENCE = "Apache-2.0"
 
@@ -31,6 +32,10 @@ class Script:
 
 SCRIPTS: dict[str, Script] = {
     "walk": Script(draw_walk, act_walk),
+    "stand": Script(draw_stand, act_stand),
+    "sit_down": Script(draw_seat, act_sit_down),
+    "sit": Script(draw_seat, act_sit),
+    "stand_up": Script(draw_seat, act_stand_up),
 }
 """Every scripted action. Extending = a manner, a draw and an act function, and one line here."""
 

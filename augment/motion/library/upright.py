@@ -9,7 +9,8 @@ import numpy as np
 from . import ik
 from .curves import noise, ramp
 from .gait import lay_walk, make_trail
-from .manner import Manner, Take, draw_manner, pick, posture, relaxed, standing_height, use_feet
+from .goals import Hand
+from .manner import Manner, Take, draw_manner, pick, posture, relaxed, stance_prints, stand_on, use_feet
 from .rig import SIDES, SIGN, Rig
 
 
@@ -40,7 +41,7 @@ def draw_walk(rng: np.random.Generator) -> WalkManner:
     turn = {"straight": 0.12, "arc": rng.uniform(0.4, 1.8), "corner": rng.uniform(0.6, 1.7), "wave": 0.6}[path]
     return WalkManner(
         **manner, speed=float((rng.uniform(0.85, 1.45) * (1 - old) + rng.uniform(0.35, 0.8) * old)), turn=float(turn), path=path,
-        arm_swing=float(rng.uniform(0.45, 0.75) * (1 - 0.55 * old)), width=float(rng.uniform(0.09, 0.15) + 0.06 * old),
+        arm_swing=float(rng.uniform(0.45, 0.75) * (1 - 0.55 * old)), width=float(rng.uniform(0.12, 0.17) + 0.05 * old),
         starts=bool(rng.random() < 0.5), stops=bool(rng.random() < 0.4),
     )  # fmt: skip
 
@@ -104,3 +105,55 @@ def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Gene
     else:
         segments.append(("walk", seconds))
     return Take(plan=plan, segments=segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandManner(Manner):
+    """``side`` is the leg that carries more."""
+
+    arms: str
+    """``hang``, ``hips`` (hands on the hips), ``clasp`` (hands before the belly) or ``behind``."""
+    shift: float
+    """How far the weight wanders from leg to leg, metres."""
+    look: float
+    """How far the head turns about, radians."""
+
+
+def draw_stand(rng: np.random.Generator) -> StandManner:
+    manner = draw_manner(rng, 2.5, 6.0)
+    return StandManner(
+        **manner, arms=pick(rng, hang=0.6, hips=0.12, clasp=0.18, behind=0.1), shift=float(rng.uniform(0.0, 0.04)),
+        look=float(rng.uniform(0.05, 0.35)),
+    )  # fmt: skip
+
+
+def act_stand(t: np.ndarray, rig: Rig, manner: StandManner, *, rng: np.random.Generator) -> Take:
+    """Stand, shift weight, look about."""
+    plan = posture(t, rig, manner, rng=rng)
+    stand_on(plan, rig, stance_prints(rig, manner, rng=rng))
+    sway = manner.shift * rig.scale * (0.5 + noise(t, rng=rng, amplitude=0.7, low=0.08, high=0.3))
+    plan.pelvis[:, 0] += sway
+    plan.turn = plan.turn @ ik.lean(roll=1.0 * sway)
+    plan.spine[:, 1] -= 1.2 * sway
+    plan.head += noise(t, rng=rng, amplitude=[0.3 * manner.look, 0.1 * manner.look, manner.look], low=0.08, high=0.4)
+    for side in SIDES:
+        goal = held_arm(manner.arms, rig, side, t, rng=rng)
+        if goal is not None:
+            plan.arms[side] = [(0.0, 0.0, goal)]
+    return Take(plan=plan, segments=[("standing", manner.seconds)])
+
+
+def held_arm(arms: str, rig: Rig, side: str, t: np.ndarray, *, rng: np.random.Generator) -> Hand | None:
+    """A standing person's hand on the hip, before the belly or behind the back; None for a hanging arm."""
+    wander = noise(t, rng=rng, amplitude=[0.005, 0.006, 0.004], low=0.1, high=0.6)
+    over = 0.0 if side == "left" else 1.0
+    half = 0.5 * rig.hip_width
+    spots = {
+        "hips": ((half + 0.085, 0.06, 0.06), (1.0, 0.0, -0.35), (-0.35, -0.75, 0.55), (-1.0, 0.0, -0.3)),
+        "clasp": ((0.06, 0.03 - 0.02 * over, 0.19 + 0.035 * over), (1.0, -0.5, -0.6), (-1.0, -0.45, 0.0), (0.0, -0.4, -1.0)),
+        "behind": ((0.06, -0.02, -0.19 - 0.035 * over), (1.0, 0.2, -0.3), (-1.0, -0.5, 0.0), (0.0, 0.3, -1.0)),
+    }
+    if arms not in spots:
+        return None
+    at, pole, fingers, palm = spots[arms]
+    return Hand(at=np.array(at) * rig.scale + wander, frame="pelvis", pole=pole, fingers=fingers, palm=palm)
