@@ -1,0 +1,209 @@
+"""From windows to tensors: every video is decoded once, small, to a file; batches are cut from there in a background thread.
+
+Memory: the small frames lie in ``.npy`` files that are mapped, not loaded, so they are the operating system's to keep or drop.
+Disk: 3 x (5/4 size)^2 bytes a kept frame; an hour of video at 160 px and 8 kept frames a second is 3.5 GB.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from .clips import Recording, Window
+
+T = TypeVar("T")
+
+MARGIN = 1.25
+"""Frames are kept this much larger than the network's picture, so that a random crop loses no sharpness."""
+OVERSAMPLING = 2
+"""Frames are kept at this many times the rate at which a window takes them."""
+SHORTEST_SHARE = 0.9
+"""A video with less than this share of the frames its table states is truncated."""
+
+
+def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.ndarray, "n side side 3"]:
+    """Decode a video, keeping about ``rate`` frames a second, each squeezed into a square.
+
+    Squeezed, not cropped: a fall often ends at the picture's edge.
+
+    Args:
+        recording: What to decode.
+        side: Pixels.
+        rate: Frames a second to keep; never more than there are.
+    Raises:
+        ValueError: If it is missing, not a video, or ends early.
+    """
+    import av
+
+    keep = min(rate, recording.fps)
+    frames, decoded = [], 0
+    try:
+        video = recording.video()
+        with av.open(str(video) if isinstance(video, Path) else io.BytesIO(video)) as container:
+            if not container.streams.video:
+                raise ValueError(f"{recording.name}: no video stream in it")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            for frame in container.decode(stream):
+                if decoded >= round(len(frames) * recording.fps / keep):
+                    small = frame.reformat(width=side, height=side, format="rgb24", interpolation="AREA")
+                    frames.append(small.to_ndarray())
+                decoded += 1
+    except FileNotFoundError as error:
+        raise ValueError(f"{recording.name}: no such file: {recording.path}") from error
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(f"{recording.name}: not a decodable video ({str(error).split(':')[0]})") from error
+    if decoded < SHORTEST_SHARE * recording.frames:
+        raise ValueError(f"{recording.name}: truncated: {decoded} of {recording.frames} frames could be decoded")
+    return np.stack(frames)
+
+
+@dataclass(slots=True)
+class FrameStore:
+    """Small frames of recordings, decoded on first use and kept as files in ``folder``."""
+
+    folder: Path
+    size: int
+    """Side of the network's picture, pixels."""
+    frames: int
+    """Frames a window."""
+    window_sec: float
+    opened: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def side(self) -> int:
+        """Side of the kept frames, pixels."""
+        return round(self.size * MARGIN)
+
+    @property
+    def rate(self) -> float:
+        """Kept frames a second, where the video has as many."""
+        return OVERSAMPLING * self.frames / self.window_sec
+
+    def get(self, recording: Recording) -> UInt8[np.ndarray, "n side side 3"]:
+        """The recording's small frames.
+
+        Raises:
+            ValueError: If it cannot be decoded.
+        """
+        place = f"{recording.path.resolve()}|{recording.member}|{self.side}|{self.rate}|{recording.fps}"
+        key = hashlib.sha256(place.encode()).hexdigest()[:24]
+        if key not in self.opened:
+            path = self.folder / f"{key}.npy"
+            if not path.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                small = decode_small(recording, side=self.side, rate=self.rate)
+                temporary = path.with_name(f".{key}.{os.getpid()}.{threading.get_ident()}.npy")
+                np.save(temporary, small)
+                os.replace(temporary, path)
+            self.opened[key] = np.load(path, mmap_mode="r")
+        return self.opened[key]
+
+    def cut(self, recording: Recording, window: Window) -> UInt8[Tensor, "t 3 side side"]:
+        """A window's frames, evenly spaced; beyond the recording's ends the edge frame is repeated."""
+        small = self.get(recording)
+        rate = min(self.rate, recording.fps)
+        seconds = window.middle_sec + ((np.arange(self.frames) + 0.5) / self.frames - 0.5) * self.window_sec
+        index = np.clip(np.floor(seconds * rate).astype(int), 0, len(small) - 1)
+        return torch.from_numpy(small[index]).permute(0, 3, 1, 2)
+
+    def plain(self, recording: Recording, window: Window) -> UInt8[Tensor, "3 t size size"]:
+        """A window as the network sees it."""
+        from torchvision.transforms.v2 import functional
+
+        video = functional.resize(self.cut(recording, window), [self.size, self.size], antialias=True)
+        return video.permute(1, 0, 2, 3)
+
+    def augmented(self, recording: Recording, window: Window, *, rng: np.random.Generator) -> UInt8[Tensor, "3 t size size"]:
+        """A window after standard augmentation, one draw for all its frames: a crop of 50 to 100 % of the area with an aspect
+        of 3/4 to 4/3, mirrored half of the time, brightness, contrast and saturation by up to 40 %, hue by up to 0.05 turns."""
+        from torchvision.transforms.v2 import functional
+
+        video = self.cut(recording, window)
+        area, aspect = rng.uniform(0.5, 1.0), np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
+        height = min(self.side, round(self.side * float(np.sqrt(area / aspect))))
+        width = min(self.side, round(self.side * float(np.sqrt(area * aspect))))
+        top, left = int(rng.integers(self.side - height + 1)), int(rng.integers(self.side - width + 1))
+        video = functional.resized_crop(video, top, left, height, width, [self.size, self.size], antialias=True)
+        if rng.random() < 0.5:
+            video = functional.horizontal_flip(video)
+        video = functional.adjust_brightness(video, float(rng.uniform(0.6, 1.4)))
+        video = functional.adjust_contrast(video, float(rng.uniform(0.6, 1.4)))
+        video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
+        video = functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
+        return video.permute(1, 0, 2, 3)
+
+
+def decodable(
+    recordings: Sequence[Recording], store: FrameStore, *, max_bad_share: float, tick: Callable[[], Any] = lambda: None
+) -> tuple[list[Recording], list[str]]:
+    """Decode all recordings ahead of time; those that cannot be are left out and their reasons returned.
+
+    Raises:
+        ValueError: If more than ``max_bad_share`` of them cannot be read; the first reasons are named.
+    """
+    good, problems = [], []
+    for recording in recordings:
+        try:
+            store.get(recording)
+            good.append(recording)
+        except ValueError as error:
+            problems.append(str(error))
+        tick()
+    if len(problems) > max_bad_share * len(recordings):
+        reasons = "; ".join(problems[:3])
+        raise ValueError(
+            f"{len(problems)} of {len(recordings)} videos cannot be read: {reasons}; repair them or take them out of the table "
+            f"(max_bad_share: {max_bad_share})"
+        )
+    return good, problems
+
+
+def ahead(items: Iterable[T], *, depth: int = 4) -> Iterator[T]:
+    """The same items, made up to ``depth`` ahead by a background thread. Its errors are raised here."""
+    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
+    stopped = threading.Event()
+
+    def put(entry: tuple[str, Any]) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(entry, timeout=0.1)
+                return
+            except queue.Full:
+                continue
+
+    def produce() -> None:
+        try:
+            for item in items:
+                put(("item", item))
+                if stopped.is_set():
+                    return
+            put(("end", None))
+        except BaseException as error:
+            put(("error", error))
+
+    worker = threading.Thread(target=produce, daemon=True, name="windows")
+    worker.start()
+    try:
+        while True:
+            kind, value = waiting.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+    finally:
+        stopped.set()
+        worker.join()

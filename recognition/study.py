@@ -1,0 +1,256 @@
+"""A study as data: what STUDY.yaml may say, checked before anything is decoded."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from augment.actions import FRAME_LABELS
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+class Source(_Strict):
+    """Clips from one place: a CSV of real videos, or a folder (or tar) of shards."""
+
+    csv: Path | None = None
+    """Table of real videos with columns video, fps, frames, segments and whatever ``where`` and ``group_by`` name."""
+    shards: Path | None = None
+    """Folder with ``manifest.json``, or one ``.tar``."""
+    where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = {}
+    """Column to value(s): only rows that match all of them are used. CSV only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_path(cls, value: Any) -> Any:
+        if isinstance(value, str | Path):
+            return {"csv" if str(value).endswith(".csv") else "shards": value}
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Source:
+        if (self.csv is None) == (self.shards is None):
+            raise ValueError("give either `csv` or `shards`")
+        if self.shards is not None and self.where:
+            raise ValueError("`where` selects rows of a CSV; shards have no columns")
+        return self
+
+    @property
+    def path(self) -> Path:
+        """The CSV, the folder of shards, or the tar."""
+        path = self.csv or self.shards
+        assert path is not None
+        return path
+
+
+class Arm(_Strict):
+    """One way to train: which clips, and what is done to them."""
+
+    name: str
+    real: bool | Source = True
+    """The study's real clips, none, or the arm's own selection (an oracle that saw the new camera, say)."""
+    synthetic: bool | Source = False
+    """The study's synthetic clips, none, or the arm's own."""
+    augment: bool = False
+    """Standard augmentation: random crop, mirroring, brightness, contrast, saturation, hue, the same for a window's frames."""
+    synthetic_share: float = Field(0.5, gt=0, lt=1)
+    """Chance that a window comes from a synthetic clip, where its class has both kinds."""
+    pretrain: bool = False
+    """Synthetic clips in the first half of the updates, real ones in the second, instead of mixing them."""
+    reference: bool = False
+    """Shown beside the others, but no verdict is given on it: an upper bound, say."""
+
+    @model_validator(mode="after")
+    def _has_clips(self) -> Arm:
+        if self.real is False and self.synthetic is False:
+            raise ValueError(f"arm {self.name!r} has neither real nor synthetic clips")
+        if self.pretrain and (self.real is False or self.synthetic is False):
+            raise ValueError(f"arm {self.name!r}: pretraining needs real and synthetic clips")
+        if not self.name.replace("_", "").replace("-", "").isalnum():
+            raise ValueError(f"arm {self.name!r}: its name becomes a file's name; use letters, digits, '_' and '-'")
+        return self
+
+
+ARMS: dict[str, Arm] = {
+    arm.name: arm
+    for arm in (
+        Arm(name="real"),
+        Arm(name="real_augmented", augment=True),
+        Arm(name="real_synthetic", synthetic=True),
+        Arm(name="real_synthetic_augmented", synthetic=True, augment=True),
+        Arm(name="synthetic", real=False, synthetic=True),
+        Arm(name="synthetic_augmented", real=False, synthetic=True, augment=True),
+        Arm(name="synthetic_then_real", synthetic=True, pretrain=True),
+    )
+}
+"""Arms a study may ask for by name; any other is written out as a mapping."""
+
+DEFAULT_ARMS = ("real", "real_augmented", "real_synthetic", "synthetic")
+
+
+def _known_arm(value: Any) -> Any:
+    if isinstance(value, str):
+        if value not in ARMS:
+            raise ValueError(f"unknown arm {value!r}{_nearest(value, ARMS)}; expected one of: {', '.join(ARMS)}, or a mapping")
+        return ARMS[value]
+    return value
+
+
+class Study(_Strict):
+    """Everything that decides a result. Paths are relative to the file's folder."""
+
+    name: str = "study"
+    note: str = ""
+    """Shown at the top of the report: what a reader must know about the clips."""
+    classes: dict[str, Annotated[list[str], BeforeValidator(_as_list)]]
+    """Class name to the frame labels it gathers, in the order of the confusion matrix."""
+    rare_class: str = "fall"
+    """The class whose average precision and false alarms are reported."""
+    window_sec: float = Field(2.0, gt=0)
+    """Length of what the classifier sees, seconds."""
+    frames: int = Field(8, ge=1, le=128)
+    """Frames taken from a window, evenly."""
+    size: int = Field(160, ge=32, le=512)
+    """Side of the square picture, pixels; the whole picture is squeezed into it."""
+    model: str = "x3d_xs"
+    steps: int = Field(300, ge=1)
+    """Updates: the same for every arm."""
+    batch: int = Field(8, ge=2)
+    """Windows an update."""
+    lr: float = Field(2e-3, gt=0)
+    """Peak learning rate of AdamW; a tenth of the steps warm up, then a cosine to zero."""
+    weight_decay: float = Field(0.05, ge=0)
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """What the network computes in; weights stay float32. ``auto``: bfloat16 where the processor has it in hardware."""
+    seeds: list[int] = Field([0, 1, 2], min_length=1)
+    arms: list[Annotated[Arm, BeforeValidator(_known_arm)]] = Field(default_factory=lambda: [ARMS[a] for a in DEFAULT_ARMS])
+    baseline: str = "real"
+    """The arm that the others are compared with."""
+    real: Source | None = None
+    synthetic: Source | None = None
+    test: Source
+    group_by: list[str] = []
+    """Columns that together name one real event or person; no such group may be in training and test. Empty: the video file."""
+    eval_stride_sec: float = Field(1.0, gt=0)
+    """Test windows stand this far apart in every segment; a segment has three at least, however short."""
+    alarm_recall: float = Field(0.8, gt=0, le=1)
+    """Recall of the rare class at which false alarms an hour are counted."""
+    max_bad_share: float = Field(0.05, ge=0, lt=1)
+    """Videos that cannot be read are counted and left out, up to this share of a source; beyond it the study stops."""
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, value: str) -> str:
+        from .classifiers import MODELS
+
+        if value not in MODELS:
+            raise ValueError(f"unknown model {value!r}{_nearest(value, MODELS)}; expected one of: {', '.join(MODELS)}")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        seen: dict[str, str] = {}
+        for name, labels in self.classes.items():
+            for label in labels:
+                if label not in FRAME_LABELS:
+                    hint = _nearest(label, FRAME_LABELS)
+                    valid = ", ".join(FRAME_LABELS)
+                    raise ValueError(f"class {name!r}: unknown frame label {label!r}{hint}; expected one of: {valid}")
+                if label in seen:
+                    raise ValueError(f"frame label {label!r} is in two classes, {seen[label]!r} and {name!r}")
+                seen[label] = name
+        if len(self.classes) < 2:
+            raise ValueError("a study needs two classes at least")
+        if self.rare_class not in self.classes:
+            raise ValueError(f"rare_class {self.rare_class!r} is not a class; expected one of: {', '.join(self.classes)}")
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names) or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError("arms and seeds must not repeat")
+        if not names:
+            raise ValueError("a study needs one arm at least")
+        for arm in self.arms:
+            for kind in ("real", "synthetic"):
+                if getattr(arm, kind) is True and getattr(self, kind) is None:
+                    raise ValueError(f"arm {arm.name!r} uses {kind} clips, but the study has no `{kind}`")
+        return self
+
+    def source(self, arm: Arm, kind: Literal["real", "synthetic"]) -> Source | None:
+        """Where an arm's clips of a kind come from, if it has any."""
+        chosen = getattr(arm, kind)
+        if isinstance(chosen, Source):
+            return chosen
+        return getattr(self, kind) if chosen else None
+
+    @property
+    def baseline_arm(self) -> str:
+        """``baseline`` where the study has such an arm, else the first arm."""
+        names = [arm.name for arm in self.arms]
+        return self.baseline if self.baseline in names else names[0]
+
+
+def _nearest(name: str, valid: Any) -> str:
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def load_study(path: Path) -> Study:
+    """Read STUDY.yaml.
+
+    Raises:
+        ValueError: One line that names the file, the key and what was expected.
+        OSError: If the file cannot be read.
+    """
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: expected a mapping with keys such as classes, real, synthetic, test, arms")
+    return make_study(data, folder=path.parent, name=str(path))
+
+
+def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "study") -> Study:
+    """A checked study from plain data; relative paths are taken from ``folder``.
+
+    Raises:
+        ValueError: One line that names ``name``, the key and what was expected.
+    """
+    try:
+        study = Study.model_validate(data)
+    except ValidationError as error:
+        raise ValueError(f"{name}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+
+    def absolute(source: Any) -> Any:
+        if not isinstance(source, Source):
+            return source
+        kind = "csv" if source.csv else "shards"
+        return source.model_copy(update={kind: (folder / source.path.expanduser()).resolve()})
+
+    arms = [arm.model_copy(update={kind: absolute(getattr(arm, kind)) for kind in ("real", "synthetic")}) for arm in study.arms]
+    found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test")}
+    return study.model_copy(update={"arms": arms, **found})
+
+
+def _explain(problem: Any) -> str:
+    """One line for one of pydantic's errors, with the nearest valid key for an unknown one."""
+    parts = [str(part) for part in problem["loc"] if not str(part).startswith(("function-", "bool", "Source"))]
+    where = ".".join(parts)
+    if problem["type"] == "extra_forbidden":
+        owner: type[BaseModel] = Study
+        if len(parts) > 1:
+            owner = Arm if parts[0] == "arms" and len(parts) <= 3 else Source
+        return f"unknown key {where!r}{_nearest(parts[-1], owner.model_fields)}; valid: {', '.join(owner.model_fields)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "missing":
+        return f"key {where!r} is missing"
+    return f"{where}: {message} (found {problem['input']!r:.60})" if where and problem["type"] != "value_error" else message
