@@ -1,0 +1,87 @@
+"""Where work is done: processes on this machine. Results do not depend on how many there are."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
+"""One thread a worker: sums in another order give other bytes."""
+
+_stop: Any = None
+
+
+def run_here(
+    work: Callable[[Any], Any], tasks: Iterable[Any], *, workers: int, prepare: Callable[..., None], arguments: tuple[Any, ...]
+) -> Iterator[Any]:
+    """Do tasks in processes of their own and yield results as they come.
+
+    Args:
+        work: A module-level function of one task; its result is pickled.
+        tasks: Taken a few at a time, so a long plan does not fill the memory.
+        workers: Number of processes. Even one is a process, so that one and many compute alike.
+        prepare: Called once in each process with ``arguments``, for what tasks share.
+    Raises:
+        OSError: If a process dies (most often: out of memory).
+    """
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(stop, prepare, arguments))
+    try:
+        waiting: set[Future[Any]] = set()
+        source = iter(tasks)
+        exhausted = False
+        while waiting or not exhausted:
+            while not exhausted and len(waiting) < 3 * workers:
+                try:
+                    waiting.add(pool.submit(_work, work, next(source)))
+                except StopIteration:
+                    exhausted = True
+            if waiting:
+                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+    except BrokenProcessPool as error:
+        raise OSError(
+            f"a worker process died ({error}); if memory ran out, use fewer --workers; run the same command again to go on"
+        ) from error
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start(stop: Any, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    """First thing in a worker."""
+    import signal
+
+    global _stop
+    _stop = stop
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    prepare(*arguments)
+
+
+def _end_with_parent() -> None:
+    """A parent killed outright cannot stop its workers; they would wait for tasks for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(work: Callable[[Any], Any], task: Any) -> Any:
+    # After an interruption the few tasks already handed over are let go.
+    return None if _stop is not None and _stop.is_set() else work(task)
