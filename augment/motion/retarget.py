@@ -7,20 +7,21 @@ instead of bone to bone (ankles sit at different heights in different skeletons)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
 
-from ..geometry import axis_angle_to_matrix, forward_kinematics, heading_of, matrix_to_axis_angle, yaw_to_matrix
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..sources.bvh import Bvh, bvh_forward_kinematics
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
 from .contacts import FOOT_JOINTS, foot_contacts
 from .legs import reach_ankles, rotation_between
 from .plausibility import foot_skate
+from .posture import RestBody, face_forward, floor_height, leg_length, mid_hip, place_joints, with_pose
+from .reshape import adopt as adopt
+from .reshape import to_shape as to_shape
 from .skeletons import SkeletonFamily, find_family
 
 LIMBS: tuple[tuple[str, str], ...] = tuple(
@@ -34,13 +35,6 @@ POSTURE: tuple[tuple[str, str], ...] = (
     ("right_ankle", "right_foot"),
 )  # fmt: skip
 """Bones whose turn from the rest pose is matched; their directions differ by what the two skeletons differ at rest."""
-
-
-class RestBody(Protocol):
-    """What retargeting needs of a body: ``augment.body.Body`` has it."""
-
-    def rest_joints(self, betas: np.ndarray) -> np.ndarray: ...
-    def rest_vertices(self, betas: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,15 +77,15 @@ def retarget_bvh(bvh: Bvh, body: RestBody, *, betas: np.ndarray | None = None) -
     positions, rotations = _source_joints(bvh, family)
     first = 1 if _starts_with_calibration(positions) else 0
     positions, rotations = positions[first:], rotations[first:]
-    source_leg = _leg_length(np.median(positions, axis=0))
+    source_leg = leg_length(np.median(positions, axis=0))
     if not source_leg > 0:
         raise ValueError(f"{bvh.name}: field OFFSET: expected legs with a length, found {source_leg}; the skeleton is broken")
-    scale = _leg_length(rest) / source_leg
+    scale = leg_length(rest) / source_leg
     positions = positions * scale
     worlds = _world_rotations(positions, rotations, rest)
-    joints = _joints(worlds, rest)
+    joints = place_joints(worlds, rest, np.zeros((len(worlds), 3)))
     positions[..., 1] -= np.percentile(positions[:, FOOT_JOINTS[1::2], 1].min(axis=1), 5) - (rest[FOOT_JOINTS[1], 1] - sole)
-    joints += (_mid_hip(positions) - _mid_hip(joints))[:, None]
+    joints += (mid_hip(positions) - mid_hip(joints))[:, None]
     contacts = foot_contacts(positions, bvh.fps)
     worlds, joints = _steady_feet(positions, worlds, joints, rest, contacts)
     joints[..., 1] -= floor_height(joints, worlds, rest, sole)
@@ -102,50 +96,17 @@ def retarget_bvh(bvh: Bvh, body: RestBody, *, betas: np.ndarray | None = None) -
         skate_source=foot_skate(positions, contacts, bvh.fps),
         skate_result=foot_skate(joints, contacts, bvh.fps),
     )
-    axis_angles = matrix_to_axis_angle(_local_rotations(worlds)).numpy()
-    motion = Motion(
-        global_orient=axis_angles[:, 0].astype(np.float32),
-        body_pose=axis_angles[:, 1:].astype(np.float32),
-        transl=(joints[:, 0] - rest[0]).astype(np.float32),
+    blank = Motion(
+        global_orient=np.zeros((len(joints), 3), np.float32),
+        body_pose=np.zeros((len(joints), 23, 3), np.float32),
+        transl=np.zeros((len(joints), 3), np.float32),
         betas=betas.astype(np.float32),
         fps=bvh.fps,
         name=bvh.name,
         provenance={"skeleton": family.name, "metres_per_unit": scale, "dropped_t_pose": bool(first)},
     )
+    motion = with_pose(blank, worlds, joints[:, 0], rest)
     return face_forward(motion, rest), report
-
-
-def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
-    """The same motion turned and moved so that its first frame stands over the origin and faces +z."""
-    root = axis_angle_to_matrix(torch.from_numpy(np.asarray(motion.global_orient, np.float64)))
-    turn = yaw_to_matrix(-heading_of(root[0]))
-    pelvis = np.asarray(motion.transl, np.float64) + rest[0]
-    pelvis = (pelvis - pelvis[0] * [1.0, 0.0, 1.0]) @ turn.numpy().T
-    return replace(
-        motion,
-        global_orient=matrix_to_axis_angle(turn @ root).numpy().astype(np.float32),
-        transl=(pelvis - rest[0]).astype(np.float32),
-    )
-
-
-def floor_height(
-    joints: Float[np.ndarray, "t 24 3"], worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], sole: float
-) -> float:
-    """The level on which the soles stand: a low percentile over frames of the lowest of heels, balls and tips of the feet.
-
-    Args:
-        joints: World, metres.
-        worlds: World rotations of the joints.
-        rest: Joints of the zero pose, metres.
-        sole: Height of the soles in the zero pose, metres.
-    """
-    lowest = []
-    for joint, ahead in (("ankle", -0.03), ("foot", 0.0), ("foot", 0.05)):
-        for side in ("left", "right"):
-            index = JOINT[f"{side}_{joint}"]
-            offset = np.array([0.0, sole - rest[index, 1], ahead])
-            lowest.append(joints[:, index, 1] + worlds[:, index, 1] @ offset)
-    return float(np.percentile(np.min(lowest, axis=0), 5))
 
 
 def _source_joints(bvh: Bvh, family: SkeletonFamily) -> tuple[np.ndarray, np.ndarray]:
@@ -179,7 +140,7 @@ def _steady_feet(
             break
         ankles = joints[:, FOOT_JOINTS[::2]] + _plant(source, joints, contacts, keep)
         bent = reach_ankles(worlds, joints, ankles)
-        given = bent, _joints(bent, rest) + (joints[:, :1] - rest[0])
+        given = bent, place_joints(bent, rest, joints[:, 0])
     return given
 
 
@@ -249,32 +210,11 @@ def _trunk_correction(positions: np.ndarray, worlds: np.ndarray, rest: np.ndarra
     hips = rest[[JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=0)
     fixed = worlds[:, 0] @ (rest[chain[1]] - hips)
     free = sum(worlds[:, near] @ (rest[far] - rest[near]) for near, far in pairwise(chain[1:]))
-    wanted = positions[:, chain[-1]] - _mid_hip(positions)
+    wanted = positions[:, chain[-1]] - mid_hip(positions)
     wanted = wanted / np.linalg.norm(wanted, axis=-1, keepdims=True)
     along = (wanted * fixed).sum(-1)
     reach = along + np.sqrt(np.maximum(along**2 - (fixed**2).sum(-1) + (free**2).sum(-1), 0.0))
     return rotation_between(free, reach[:, None] * wanted - fixed)
-
-
-def _local_rotations(worlds: np.ndarray) -> torch.Tensor:
-    parents = np.array(SMPL_PARENTS)
-    locals_ = worlds.copy()
-    locals_[:, 1:] = worlds[:, parents[1:]].swapaxes(-1, -2) @ worlds[:, 1:]
-    return torch.from_numpy(locals_)
-
-
-def _joints(worlds: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    return forward_kinematics(_local_rotations(worlds), torch.from_numpy(rest))[0].numpy()
-
-
-def _mid_hip(joints: np.ndarray) -> np.ndarray:
-    return joints[:, [JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=1)
-
-
-def _leg_length(joints: np.ndarray) -> float:
-    """Thigh plus shin, the mean of both legs; joints (24, 3)."""
-    bones = [bone for bone in LIMBS if bone[0].endswith(("hip", "knee"))]
-    return float(sum(np.linalg.norm(joints[JOINT[far]] - joints[JOINT[near]]) for near, far in bones) / 2)
 
 
 def _direction_errors(source: np.ndarray, result: np.ndarray) -> dict[str, float]:
@@ -284,7 +224,7 @@ def _direction_errors(source: np.ndarray, result: np.ndarray) -> dict[str, float
         cross = np.linalg.norm(np.cross(first, second), axis=-1)
         return float(np.degrees(np.median(np.arctan2(cross, (first * second).sum(-1)))))
 
-    errors = {"trunk": angle(source[:, JOINT["neck"]] - _mid_hip(source), result[:, JOINT["neck"]] - _mid_hip(result))}
+    errors = {"trunk": angle(source[:, JOINT["neck"]] - mid_hip(source), result[:, JOINT["neck"]] - mid_hip(result))}
     for start, end in LIMBS + POSTURE:
         near, far = JOINT[start], JOINT[end]
         errors[end] = angle(source[:, far] - source[:, near], result[:, far] - result[:, near])

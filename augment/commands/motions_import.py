@@ -1,0 +1,42 @@
+"""``augment motions import``: mocap files into a motion store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionsImport:
+    """Bring mocap into a motion store: BVH retargeted to the SMPL skeleton, AMASS npz, or another store.
+
+    Files that cannot be used are counted with the reason, and the run goes on. An interrupted run picks up where it stopped.
+    """
+
+    sources: Annotated[tuple[Path, ...], tyro.conf.Positional]
+    """BVH files, AMASS .npz files, folders or .tar/.tar.xz/.zip of them, or motion stores."""
+    out: Path
+    """The store to write; what it holds already stays."""
+    fps: float = 20.0
+    """Frames a second in the store."""
+    action: str = ""
+    """Label all motions with this action instead of what their names say."""
+    source: str = ""
+    """Say this about where they come from, instead of what their names say."""
+    licence: str = ""
+    """Say this about their licence, instead of what their names say."""
+    body: Path | None = None
+    """SMPL-family model file the motions are made for; the open default body otherwise."""
+
+    def run(self) -> None:
+        from ..motion.importing import Overrides, import_motions
+
+        overrides = Overrides(action=self.action, source=self.source, licence=self.licence)
+        summary = import_motions(self.sources, self.out, fps=self.fps, overrides=overrides, body_path=self.body)
+        for reason, names in sorted(summary.rejected_by_reason().items()):
+            print(f"rejected {len(names)}: {reason} (such as {names[0]})")
+        print(summary.figures())
+        print(f"{self.out}: {summary.kept} motions ({summary.added} new), {len(summary.rejected)} rejected")

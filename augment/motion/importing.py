@@ -1,0 +1,194 @@
+"""Mocap of any known kind into a store, one file at a time, with a report of how well it was retargeted."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..actions import require_action
+from ..body import load_body
+from ..sources.amass import load_amass
+from ..sources.bvh import parse_bvh
+from ..sources.mocap_files import MocapFile, count_files, iterate_files
+from ..sources.mocap_labels import label_of, read_cmu_index
+from ..types import Motion, Segment
+from .resample import resample
+from .retarget import RestBody, adopt, retarget_bvh
+from .store import StoreWriter, write_atomically
+
+REPORT = "retarget_report.json"
+VERSION = 1
+"""Part of a motion's origin: raise it when retargeting changes, so that nobody resumes onto older results."""
+_SHORTEST_SEC = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """What the user says instead of the file names; empty means: what the names say."""
+
+    action: str = ""
+    source: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSummary:
+    """What an import did."""
+
+    kept: int
+    """Motions in the store afterwards."""
+    added: int
+    rejected: dict[str, str]
+    """File to the reason."""
+    overall: dict[str, Any]
+    """The report's overall figures."""
+
+    def rejected_by_reason(self) -> dict[str, list[str]]:
+        """The message without the file's own name, to the files it befell."""
+        reasons: dict[str, list[str]] = {}
+        for name, message in self.rejected.items():
+            reasons.setdefault(message.removeprefix(f"{name}: "), []).append(name)
+        return reasons
+
+    def figures(self) -> str:
+        """One line about the retargeting."""
+        if not self.overall.get("files"):
+            return "nothing retargeted"
+        skate = f"{self.overall['skate_source']:.3f} m/s in the source, {self.overall['skate_result']:.3f} m/s in the result"
+        return f"joint directions off by {self.overall['median_direction_error_deg']:.2f} deg median; foot skate {skate}"
+
+
+def import_motions(
+    sources: tuple[Path, ...],
+    out: Path,
+    *,
+    fps: float = 20.0,
+    overrides: Overrides | None = None,
+    body_path: Path | None = None,
+) -> ImportSummary:
+    """Fill a store; files that cannot be used are counted with the reason.
+
+    Raises:
+        ValueError: If a source is not there or damaged as a whole, an override is unknown, or nothing could be imported.
+    """
+    overrides = overrides or Overrides()
+    if overrides.action:
+        require_action(overrides.action)
+    if not fps > 0:
+        raise ValueError(f"fps: expected frames a second > 0, found {fps}")
+    if not sources:
+        raise ValueError("sources: expected at least one BVH or npz file, folder, archive or store, found none")
+    body = load_body(body_path)
+    rest_pelvis = np.array(body.rest_joints(np.zeros(10)))[0]
+    options = json.dumps([VERSION, fps, asdict(overrides), str(body_path or "")])
+    rejected: dict[str, str] = {}
+    added, seen = 0, set()
+    with StoreWriter(out) as store, _progress() as progress:
+        for source in sources:
+            task = progress.add_task(source.name, total=count_files(source))
+            descriptions = _descriptions(source)
+            for file in iterate_files(source):
+                origin = hashlib.sha256(options.encode() + file.data).hexdigest()
+                name = _clean(file.name)
+                progress.advance(task)
+                if name in seen:
+                    rejected[file.name] = f"{file.name}: another file of this import has the same name; rename one"
+                    continue
+                seen.add(name)
+                if store.rows.get(name, {}).get("origin") == origin:
+                    continue
+                try:
+                    motion = _motion_of(file, body, descriptions, overrides)
+                    motion = resample(replace(motion, name=name, provenance=motion.provenance | {"origin": origin}), fps)
+                    store.add(motion, rest_pelvis=rest_pelvis)
+                    added += 1
+                except ValueError as error:
+                    rejected[file.name] = str(error)
+        overall = _write_report(out, store, rejected)
+        kept = len(store.rows)
+    if kept == 0:
+        raise ValueError(f"{out}: expected to import at least one motion, found none usable; first reason: {_first(rejected)}")
+    return ImportSummary(kept=kept, added=added, rejected=rejected, overall=overall)
+
+
+def _motion_of(file: MocapFile, body: RestBody, descriptions: dict[str, str], overrides: Overrides) -> Motion:
+    """One file as a labelled motion at its own rate."""
+    label = label_of(file.name, descriptions)
+    if file.ending == ".bvh":
+        try:
+            text = file.data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{file.name}: expected BVH text, found bytes that are no text ({error.reason})") from error
+        motion, report = retarget_bvh(parse_bvh(text, name=file.name), body)
+        motion = replace(motion, provenance=motion.provenance | {"style": label.style, "retarget": asdict(report)})
+    else:
+        motion = load_amass(io.BytesIO(file.data), name=file.name)
+        if motion.provenance.get("foreign_body"):
+            motion = adopt(motion, body)
+    if motion.seconds < _SHORTEST_SEC:
+        raise ValueError(f"{file.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use")
+    labelled = bool(motion.segments)
+    action = overrides.action or (motion.action if labelled else label.action)
+    if not labelled or overrides.action:
+        segment = Segment(label=require_action(action).label, start_sec=0.0, end_sec=motion.seconds)
+        motion = replace(motion, segments=(segment,))
+    return replace(
+        motion,
+        action=action,
+        caption=motion.caption or label.caption,
+        source=overrides.source or motion.source or label.source,
+        licence=overrides.licence or motion.licence or label.licence,
+        subject=motion.subject or label.subject,
+    )
+
+
+def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> dict[str, Any]:
+    """Per-file and overall retargeting figures of everything in the store; returns the overall ones."""
+    files = {}
+    for name, row in sorted(store.rows.items()):
+        motion = load_amass(io.BytesIO((out / row["file"]).read_bytes()), name=name)
+        if "retarget" in motion.provenance:
+            files[name] = motion.provenance["retarget"]
+    overall: dict[str, Any] = {"files": len(files)}
+    if files:
+        frames = np.array([each["frames"] for each in files.values()], float)
+        bones = {bone for each in files.values() for bone in each["direction_error_deg"]}
+        per_bone = {
+            bone: float(np.median([each["direction_error_deg"][bone] for each in files.values()])) for bone in sorted(bones)
+        }
+        skate = {key: np.array([each[key] for each in files.values()]) for key in ("skate_source", "skate_result")}
+        overall |= {
+            "median_direction_error_deg": float(np.median(list(per_bone.values()))),
+            "median_direction_error_deg_per_bone": per_bone,
+            "skate_source": float(np.average(skate["skate_source"], weights=frames)),
+            "skate_result": float(np.average(skate["skate_result"], weights=frames)),
+            "files_skating_more_than_source": int((skate["skate_result"] > skate["skate_source"] + 1e-6).sum()),
+        }
+    text = json.dumps({"overall": overall, "files": files, "rejected": rejected}, indent=1, sort_keys=True)
+    write_atomically(out / REPORT, (text + "\n").encode())
+    return overall
+
+
+def _descriptions(source: Path) -> dict[str, str]:
+    """CMU's descriptions, where its ``index.csv`` lies in the folder or beside the file."""
+    index = (source if source.is_dir() else source.parent) / "index.csv"
+    return read_cmu_index(index.read_text(encoding="utf-8", errors="replace")) if index.exists() else {}
+
+
+def _progress() -> Progress:
+    return Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+
+
+def _clean(name: str) -> str:
+    return "".join(each if each.isascii() and (each.isalnum() or each in "_-") else "-" for each in name) or "motion"
+
+
+def _first(rejected: dict[str, str]) -> str:
+    return next(iter(rejected.values()), "no BVH or npz file in the sources")

@@ -1,0 +1,96 @@
+"""SMPL's tree in world rotations: the small steps that retargeting and reshaping share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ..geometry import axis_angle_to_matrix, forward_kinematics, heading_of, matrix_to_axis_angle, yaw_to_matrix
+from ..types import JOINT, SMPL_PARENTS, Motion
+
+
+class RestBody(Protocol):
+    """What retargeting needs of a body: ``augment.body.Body`` has it."""
+
+    def rest_joints(self, betas: np.ndarray) -> np.ndarray: ...
+    def rest_vertices(self, betas: np.ndarray) -> np.ndarray: ...
+
+
+def world_rotations(motion: Motion) -> Float[np.ndarray, "t 24 3 3"]:
+    """Every joint's rotation in the world."""
+    poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1).astype(np.float64)
+    locals_ = axis_angle_to_matrix(torch.from_numpy(poses))
+    return forward_kinematics(locals_, torch.zeros(24, 3, dtype=torch.float64))[1].numpy()
+
+
+def local_rotations(worlds: Float[np.ndarray, "t 24 3 3"]) -> Float[torch.Tensor, "t 24 3 3"]:
+    """The root's rotation as it is, the others relative to their parents."""
+    parents = np.array(SMPL_PARENTS)
+    locals_ = worlds.copy()
+    locals_[:, 1:] = worlds[:, parents[1:]].swapaxes(-1, -2) @ worlds[:, 1:]
+    return torch.from_numpy(locals_)
+
+
+def place_joints(
+    worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], pelvis: Float[np.ndarray, "t 3"]
+) -> Float[np.ndarray, "t 24 3"]:
+    """Joint positions, metres, of a body with this zero pose whose pelvis is where we say."""
+    joints = forward_kinematics(local_rotations(worlds), torch.from_numpy(rest))[0].numpy()
+    return joints + (pelvis - rest[0])[:, None]
+
+
+def with_pose(
+    motion: Motion, worlds: Float[np.ndarray, "t 24 3 3"], pelvis: Float[np.ndarray, "t 3"], rest: Float[np.ndarray, "24 3"]
+) -> Motion:
+    """The motion with another pose: world rotations and pelvis positions on a body with this zero pose."""
+    axis_angles = matrix_to_axis_angle(local_rotations(worlds)).numpy().astype(np.float32)
+    transl = (pelvis - rest[0]).astype(np.float32)
+    return replace(motion, global_orient=axis_angles[:, 0], body_pose=axis_angles[:, 1:], transl=transl)
+
+
+def mid_hip(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 3"]:
+    """The point between the hips."""
+    return joints[:, [JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=1)
+
+
+def leg_length(joints: Float[np.ndarray, "24 3"]) -> float:
+    """Thigh plus shin, the mean of both legs."""
+    chains = [[JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")]
+    return float(np.mean([np.linalg.norm(np.diff(joints[chain], axis=0), axis=1).sum() for chain in chains]))
+
+
+def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
+    """The same motion turned and moved so that its first frame stands over the origin and faces +z."""
+    root = axis_angle_to_matrix(torch.from_numpy(np.asarray(motion.global_orient, np.float64)))
+    turn = yaw_to_matrix(-heading_of(root[0]))
+    pelvis = np.asarray(motion.transl, np.float64) + rest[0]
+    pelvis = (pelvis - pelvis[0] * [1.0, 0.0, 1.0]) @ turn.numpy().T
+    return replace(
+        motion,
+        global_orient=matrix_to_axis_angle(turn @ root).numpy().astype(np.float32),
+        transl=(pelvis - rest[0]).astype(np.float32),
+    )
+
+
+def floor_height(
+    joints: Float[np.ndarray, "t 24 3"], worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], sole: float
+) -> float:
+    """The level on which the soles stand: a low percentile over frames of the lowest of heels, balls and tips of the feet.
+
+    Args:
+        joints: World, metres.
+        worlds: World rotations of the joints.
+        rest: Joints of the zero pose, metres.
+        sole: Height of the soles in the zero pose, metres.
+    """
+    lowest = []
+    for joint, ahead in (("ankle", -0.03), ("foot", 0.0), ("foot", 0.05)):
+        for side in ("left", "right"):
+            index = JOINT[f"{side}_{joint}"]
+            offset = np.array([0.0, sole - rest[index, 1], ahead])
+            lowest.append(joints[:, index, 1] + worlds[:, index, 1] @ offset)
+    return float(np.percentile(np.min(lowest, axis=0), 5))

@@ -1,0 +1,82 @@
+"""One body's motion on another body: same rotations, the root scaled with the legs, the feet on the floor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from ..sources.amass import SMPL_REST_PELVIS
+from ..types import Motion
+from .contacts import FOOT_JOINTS
+from .legs import reach_ankles
+from .posture import RestBody, face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
+
+_ANKLES = list(FOOT_JOINTS[::2])
+
+
+def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: RestBody) -> Motion:
+    """The same motion on another shape of the body.
+
+    Steps scale with the legs, and the ankles keep to the scaled tracks (so feet that stood, stand). On a chair or bed the
+    pelvis keeps its height above the support while it rests there, and gains what the longer legs give while standing; ways
+    scale about the support's middle, which stays in place.
+
+    Args:
+        motion: Made for ``motion.betas``.
+        betas: The shape wanted.
+        body: Whose shapes these are.
+    """
+    before, after = np.array(body.rest_joints(motion.betas), np.float64), np.array(body.rest_joints(betas), np.float64)
+    sole_before, sole_after = _sole(body, motion.betas), _sole(body, betas)
+    ratio = leg_length(after) / leg_length(before)
+    worlds = world_rotations(motion)
+    pelvis = np.asarray(motion.transl, np.float64) + before[0]
+    joints = place_joints(worlds, before, pelvis)
+    supported = motion.support != "floor"
+    middle = np.zeros(2) if motion.support_center is None else np.array(motion.support_center)
+    new_pelvis, targets = pelvis.copy(), joints[:, _ANKLES].copy()
+    for points in (new_pelvis, targets):
+        points[..., [0, 2]] = middle + (points[..., [0, 2]] - middle) * ratio
+    clearance = targets[..., 1] - (before[_ANKLES, 1] - sole_before)
+    targets[..., 1] = clearance * (1.0 if supported else ratio) + after[_ANKLES, 1] - sole_after
+    if supported:
+        standing = before[0, 1] - sole_before
+        resting = min(float(np.percentile(pelvis[:, 1], 5)), standing - 1e-3)
+        risen = np.clip((pelvis[:, 1] - resting) / (standing - resting), 0.0, 1.0)
+        new_pelvis[:, 1] += risen * (after[0, 1] - sole_after - standing)
+    else:
+        new_pelvis[:, 1] *= ratio
+        on_new = place_joints(worlds, after, new_pelvis)
+        floor_before = floor_height(joints, worlds, before, sole_before)
+        new_pelvis[:, 1] += floor_before * ratio - floor_height(on_new, worlds, after, sole_after)
+    worlds = reach_ankles(worlds, place_joints(worlds, after, new_pelvis), targets)
+    return replace(with_pose(motion, worlds, new_pelvis, after), betas=np.asarray(betas, np.float32))
+
+
+def adopt(motion: Motion, body: RestBody) -> Motion:
+    """A motion of SMPL's own body (an AMASS file) on ours: zero betas, root scaled so that our legs reach the floor.
+
+    The file's betas mean nothing to another body's shape space; they are kept in the provenance.
+    """
+    betas = np.zeros(10)
+    rest, sole = np.array(body.rest_joints(betas), np.float64), _sole(body, betas)
+    worlds = world_rotations(motion)
+    pelvis = np.asarray(motion.transl, np.float64) + SMPL_REST_PELVIS
+    hanging = place_joints(worlds, rest, np.zeros((len(motion), 3)))
+    reach = -(hanging[:, FOOT_JOINTS, 1] - (rest[list(FOOT_JOINTS), 1] - sole)).min(axis=1)
+    upright = (reach > 0.7 * (rest[0, 1] - sole)) & (pelvis[:, 1] > 0.3)
+    scale = float(np.clip(np.median(reach[upright] / pelvis[upright, 1]), 0.7, 1.4)) if upright.any() else 1.0
+    pelvis = pelvis * scale
+    level = floor_height(place_joints(worlds, rest, pelvis), worlds, rest, sole)
+    if upright.any() and abs(level) < 0.25:
+        pelvis[:, 1] -= level
+    kept = {"file_betas": [float(each) for each in motion.betas], "root_scale": scale}
+    provenance = {key: value for key, value in motion.provenance.items() if key != "foreign_body"} | kept
+    adopted = replace(motion, betas=betas.astype(np.float32), provenance=provenance)
+    return face_forward(with_pose(adopted, worlds, pelvis, rest), rest)
+
+
+def _sole(body: RestBody, betas: np.ndarray) -> float:
+    return float(np.asarray(body.rest_vertices(betas))[:, 1].min())

@@ -1,0 +1,217 @@
+"""A folder of motions that others can read: one AMASS-style npz per motion, and ``index.json`` with labels, source, licence.
+
+Files are written under a temporary name and renamed; a journal line follows each, the index comes last. A file counts only if
+the index or the journal vouches for its digest, so a killed import resumes without trusting half-written files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..actions import require_action
+from ..sources.amass import load_amass, save_amass
+from ..types import Motion
+
+INDEX = "index.json"
+JOURNAL = "journal.jsonl"
+FORMAT = "understudy-motions-1"
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+class MotionStore:
+    """A store opened for reading: a sequence of motions, loaded when asked for."""
+
+    def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:
+        self.folder = folder
+        self.rows = rows
+        """One dict a motion, as in ``index.json``, sorted by name."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Motion:
+        path = self.folder / self.rows[index]["file"]
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError as error:
+            raise ValueError(f"{path}: listed in {INDEX} but missing; import the motions again") from error
+        if _digest(data) != self.rows[index]["sha256"]:
+            raise ValueError(f"{path}: differs from the digest in {INDEX}; import the motions again")
+        return load_amass(io.BytesIO(data), name=path.stem)
+
+    def __iter__(self) -> Iterator[Motion]:
+        return (self[index] for index in range(len(self)))
+
+
+class StoreWriter:
+    """Adds motions to a store; as a context manager it writes the index at the end, also when an error ends the block.
+
+    Opening an existing or interrupted store keeps what it holds; adding a motion of the same name replaces it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        rows = _read_index(self.folder)["motions"] if (self.folder / INDEX).exists() else []
+        self.rows: dict[str, dict[str, Any]] = {row["name"]: row for row in rows}
+        for row in _read_journal(self.folder / JOURNAL):
+            self.rows[row["name"]] = row
+        for row in list(self.rows.values()):
+            path = self.folder / row["file"]
+            if not path.exists() or _digest(path.read_bytes()) != row["sha256"]:
+                del self.rows[row["name"]]
+
+    def add(self, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> dict[str, Any]:
+        """Write one motion and return its row.
+
+        Raises:
+            ValueError: If the motion's name, action or numbers are not fit for a store.
+        """
+        row = write_motion(self.folder, motion, rest_pelvis=rest_pelvis)
+        with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
+            journal.write(json.dumps(row, sort_keys=True) + "\n")
+        self.rows[row["name"]] = row
+        return row
+
+    def close(self) -> None:
+        """Write the index and drop the journal."""
+        _write_rows(self.folder, list(self.rows.values()))
+        (self.folder / JOURNAL).unlink(missing_ok=True)
+
+    def __enter__(self) -> StoreWriter:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def write_motion(folder: Path, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> dict[str, Any]:
+    """Write ``<name>.npz`` into a store's folder and return its index row; the index itself is not touched.
+
+    Args:
+        folder: The store.
+        motion: The motion; its name becomes the file's.
+        rest_pelvis: See ``sources.amass.save_amass``.
+    Raises:
+        ValueError: If the motion's name, action or numbers are not fit for a store.
+    """
+    _check(motion)
+    buffer = io.BytesIO()
+    save_amass(buffer, motion, rest_pelvis=rest_pelvis)
+    data = buffer.getvalue()
+    write_atomically(Path(folder) / f"{motion.name}.npz", data)
+    return _row(motion, _digest(data))
+
+
+def write_index(folder: Path) -> Path:
+    """Make ``index.json`` from all npz files in a store's folder, and return its path."""
+    rows = []
+    for path in sorted(Path(folder).glob("*.npz")):
+        data = path.read_bytes()
+        rows.append(_row(load_amass(io.BytesIO(data), name=path.stem), _digest(data)))
+    _write_rows(Path(folder), rows)
+    return Path(folder) / INDEX
+
+
+def read_store(folder: Path | str) -> MotionStore:
+    """Open a store.
+
+    Raises:
+        ValueError: If the folder holds no readable ``index.json``.
+    """
+    folder = Path(folder)
+    return MotionStore(folder, _read_index(folder)["motions"])
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write beside ``path``, flush to disk, rename: readers see the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+
+
+def _check(motion: Motion) -> None:
+    if not _NAME.fullmatch(motion.name):
+        raise ValueError(f"motion {motion.name!r}: field name: expected letters, digits, '_' and '-' only")
+    require_action(motion.action)
+    n_frames = len(motion)
+    shapes = {"global_orient": (n_frames, 3), "body_pose": (n_frames, 23, 3), "transl": (n_frames, 3), "betas": (10,)}
+    for field, shape in shapes.items():
+        values = np.asarray(getattr(motion, field))
+        if values.shape != shape or n_frames == 0:
+            raise ValueError(f"motion {motion.name}: field {field}: expected shape {shape}, found {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"motion {motion.name}: field {field}: expected finite numbers, found NaN or infinity")
+
+
+def _row(motion: Motion, digest: str) -> dict[str, Any]:
+    return {
+        "name": motion.name,
+        "file": f"{motion.name}.npz",
+        "action": motion.action,
+        "segments": [asdict(segment) for segment in motion.segments],
+        "caption": motion.caption,
+        "source": motion.source,
+        "licence": motion.licence,
+        "subject": motion.subject,
+        "fps": float(motion.fps),
+        "frames": len(motion),
+        "support": motion.support,
+        "support_height": motion.support_height,
+        "support_center": None if motion.support_center is None else list(motion.support_center),
+        "support_yaw": motion.support_yaw,
+        "origin": motion.provenance.get("origin", ""),
+        "sha256": digest,
+    }
+
+
+def _read_index(folder: Path) -> dict[str, Any]:
+    path = folder / INDEX
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{folder}: expected a motion store with {INDEX}, found none; make one with 'augment motions import' or "
+            "'augment motions library'"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{path}: expected JSON, found something else ({error}); import the motions again") from error
+    if not isinstance(index, dict) or index.get("format") != FORMAT:
+        raise ValueError(f"{path}: field format: expected {FORMAT!r}; this is not a motion store's index")
+    return index
+
+
+def _read_journal(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal; the last one may be cut short by a kill and is then left out."""
+    if not path.exists():
+        return []
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            rows.append(json.loads(line))
+        except ValueError:
+            break
+    return rows
+
+
+def _write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
+    rows = sorted(rows, key=lambda row: row["name"])
+    text = json.dumps({"format": FORMAT, "motions": rows}, indent=1, sort_keys=True)
+    write_atomically(folder / INDEX, (text + "\n").encode())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
