@@ -42,6 +42,14 @@ class View:
     grey: bool
     """The plate has no colour (an infrared or monochrome camera), so a body must have none."""
 
+    def with_depth(self, plate: np.ndarray, depth: np.ndarray, changed: np.ndarray) -> View:
+        """The view after something solid was put where ``changed`` (h, w) says."""
+        grid = pixel_grid(*depth.shape)[changed]
+        points = self.points.copy()
+        points[changed] = transform_points(self.camera.T_world_camera, unproject(grid, depth[changed], self.camera.K))
+        normals = _normals(points, self.camera)
+        return replace(self, plate=plate, depth=depth, points=points, normals=normals, solid=self.solid | changed)
+
 
 def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> View:
     """Bring a room to a clip's size, or film it anew from another camera.

@@ -1,0 +1,164 @@
+"""Skin, face and hair, painted on and grown from a body's pattern."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from .tailor import FEET, HANDS, HEAD, Pattern, ripple, soft
+
+SKIN_TONES = np.array(
+    [
+        [243, 214, 196], [234, 196, 172], [226, 184, 152], [214, 166, 132], [198, 150, 116], [178, 128, 94],
+        [154, 106, 76], [128, 84, 60], [100, 66, 48], [76, 50, 39],
+    ]
+)  # fmt: skip
+"""sRGB, light to dark; people are drawn between neighbours."""
+
+HAIR_COLORS: dict[str, tuple[tuple[int, int, int], float]] = {
+    "black": ((32, 28, 27), 0.20), "dark brown": ((62, 44, 34), 0.20), "brown": ((104, 74, 50), 0.15),
+    "blond": ((186, 152, 104), 0.09), "red": ((138, 72, 42), 0.04), "grey": ((142, 140, 138), 0.17),
+    "white": ((214, 212, 208), 0.15),
+}  # fmt: skip
+"""sRGB and how often."""
+
+HAIR_STYLES: dict[str, float] = {
+    "bald": 0.08, "receding": 0.10, "short": 0.30, "full": 0.18, "bob": 0.14, "long": 0.10, "bun": 0.10,
+}  # fmt: skip
+"""Hair styles and how often."""
+
+_HAIRLINE = ((0.0, 0.86), (0.42, 0.80), (0.52, 0.52), (0.66, 0.44), (0.80, 0.36), (0.92, 0.20), (1.0, 0.17))
+"""How far down the head hair reaches (share of the head's height from the crown), from the back (0) to the front (1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where things are on a head in the zero pose, metres."""
+
+    crown: float
+    height: float
+    """Crown to chin."""
+    width: float
+    back: float
+    front: float
+    """z of the back of the skull and of the forehead."""
+
+    def down(self, share: float) -> float:
+        """Height that lies this share of the way from crown to chin."""
+        return self.crown - share * self.height
+
+
+def measure_head(pattern: Pattern) -> Head:
+    """Measure the head of a pattern."""
+    skull = pattern.rest[(pattern.share(HEAD) > 0.5)]
+    crown, height = float(skull[:, 1].max()), 0.13 * pattern.stature
+    upper = skull[skull[:, 1] > crown - 0.6 * height]
+    brow = skull[(skull[:, 1] > crown - 0.45 * height) & (skull[:, 1] < crown - 0.3 * height)]
+    return Head(
+        crown=crown,
+        height=height,
+        width=float(np.ptp(upper[:, 0])),
+        back=float(upper[:, 2].min()),
+        front=float(brow[:, 2].max()),
+    )
+
+
+def skin_colors(pattern: Pattern, *, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
+    """Bare skin with a face, sRGB 0..255."""
+    tone = rng.beta(0.9, 1.3) * (len(SKIN_TONES) - 1)
+    low = int(min(tone, len(SKIN_TONES) - 2))
+    base = SKIN_TONES[low] + (tone - low) * (SKIN_TONES[low + 1] - SKIN_TONES[low])
+    base = base + rng.normal(0, 4, 3)
+    color = np.tile(base, (len(pattern.rest), 1))
+    color *= 1 + 0.03 * ripple(pattern.rest, rng=rng, period=(0.03, 0.12))[:, None]
+    rosy = 0.5 * pattern.share(HANDS) + 0.5 * pattern.share(FEET)
+    head, p = measure_head(pattern), pattern.rest
+    face = (pattern.share(HEAD) > 0.5) & (p[:, 2] > (head.back + head.front) / 2)
+    side = np.abs(p[:, 0]) / head.width
+
+    def spot(across: float, down: float, wide: float, tall: float) -> np.ndarray:
+        x, y = (side - across) / wide, (p[:, 1] - head.down(down)) / (tall * head.height)
+        return np.where(face, np.exp(-0.5 * (x * x + y * y)), 0.0)
+
+    rosy = rosy + 0.8 * spot(0.28, 0.62, 0.1, 0.07) + 0.6 * spot(0.0, 0.62, 0.07, 0.06)
+    color *= 1 - rosy[:, None] * np.array([0.02, 0.12, 0.11])
+    color *= 1 - 0.18 * np.clip(spot(0.21, 0.50, 0.09, 0.035), 0, 1)[:, None]
+    lips = np.clip(1.4 * spot(0.0, 0.80, 0.13, 0.022), 0, 1)[:, None]
+    return color * (1 - 0.55 * lips) + 0.55 * lips * base * [0.82, 0.55, 0.55]
+
+
+def paint_brows_and_eyes(pattern: Pattern, color: np.ndarray, hair: np.ndarray) -> None:
+    """Brows in the hair's colour and eyes, in place."""
+    head, p = measure_head(pattern), pattern.rest
+    face = (pattern.share(HEAD) > 0.5) & (p[:, 2] > head.front - 0.45 * (head.front - head.back))
+    side = np.abs(p[:, 0]) / head.width
+    x, y = (side - 0.22) / 0.10, (p[:, 1] - head.down(0.43)) / (0.016 * head.height)
+    brow = (0.55 * np.exp(-0.5 * (x**4 + y * y)) * face)[:, None]
+    color[:] = color * (1 - brow) + brow * hair * 0.8
+    if len(pattern.eyes):
+        eye = pattern.rest[pattern.eyes]
+        middle = np.array([0.0, eye[:, 1].mean(), 0.0])
+        middle_x = np.sign(eye[:, 0]) * np.abs(eye[:, 0]).mean()
+        away = np.hypot(eye[:, 0] - middle_x, eye[:, 1] - middle[1])
+        color[pattern.eyes] = np.where((away < 0.0062)[:, None], [50, 38, 32], [222, 216, 210])
+    else:
+        x, y = (side - 0.21) / 0.055, (p[:, 1] - head.down(0.5)) / (0.02 * head.height)
+        eye = (0.7 * np.exp(-0.5 * (x * x + y * y)) * face)[:, None]
+        color[:] = color * (1 - eye) + eye * np.array([40, 32, 30])
+
+
+def scalp(pattern: Pattern, style: str) -> Float[np.ndarray, "n"]:
+    """Where hair grows, 0..1."""
+    head, p = measure_head(pattern), pattern.rest
+    along = np.clip((p[:, 2] - head.back) / (head.front - head.back), 0, 1)
+    reach = np.interp(along, [a for a, _ in _HAIRLINE], [b for _, b in _HAIRLINE])
+    if style in ("full", "bob", "long", "bun"):
+        reach = reach + np.where(along < 0.6, 0.06, 0.02)
+    grows = soft(p[:, 1] - head.down(1.0) - (1 - reach) * head.height, 0.010)
+    # Ears stand out sideways from the skull; hair grows behind and above them.
+    ear = (np.abs(p[:, 0]) > 0.455 * head.width) & (p[:, 1] < head.down(0.40)) & (along > 0.35)
+    grows = np.where(ear, 0.0, grows) * (pattern.share(HEAD) > 0.4)
+    if style == "receding":
+        top = soft(p[:, 1] - head.down(0.30), 0.03) * soft((along - 0.12) * 0.2, 0.02)
+        grows = grows * (1 - top)
+    return grows
+
+
+def hair_volumes(pattern: Pattern, style: str, *, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Closed shapes that hang from the head, zero pose: (vertices, faces) each; none for short hair."""
+    head = measure_head(pattern)
+    width, depth = head.width, head.front - head.back
+    middle = head.back + 0.5 * depth
+    if style == "bob":
+        low = rng.uniform(0.95, 1.15)
+        center = [0.0, head.down(0.5 * low + 0.02), middle - 0.19 * depth]
+        return [_ellipsoid(center, [0.58 * width, 0.53 * low * head.height, 0.44 * depth])]
+    if style == "long":
+        low = rng.uniform(1.5, 1.9)
+        nape = [0.5 * width, 0.5 * low * head.height, 0.24 * depth]
+        return [
+            _ellipsoid([0.0, head.down(0.52), middle - 0.19 * depth], [0.57 * width, 0.55 * head.height, 0.43 * depth]),
+            _ellipsoid([0.0, head.down(0.55 + low / 2), head.back + 0.09 * depth], nape),
+        ]
+    if style == "bun":
+        high = rng.uniform(0.15, 0.6)
+        return [_ellipsoid([0.0, head.down(high), head.back - 0.04 * depth], [0.26 * width, 0.26 * width, 0.22 * width])]
+    return []
+
+
+def _ellipsoid(center: list[float], radii: list[float], rings: int = 14, around: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    polar = np.linspace(0, np.pi, rings + 1)[:, None]
+    turn = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
+    unit = np.stack([np.sin(polar) * np.sin(turn), np.cos(polar) + 0 * turn, np.sin(polar) * np.cos(turn)], axis=-1)
+    a = (np.arange(rings)[:, None] * around + np.arange(around)).reshape(-1)
+    b = (np.arange(rings)[:, None] * around + (np.arange(around) + 1) % around).reshape(-1)
+    faces = np.concatenate([np.stack([a, a + around, b], 1), np.stack([b, a + around, b + around], 1)])
+    return unit.reshape(-1, 3) * radii + center, faces
+
+
+def draw_weighted(options: dict[str, float], *, rng: np.random.Generator) -> str:
+    """One key, as often as its value says."""
+    names, odds = list(options), np.array(list(options.values()))
+    return names[int(rng.choice(len(names), p=odds / odds.sum()))]
