@@ -36,6 +36,7 @@ def fill_holes(image: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"])
             larger = cv2.resize(filled, picture.shape[1::-1], interpolation=cv2.INTER_CUBIC)
             filled = np.where(gap[..., None], larger, picture)
         filled, field = _complete(filled, gap, field, rng=rng, rounds=8 if number == 0 else 4)
+    assert filled is not None
     return filled
 
 

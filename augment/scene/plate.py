@@ -9,12 +9,13 @@ fewer edges along the region's outline is the room (a person leaves an outline, 
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float32, UInt8
+from jaxtyping import Bool, Float, Float32, UInt8
 
 from ..sources.mediapipe import Keypoints
 from .inpaint import fill_holes
@@ -68,17 +69,20 @@ def make_plate(
         _, height, width, _ = samples.frames.shape
         if mask is not None and mask.shape != (height, width):
             raise ValueError(f"mask is {mask.shape[1]}x{mask.shape[0]} but the video {width}x{height}; draw it on a frame")
-        layout = agreeing_videos(samples)
+        layout, gains = agreeing_videos(samples)
         chosen = np.isin(samples.video, layout)
-        image, seen, second = densest_look(samples, chosen, with_second=keypoints is None)
+        image, seen, second = densest_look(samples, chosen, gains, with_second=True)
         if second is not None:
             image = resolve_by_outline(image, *second)
         least = min(_LEAST, len(samples.frames))
         known = seen >= least
-        if not chosen.all() and not known.all():
-            other, other_seen, _ = densest_look(samples, ~chosen)
+        if not chosen.all():
+            other, other_seen, _ = densest_look(samples, ~chosen, gains)
             image, borrowed = fill_from(image, ~known, other, other_seen >= least)
             known |= borrowed
+            # what only one or two of the videos show may be a chair that was there for one take
+            weak = (seen > 0) & (seen < 0.3 * chosen.sum()) & (other_seen >= least)
+            image = resolve_by_outline(image, other, weak & differing(image, other), other_seen >= least)
         frames = len(samples.frames)
     if not known.any():
         raise ValueError("no pixel was ever seen free of people; give a longer video, or keypoints that fit this video")
@@ -93,20 +97,22 @@ def make_plate(
     )  # fmt: skip
 
 
-def agreeing_videos(samples: Samples) -> np.ndarray:
-    """The largest set of videos that show the room furnished alike (indices, ascending).
+def agreeing_videos(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """The largest set of videos that show the room furnished alike, and what equalises every video's exposure.
 
     Each video's own median is taken at a quarter of the size and its brightness equalised. Pixels on which many pairs of
     videos differ are contested: that is where furniture moved. Videos are grouped so that within a group no pair differs on
     more than a fifth of the contested pixels that both see free; the group with the most videos wins.
+
+    Returns:
+        The videos of that group, ascending; gains (videos, 3) that bring each video's colours to the group's.
     """
     import cv2
-    from scipy.cluster.hierarchy import fcluster, linkage
-    from scipy.spatial.distance import squareform
 
     numbers = np.unique(samples.video)
+    gains = np.ones((int(numbers.max()) + 1, 3))
     if len(numbers) == 1:
-        return numbers
+        return numbers, gains
     looks = np.stack([_video_look(samples, number) for number in numbers])
     known = np.isfinite(looks[..., 0])
     differs = np.zeros((len(numbers), len(numbers), *known.shape[1:]), bool)
@@ -118,8 +124,25 @@ def agreeing_videos(samples: Samples) -> np.ndarray:
     seen_by = known.sum(axis=0)
     share = differs.sum(axis=(0, 1)) / np.maximum(seen_by * (seen_by - 1), 1)
     contested = cv2.morphologyEx((share > 0.25).astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(bool)
-    if contested.mean() < 0.003:
-        return numbers
+    chosen = np.ones(len(numbers), bool)
+    if contested.mean() >= 0.003:
+        chosen = _largest_group(differs, known, contested)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        reference = np.nanmedian(looks[chosen], axis=0)
+    for number, look in zip(numbers, looks, strict=True):
+        usable = (np.minimum(look, reference) > 30).all(axis=-1) & (np.maximum(look, reference) < 220).all(axis=-1)
+        if usable.sum() > 100:
+            gains[number] = np.median(reference[usable] / look[usable], axis=0).clip(0.5, 2.0)
+    return numbers[chosen], gains
+
+
+def _largest_group(differs: np.ndarray, known: np.ndarray, contested: np.ndarray) -> np.ndarray:
+    """Which videos (n,) belong to the group; ``differs`` (n, n, h, w), ``known`` (n, h, w), ``contested`` (h, w)."""
+    from scipy.cluster.hierarchy import fcluster, linkage
+    from scipy.spatial.distance import squareform
+
+    numbers = np.arange(len(known))
     distance = np.zeros((len(numbers), len(numbers)))
     for i in range(len(numbers)):
         for j in range(i):
@@ -128,7 +151,7 @@ def agreeing_videos(samples: Samples) -> np.ndarray:
             distance[i, j] = distance[j, i] = differs[i, j][both].mean() if overlap else 1.0
     groups = fcluster(linkage(squareform(distance), "complete"), 0.2, "distance")
     coverage = [(groups == g).sum() + known[groups == g].any(axis=0).mean() for g in range(1, groups.max() + 1)]
-    return numbers[groups == 1 + int(np.argmax(coverage))]
+    return groups == 1 + int(np.argmax(coverage))
 
 
 def _video_look(samples: Samples, number: int) -> np.ndarray:
@@ -168,32 +191,40 @@ def fill_from(
 
 
 def densest_look(
-    samples: Samples, chosen: Bool[np.ndarray, "n"], *, with_second: bool = False
-) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]:
+    samples: Samples, chosen: Bool[np.ndarray, "n"], gains: Float[np.ndarray, "videos 3"], *, with_second: bool = False
+) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray] | None]:
     """Each pixel's most frequent colour among its free samples.
 
     The densest luminance band is found by histogram; the plate is the median of the samples within ``_SAME_LOOK`` of it.
 
     Returns:
         Image (h, w, 3) u8; agreeing samples (h, w) f32, 0 where never free; with ``with_second`` also the second most
-        frequent look and whether it is a real one (at least a tenth of the samples and clearly different).
+        frequent look, where it is a real one (at least a tenth of the samples, clearly different), and where there is any.
     """
     rows_chosen = np.flatnonzero(chosen)
     _, height, width, _ = samples.frames.shape
+    curves = np.clip(np.arange(256)[None, :, None] * gains[:, None], 0, 255).round().astype(np.uint8)
     image, seen = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.float32)
-    second, competes = np.zeros_like(image), np.zeros((height, width), bool)
+    second, competes, available = np.zeros_like(image), np.zeros((height, width), bool), np.zeros((height, width), bool)
     for rows in _strips(height, width * max(1, len(rows_chosen)) * 3):
         pixels = samples.frames[rows_chosen, rows].reshape(len(rows_chosen), -1, 3)
+        if (gains != 1).any():
+            pixels = np.stack([curves[v][p, range(3)] for v, p in zip(samples.video[rows_chosen], pixels, strict=True)])
         free = samples.free[rows_chosen, rows].reshape(len(rows_chosen), -1)
         look, count, member = _mode(pixels, free)
         shape = image[rows].shape
         image[rows], seen[rows] = look.reshape(shape), count.reshape(shape[:2])
         if with_second:
             other, other_count, _ = _mode(pixels, free & ~member)
-            differs = np.abs(other.astype(int) - look).max(axis=1) > 1.5 * _SAME_LOOK
             second[rows] = other.reshape(shape)
-            competes[rows] = (differs & (other_count >= max(3, 0.1 * len(rows_chosen)))).reshape(shape[:2])
-    return image, seen, (second, competes) if with_second else None
+            available[rows] = (other_count >= min(_LEAST, len(rows_chosen))).reshape(shape[:2])
+            competes[rows] = (differing(other, look) & (other_count >= max(3, 0.1 * len(rows_chosen)))).reshape(shape[:2])
+    return image, seen, (second, competes, available) if with_second else None
+
+
+def differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Whether two looks (..., 3) show different things."""
+    return np.abs(a.astype(int) - b).max(axis=-1) > 1.5 * _SAME_LOOK
 
 
 def _strips(height: int, bytes_per_row: int) -> Iterator[slice]:
@@ -204,13 +235,13 @@ def _strips(height: int, bytes_per_row: int) -> Iterator[slice]:
 
 def _mode(pixels: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Densest colour of (n, p, 3) samples where ``free`` (n, p): colour (p, 3), member count (p,), members (n, p)."""
-    n, p, _ = pixels.shape
+    p = pixels.shape[1]
     luma = pixels @ np.array([0.299, 0.587, 0.114], np.float32)
     bins = 64
     flat = (np.arange(p)[None] * bins + (luma / 4).astype(np.int64))[free]
     histogram = np.bincount(flat, minlength=p * bins).reshape(p, bins)
     padded = np.pad(histogram, ((0, 0), (2, 2)))
-    dense = sum(padded[:, k : k + bins] for k in range(5))
+    dense = np.lib.stride_tricks.sliding_window_view(padded, 5, axis=1).sum(axis=2)
     center = 4.0 * dense.argmax(axis=1) + 2
     member = free & (np.abs(luma - center) <= 12)
     look = _median(pixels, member)
@@ -229,9 +260,15 @@ def _median(pixels: np.ndarray, member: np.ndarray) -> np.ndarray:
 
 
 def resolve_by_outline(
-    first: UInt8[np.ndarray, "h w 3"], second: UInt8[np.ndarray, "h w 3"], competes: Bool[np.ndarray, "h w"]
+    first: UInt8[np.ndarray, "h w 3"],
+    second: UInt8[np.ndarray, "h w 3"],
+    competes: Bool[np.ndarray, "h w"],
+    available: Bool[np.ndarray, "h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Where two looks compete, take for each region the one with the weaker edges along the region's outline."""
+    """Where two looks compete, take for each region the one with the weaker edges along the region's outline.
+
+    A region that is swapped takes its soft rim along, as far as the second look is ``available``.
+    """
     import cv2
 
     regions = cv2.morphologyEx(competes.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
@@ -243,7 +280,7 @@ def resolve_by_outline(
         swapped = np.where((region.astype(bool) & competes)[..., None], second, first)
         outline = cv2.morphologyEx(region, cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8)).astype(bool)
         if _edge_strength(swapped, outline) < _edge_strength(first, outline):
-            grown = cv2.dilate(region, np.ones((3, 3), np.uint8)).astype(bool) & competes
+            grown = cv2.dilate(region, np.ones((9, 9), np.uint8)).astype(bool) & available
             result[grown] = second[grown]
     return result
 

@@ -39,7 +39,7 @@ class Keypoints:
     @property
     def found(self) -> np.ndarray:
         """Whether somebody was found, for each frame (t,)."""
-        return np.isfinite(self.landmarks2d[:, :, :2]).all(axis=(1, 2))
+        return np.asarray(np.isfinite(self.landmarks2d[:, :, :2]).all(axis=(1, 2)))
 
     def __len__(self) -> int:
         return len(self.landmarks2d)
@@ -62,7 +62,9 @@ def read_mediapipe(path: Path | str) -> Keypoints:
         raise ValueError(f"{path}: not a readable .npz of keypoints ({error}); write it with numpy.savez") from error
     missing = [key for key in ("landmarks2d", "fps", "size") if key not in data]
     if missing:
-        raise ValueError(f"{path}: lacks {missing}; a MediaPipe keypoints file has landmarks2d, fps and size, this {sorted(data)}")
+        raise ValueError(
+            f"{path}: lacks {missing}; a MediaPipe keypoints file has landmarks2d, fps and size, this {sorted(data)}"
+        )
     landmarks = np.asarray(data["landmarks2d"], np.float32)
     if landmarks.ndim != 3 or landmarks.shape[1:] != (33, 3) or not len(landmarks):
         raise ValueError(f"{path}: landmarks2d must be (frames, 33, 3) as x, y, visibility; found {landmarks.shape}")
@@ -83,5 +85,7 @@ def read_mediapipe(path: Path | str) -> Keypoints:
         )
     extent = np.nanmax(np.abs(landmarks[:, :, :2]))
     if extent <= 2.0:
-        raise ValueError(f"{path}: landmarks2d looks normalised (largest coordinate {extent:.2f}); multiply by width and height")
+        raise ValueError(
+            f"{path}: landmarks2d looks normalised (largest coordinate {extent:.2f}); multiply by width and height"
+        )
     return keypoints
