@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.spatial import cKDTree
 from augment.body import Body
 
 from .hair import HAIR_COLORS, HAIR_STYLES, draw_weighted, hair_volumes, paint_brows_and_eyes, scalp, skin_colors
-from .shading import vertex_normals
+from .shading import srgb_to_linear, vertex_normals
 from .tailor import ARMS, FEET, HANDS, HEAD, LEGS, Pattern, attach, pattern_of, ripple, shoe, skirt, smoothed, soft
 
 Color = Float[np.ndarray, "3"]
@@ -21,7 +22,7 @@ Piece = tuple[csr_array, np.ndarray, np.ndarray, np.ndarray]
 """Mix rows, faces, colours and offsets of one part of a look."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Look:
     """A dressed surface that follows a body: ``wear`` puts it on."""
 
@@ -36,6 +37,11 @@ class Look:
     """It has edges that one can look under (a skirt's hem), so both sides must be drawn."""
     description: dict[str, Any] = field(default_factory=dict)
     """What was drawn, in words and numbers, for the clip's provenance."""
+
+    @cached_property
+    def linear(self) -> Float[np.ndarray, "n 3"]:
+        """``colors`` in linear light, 0..1."""
+        return srgb_to_linear(self.colors / np.float32(255))
 
 
 def wear(look: Look, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "n 3"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, Int, UInt8
 
 from augment.types import Camera
 
-from .shading import direct, linear_to_srgb, shoulder, srgb_to_linear
+from .shading import AMBIENT, direct, linear_to_srgb, shoulder, srgb_to_linear
 from .shadow import BodyShadow, contact_light
 from .view import View
 
@@ -58,15 +58,15 @@ def compose(
     people: Sequence[Drawn],
     shadow: Float[np.ndarray, "h w"] | None,
     style: Style,
-    *,
-    rng: np.random.Generator,
+    noise: Float32[np.ndarray, "h w c"] | None = None,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], Float32[np.ndarray, "h w"]]:
     """One frame of a clip.
 
     Args:
         people: As drawn, not yet cut by the room.
         shadow: Share of the plate's light that is left (``plate_light``); None for all of it.
-        style: Blur and noise; exposure and shadow have been applied by the callers.
+        style: Its blur; exposure and shadow have been applied by the callers.
+        noise: Added to the frame, 8-bit steps.
     Returns:
         frame (h, w, 3); mask (h, w): 0 = room, n = the n-th person (1-based) covers most of the pixel;
         depth (h, w): metres, of the frame as composed, 0 = unknown.
@@ -89,14 +89,27 @@ def compose(
         covered = who > 0
         mask[rows, columns] = who
         depth[rows, columns] = np.where(covered, near, depth[rows, columns])
-    if style.noise > 0:
-        frame += _noise(frame.shape, style.noise, view.grey, rng=rng)
+    if noise is not None:
+        frame += noise
     return np.clip(np.rint(frame), 0, 255).astype(np.uint8), mask, depth
 
 
-def _noise(shape: tuple[int, ...], sigma: float, grey: bool, *, rng: np.random.Generator) -> np.ndarray:
-    noise = rng.standard_normal((*shape[:2], 1 if grey else shape[2]), dtype=np.float32)
-    return noise * np.float32(sigma)
+class Grain:
+    """Sensor noise, frame after frame, cut at drawn places from one larger field (drawing it anew costs more than it shows)."""
+
+    def __init__(self, view: View, style: Style, *, rng: np.random.Generator) -> None:
+        self._shape, self._rng = view.depth.shape, rng
+        height, width = self._shape
+        size = (height + 61, width + 61, 1 if view.grey else 3)
+        self._field = rng.standard_normal(size, dtype=np.float32) * np.float32(style.noise) if style.noise > 0 else None
+
+    def next(self) -> Float32[np.ndarray, "h w c"] | None:
+        """The next frame's noise; None for a camera without any."""
+        if self._field is None:
+            return None
+        row, column, flip = self._rng.integers(62), self._rng.integers(62), self._rng.integers(4)
+        cut = self._field[row : row + self._shape[0], column : column + self._shape[1]]
+        return cut[:: -1 if flip & 1 else 1, :: -1 if flip & 2 else 1]
 
 
 def _bounds(people: Sequence[Drawn], height: int, width: int) -> tuple[slice, slice] | None:
@@ -152,18 +165,18 @@ def light_body(
     view: View,
     vertices: Float[np.ndarray, "v 3"],
     normals: Float[np.ndarray, "v 3"],
-    colors: UInt8[np.ndarray, "v 3"],
+    surface: Float[np.ndarray, "v 3"],
     shadows: Sequence[BodyShadow],
     style: Style,
 ) -> UInt8[np.ndarray, "v 3"]:
-    """Surface colours of a body to what a camera sees of them in this room, shadows it casts on itself included."""
+    """Colours (sRGB) of a body's surface (linear 0..1) in this room's light, shadows it casts on itself included."""
     # The floor gives less light back to what hangs close above it.
     open_below = 1 - 0.6 * np.maximum(-normals[:, 1], 0) * np.exp(-np.maximum(vertices[:, 1], 0) / 0.25)
-    light = (view.ambient * (0.75 + 0.25 * normals[:, 1]) * open_below)[:, None] * np.ones(3, np.float32)
+    light = (AMBIENT * (0.75 + 0.25 * normals[:, 1]) * open_below)[:, None] * np.ones(3, np.float32)
     for lamp, shadow in zip(view.lights, shadows, strict=True):
-        falls = direct(vertices, normals, lamp) * (1 - style.shadow * (1 - shadow.visibility(vertices, bias=0.07)))
+        falls = direct(vertices, normals, lamp) * (1 - style.shadow * (1 - shadow.visibility(vertices, bias=0.07, looks=4)))
         light = light + falls[:, None] * (lamp.color * lamp.intensity)
-    lit = shoulder(srgb_to_linear(colors / np.float32(255)) * light * view.gain * style.exposure)
+    lit = shoulder(surface * light.astype(np.float32) * (view.gain * np.float32(style.exposure)))
     if view.grey:
         lit = np.repeat((lit @ np.array([0.2126, 0.7152, 0.0722]))[:, None], 3, axis=1)
     return np.rint(linear_to_srgb(lit) * 255).astype(np.uint8)
@@ -174,29 +187,37 @@ def plate_light(
     shadows: Sequence[Sequence[BodyShadow]],
     balls: Sequence[tuple[np.ndarray, np.ndarray]],
     style: Style,
-    reach: float = 2.5,
+    reach: float = 1.8,
 ) -> Float32[np.ndarray, "h w"]:
     """Share of its light that the plate keeps once people stand in it, 0..1; 1 far from them.
 
     Args:
         shadows: For every person, one shadow per lamp of the view.
         balls: For every person, ``shadow.body_balls``.
-        reach: How far from a person's middle shadows are looked for, metres.
+        reach: How far from a person cast shadows are looked for, metres.
     """
+    total = np.maximum(view.ambient + view.direct.sum(0), 1e-6)
     share = np.ones(view.depth.shape, np.float32)
     for lamps, (centers, radii) in zip(shadows, balls, strict=True):
-        near = view.solid & (((view.points - centers.mean(0)) ** 2).sum(-1) < reach**2)
-        points, normals = view.points[near], view.normals[near]
-        ambient = (view.ambient * (0.75 + 0.25 * normals[:, 1])).astype(np.float32)
-        total, kept = ambient.copy(), ambient * contact_light(centers, radii, points, normals)
-        for lamp, shadow in zip(view.lights, lamps, strict=True):
-            falls = direct(points, normals, lamp) * np.float32(lamp.intensity * lamp.color.mean())
-            total += falls
-            seen = shadow.visibility(points + 0.02 * normals)
-            kept += falls * (1 - style.shadow * (1 - seen))
-        share[near] *= kept / np.maximum(total, 1e-6)
+        lost = np.zeros(view.depth.shape, np.float32)
+        touch = _within(view, centers, 0.5)
+        lost[touch] = view.ambient[touch] * (1 - contact_light(centers, radii, view.points[touch], view.normals[touch]))
+        near = _within(view, centers, reach)
+        points = view.points[near] + 0.02 * view.normals[near]
+        for lamp, shadow in enumerate(lamps):
+            lost[near] += view.direct[lamp][near] * (style.shadow * (1 - shadow.visibility(points)))
+        share *= 1 - lost / total
     # Few looks per pixel leave grain; a shadow has no detail below this.
     return np.minimum(cv2.GaussianBlur(share, (0, 0), 0.8 * view.depth.shape[0] / 224), 1.0)
+
+
+def _within(view: View, centers: np.ndarray, reach: float) -> np.ndarray:
+    """Pixels whose surface lies in the box around some points, stretched by ``reach`` metres. Shape (h, w)."""
+    low, high = centers.min(0) - reach, centers.max(0) + reach
+    inside = view.solid.copy()
+    for axis in range(3):
+        inside &= (view.points[..., axis] > low[axis]) & (view.points[..., axis] < high[axis])
+    return inside
 
 
 def joint_visibility(

@@ -16,6 +16,7 @@ from augment.types import Camera, Motion, Performance, Scene
 from .appearance import Look, wear
 from .composite import (
     Drawn,
+    Grain,
     Style,
     compose,
     fine_camera,
@@ -72,6 +73,7 @@ def film(
     style = style or sample_style(rng=rng)
     view = view or prepare_view(scene, height=height, camera=camera)
     view = add_props(view, performance.provenance.get("props", ()), rng=rng)
+    grain = Grain(view, style, rng=rng)
     people = tuple(motion if motion.fps == fps else resample(motion, fps) for motion in performance.people)
     count = min(len(motion) for motion in people)
     shape = (count, view.camera.height, view.camera.width)
@@ -86,7 +88,7 @@ def film(
             meshes = [wear(look, vertices[frame - start]) for look, (vertices, _) in zip(looks, posed, strict=True)]
             skeletons = [skeleton[frame - start] for _, skeleton in posed]
             frames[frame], mask[frame], depth[frame] = film_frame(
-                view, meshes, skeletons, looks, rasterizer=rasterizer, style=style, rng=rng
+                view, meshes, skeletons, looks, rasterizer=rasterizer, style=style, noise=grain.next()
             )
             joints2d[frame] = _joints2d(skeletons[0], view.camera, mask[frame], depth[frame])
     return {
@@ -103,7 +105,7 @@ def film_frame(
     *,
     rasterizer: Rasterizer,
     style: Style,
-    rng: np.random.Generator,
+    noise: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One frame, mask and depth (see ``composite.compose``) from dressed vertices (v, 3) and joints (24, 3) per person."""
     camera = fine_camera(view.camera)
@@ -111,12 +113,12 @@ def film_frame(
     for vertices, look in zip(meshes, looks, strict=True):
         lamps = [BodyShadow(lamp, vertices) for lamp in view.lights]
         normals = vertex_normals(vertices, look.faces)
-        colors = light_body(view, vertices, normals, look.colors, lamps, style)
+        colors = light_body(view, vertices, normals, look.linear, lamps, style)
         rgb, depth = rasterizer.render_mesh(vertices, look.faces, colors, camera, lights=None, cull=not look.open)
         drawn.append(Drawn(rgb=rgb, depth=depth))
         shadows.append(lamps)
     light = plate_light(view, shadows, [body_balls(joints) for joints in skeletons], style)
-    return compose(view, drawn, light, style, rng=rng)
+    return compose(view, drawn, light, style, noise)
 
 
 def _joints2d(joints: np.ndarray, camera: Camera, mask: np.ndarray, depth: np.ndarray) -> np.ndarray:

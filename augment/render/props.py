@@ -84,7 +84,7 @@ def _stand(view: View, mesh: SceneMesh) -> View:
     low = samples[samples[:, 1] < 0.3]
     share = plate_light(view, [lamps], [(low[::7].astype(np.float32), np.full(len(low[::7]), 0.03, np.float32))], Style())
     plate = srgb_to_linear(view.plate / np.float32(255)) * share[..., None]
-    picture, depth = draw_lit(mesh, fine_camera(view.camera), view.lights, ambient=view.ambient)
+    picture, depth = draw_lit(mesh, fine_camera(view.camera), view.lights)
     picture = np.minimum(picture * view.gain, 1.0)
     if view.grey:
         picture = np.repeat((picture @ np.array([0.2126, 0.7152, 0.0722]))[..., None], 3, axis=-1)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -62,13 +62,13 @@ def direct(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], 
         towards = np.broadcast_to(light.position / np.linalg.norm(light.position), points.shape)
         falloff = 1.0
     elif light.kind == "point":
-        towards = light.position - points
-        squared = np.maximum((towards**2).sum(1), 0.25)
+        towards = light.position.astype(np.float32) - points
+        squared = np.maximum(np.einsum("nk,nk->n", towards, towards), 0.25)
         towards = towards / np.sqrt(squared)[:, None]
         falloff = 9.0 / squared
     else:
         raise ValueError(f"Light.kind {light.kind!r}; expected one of: point, directional")
-    cosine = (normals * towards).sum(1)
+    cosine = np.einsum("nk,nk->n", normals, towards)
     wrap = 0.15
     return (np.maximum(cosine + wrap, 0.0) / (1 + wrap) * falloff).astype(np.float32)
 
@@ -90,16 +90,26 @@ def shade_vertices(
 
 def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
     """Unit vertex normals, area-weighted over the faces around; outward where faces turn counter-clockwise."""
-    corners = vertices[faces].astype(np.float32)
-    area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals = _incidence(faces.tobytes(), faces.dtype.str, len(vertices)) @ area
-    return (normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    columns = np.ascontiguousarray(vertices.T, np.float32)
+    a, b, c = (columns[:, corner] for corner in faces.T)
+    (ux, uy, uz), (vx, vy, vz) = b - a, c - a
+    area = np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], axis=1)
+    normals = _incidence(faces, len(vertices)) @ area
+    length = np.sqrt(np.einsum("vk,vk->v", normals, normals))
+    return (normals / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
 
 
-@lru_cache(maxsize=8)
-def _incidence(faces: bytes, dtype: str, vertex_count: int) -> csr_array:
-    """Sparse (v, f) matrix that sums over the faces at a vertex; the same mesh comes back every frame."""
-    index = np.frombuffer(faces, dtype).reshape(-1, 3)
-    face_of_corner = np.repeat(np.arange(len(index)), 3)
-    ones = np.ones(index.size, np.float32)
-    return csr_array((ones, (index.ravel(), face_of_corner)), shape=(vertex_count, len(index)))
+_incidences: dict[int, tuple[weakref.ref, csr_array]] = {}
+
+
+def _incidence(faces: Int[np.ndarray, "f 3"], vertex_count: int) -> csr_array:
+    """Sparse (v, f) matrix that sums over the faces at a vertex; kept while ``faces`` lives, for it comes back every frame."""
+    known = _incidences.get(id(faces))
+    if known is not None and known[0]() is faces and known[1].shape[0] == vertex_count:
+        return known[1]
+    face_of_corner = np.repeat(np.arange(len(faces)), 3)
+    ones = np.ones(faces.size, np.float32)
+    matrix = csr_array((ones, (faces.ravel(), face_of_corner)), shape=(vertex_count, len(faces)))
+    key = id(faces)
+    _incidences[key] = (weakref.ref(faces, lambda _: _incidences.pop(key, None)), matrix)
+    return matrix

@@ -12,7 +12,7 @@ from augment.geometry import pixel_grid, transform_points, unproject
 from augment.types import Camera, Light, Scene
 
 from .room import render_room
-from .shading import AMBIENT, irradiance, srgb_to_linear
+from .shading import AMBIENT, direct, irradiance, srgb_to_linear
 
 LAMP_HEIGHT = 2.5
 """Metres; where a ceiling lamp is imagined in a room whose lights are not known."""
@@ -36,7 +36,10 @@ class View:
     solid: Bool[np.ndarray, "h w"]
     """Where ``points`` and ``normals`` hold."""
     lights: tuple[Light, ...]
-    ambient: float
+    ambient: Float32[np.ndarray, "h w"]
+    """Light from everywhere that falls on each pixel's surface."""
+    direct: Float32[np.ndarray, "l h w"]
+    """Light of each lamp that falls on it, mean over the colours."""
     gain: Float32[np.ndarray, "3"]
     """Linear RGB factor that brings a body lit by ``lights`` to the plate's exposure and tint."""
     grey: bool
@@ -47,8 +50,12 @@ class View:
         grid = pixel_grid(*depth.shape)[changed]
         points = self.points.copy()
         points[changed] = transform_points(self.camera.T_world_camera, unproject(grid, depth[changed], self.camera.K))
-        normals = _normals(points, self.camera)
-        return replace(self, plate=plate, depth=depth, points=points, normals=normals, solid=self.solid | changed)
+        normals = surface_normals(points, self.camera)
+        ambient, falls = _light(points, normals, self.lights)
+        solid = self.solid | changed
+        return replace(
+            self, plate=plate, depth=depth, points=points, normals=normals, solid=solid, ambient=ambient, direct=falls
+        )  # fmt: skip
 
 
 def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> View:
@@ -77,15 +84,12 @@ def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> 
     gain, grey = np.ones(3, np.float32), False
     if scene.mesh is None or not scene.lights:
         gain, grey = _exposure(plate, points, solid, lights)
+    normals = surface_normals(points, own)
+    ambient, falls = _light(points, normals, lights)
     return View(
-        camera=own, plate=plate, depth=depth, points=points, normals=_normals(points, own), solid=solid,
-        lights=lights, ambient=AMBIENT, gain=gain, grey=grey,
+        camera=own, plate=plate, depth=depth, points=points, normals=normals, solid=solid,
+        lights=lights, ambient=ambient, direct=falls, gain=gain, grey=grey,
     )  # fmt: skip
-
-
-def brighten(view: View, factor: float) -> View:
-    """The same view with the body's light changed by a factor."""
-    return replace(view, gain=(view.gain * factor).astype(np.float32))
 
 
 def _resize(scene: Scene, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
@@ -115,15 +119,36 @@ def _points(scene: Scene, camera: Camera, depth: np.ndarray) -> tuple[np.ndarray
     return points.astype(np.float32), solid | fill
 
 
-def _normals(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Normals from neighbouring points, a little smoothed against the noise of measured depth."""
-    smooth = cv2.GaussianBlur(points, (0, 0), max(1.0, camera.height / 224))
-    along, down = np.gradient(smooth, axis=1), np.gradient(smooth, axis=0)
+def surface_normals(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Normals (h, w, 3) from neighbouring points, each side's difference taken from the neighbour on the same surface."""
+
+    def step(axis: int) -> np.ndarray:
+        difference = np.diff(points, axis=axis)
+        first, last = np.take(difference, [0], axis), np.take(difference, [-1], axis)
+        ahead, back = np.concatenate([difference, last], axis), np.concatenate([first, difference], axis)
+        shorter = np.einsum("hwk,hwk->hw", ahead, ahead) < np.einsum("hwk,hwk->hw", back, back)
+        return np.where(shorter[..., None], ahead, back)
+
+    along, down = step(1), step(0)
     normals = np.cross(down, along)
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     towards = camera.T_world_camera[:3, 3].astype(np.float32) - points
     flip = (normals * towards).sum(-1, keepdims=True) < 0
-    return np.where(flip, -normals, normals).astype(np.float32)
+    return _denoised(np.where(flip, -normals, normals).astype(np.float32))
+
+
+def _denoised(normals: np.ndarray) -> np.ndarray:
+    """Normals evened out on one surface, against the noise of measured depth, but not across edges."""
+    smooth = cv2.bilateralFilter(normals, 5, 0.5, 2.0)
+    return smooth / np.maximum(np.linalg.norm(smooth, axis=-1, keepdims=True), 1e-9)
+
+
+def _light(points: np.ndarray, normals: np.ndarray, lights: tuple[Light, ...]) -> tuple[np.ndarray, np.ndarray]:
+    shape = points.shape[:2]
+    flat, facing = points.reshape(-1, 3), normals.reshape(-1, 3)
+    ambient = (AMBIENT * (0.75 + 0.25 * normals[..., 1])).astype(np.float32)
+    falls = [direct(flat, facing, lamp).reshape(shape) * np.float32(lamp.intensity * lamp.color.mean()) for lamp in lights]
+    return ambient, np.stack(falls) if falls else np.zeros((0, *shape), np.float32)
 
 
 def _ceiling_lamp(scene: Scene) -> Light:
