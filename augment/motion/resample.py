@@ -12,9 +12,9 @@ from ..types import Motion, Segment
 
 
 def resample(motion: Motion, fps: float) -> Motion:
-    """The same movement at another rate: rotations by slerp, translation linearly. Segments are in seconds and stay.
+    """The same movement at another rate: rotations by slerp, translation linearly.
 
-    Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the start in place.
+    Segments are in seconds and stay, but for the last one's end, which follows the motion's (a length is whole frames). Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the start in place.
 
     Raises:
         ValueError: If ``fps`` is not positive.
@@ -38,6 +38,7 @@ def resample(motion: Motion, fps: float) -> Motion:
         body_pose=turned[:, 1:],
         transl=transl.astype(motion.transl.dtype),
         fps=float(fps),
+        segments=_end_at(motion, n_frames / fps),
     )
 
 
@@ -65,6 +66,15 @@ def crop(motion: Motion, start_sec: float, end_sec: float) -> Motion:
         body_pose=motion.body_pose[start:end],
         transl=motion.transl[start:end],
         segments=segments,
+    )
+
+
+def _end_at(motion: Motion, seconds: float) -> tuple[Segment, ...]:
+    """The motion's segments when its length becomes ``seconds``."""
+    return tuple(
+        replace(each, end_sec=seconds if each.end_sec >= min(motion.seconds - 1e-9, seconds) else each.end_sec)
+        for each in motion.segments
+        if each.start_sec < seconds
     )
 
 

@@ -209,7 +209,7 @@ def _trunk_correction(positions: np.ndarray, worlds: np.ndarray, rest: np.ndarra
     chain = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
     hips = rest[[JOINT["left_hip"], JOINT["right_hip"]]].mean(axis=0)
     fixed = worlds[:, 0] @ (rest[chain[1]] - hips)
-    free = sum(worlds[:, near] @ (rest[far] - rest[near]) for near, far in pairwise(chain[1:]))
+    free = np.sum([worlds[:, near] @ (rest[far] - rest[near]) for near, far in pairwise(chain[1:])], axis=0)
     wanted = positions[:, chain[-1]] - mid_hip(positions)
     wanted = wanted / np.linalg.norm(wanted, axis=-1, keepdims=True)
     along = (wanted * fixed).sum(-1)

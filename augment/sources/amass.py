@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import zipfile
 from dataclasses import asdict
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -44,7 +45,7 @@ def read_amass(path: Path) -> Motion:
         return load_amass(stream, name=path.stem)
 
 
-def load_amass(stream: BinaryIO, *, name: str) -> Motion:
+def load_amass(stream: BufferedIOBase, *, name: str) -> Motion:
     """An AMASS npz, SMPL+H or SMPL-X, as a motion in our y-up world.
 
     Finger, jaw and eye rotations are left out; the hands stay flat unless the file holds ``smpl_hands``. For a file that is
@@ -85,7 +86,7 @@ def load_amass(stream: BinaryIO, *, name: str) -> Motion:
     )
 
 
-def save_amass(stream: BinaryIO, motion: Motion, *, rest_pelvis: Float[np.ndarray, "3"] | None = None) -> None:
+def save_amass(stream: BufferedIOBase, motion: Motion, *, rest_pelvis: Float[np.ndarray, "3"] | None = None) -> None:
     """Write a motion as SMPL+H npz; equal motions give equal bytes.
 
     Args:
@@ -117,7 +118,7 @@ def save_amass(stream: BinaryIO, motion: Motion, *, rest_pelvis: Float[np.ndarra
     )
 
 
-def _load_npz(stream: BinaryIO, name: str) -> dict[str, np.ndarray]:
+def _load_npz(stream: BufferedIOBase, name: str) -> dict[str, np.ndarray]:
     try:
         with np.load(stream, allow_pickle=False) as archive:
             arrays = {}
