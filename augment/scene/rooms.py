@@ -50,19 +50,7 @@ def make_room(*, seed: int, height: int = PLATE_HEIGHT) -> Scene:
     """
     from ..render.room import render_room
 
-    # Furnishing at random fails now and then (no clear square, camera blocked); the next attempt has its own stream.
-    for attempt in range(200):
-        rng = np.random.default_rng([seed, attempt])
-        plan = draw_plan(rng=rng)
-        placed = furnish(plan, rng=rng)
-        square = clear_square(plan, placed)
-        if square is None:
-            continue
-        camera = corner_camera(plan, placed, square, rng=rng, height=height)
-        if camera is not None:
-            break
-    else:
-        raise ValueError(f"make_room: seed {seed} gave no furnishable room in 200 attempts; take another seed")
+    attempt, plan, placed, square, camera, rng = design_room(seed=seed, height=height)
     shell, floor_kind = make_shell(plan, rng=rng)
     furniture = merge([moved(p.piece.mesh, x=p.x, z=p.z, yaw=p.yaw) for p in placed])
     lights, lamps = make_lights(plan, rng=rng)
@@ -85,6 +73,28 @@ def make_room(*, seed: int, height: int = PLATE_HEIGHT) -> Scene:
             "furniture": [p.piece.name for p in placed], "guessed": [],
         },
     )  # fmt: skip
+
+
+def design_room(
+    *, seed: int, height: int = PLATE_HEIGHT
+) -> tuple[int, Plan, list[Placed], tuple[float, float, float], Camera, np.random.Generator]:
+    """Everything about a room but its looks: attempt, measures, furniture, clear square, camera, and the chance left over.
+
+    Raises:
+        ValueError: If the seed gives no room (none is known).
+    """
+    # Furnishing at random fails now and then (no clear square, bed out of view); the next attempt has its own stream.
+    for attempt in range(400):
+        rng = np.random.default_rng([seed, attempt])
+        plan = draw_plan(rng=rng)
+        placed = furnish(plan, rng=rng)
+        square = clear_square(plan, placed)
+        if square is None:
+            continue
+        camera = corner_camera(plan, placed, square, rng=rng, height=height)
+        if camera is not None:
+            return attempt, plan, placed, square, camera, rng
+    raise ValueError(f"make_room: seed {seed} gave no furnishable room in 400 attempts; take another seed")
 
 
 def draw_plan(*, rng: np.random.Generator) -> Plan:
@@ -243,7 +253,7 @@ def clear_square(plan: Plan, placed: list[Placed]) -> tuple[float, float, float]
 def corner_camera(
     plan: Plan, placed: list[Placed], square: tuple[float, float, float], *, rng: np.random.Generator, height: int
 ) -> Camera | None:
-    """A camera in the ceiling corner above (0, 0) that sees the clear square; None if none of a few does."""
+    """A camera in the ceiling corner above (0, 0) that sees what matters (``_sees``); None if none of a few does."""
     width = round(height * 4 / 3)
     for _ in range(12):
         eye = np.array([rng.uniform(0.1, 0.3), min(rng.uniform(2.2, 2.7), plan.height - 0.08), rng.uniform(0.1, 0.3)])
@@ -252,21 +262,34 @@ def corner_camera(
         aim = 0.55 * np.array([square[0], 0, square[1]]) + 0.45 * np.array([plan.width / 2, 0, plan.length / 2])
         aim += [rng.normal(0, 0.15), rng.uniform(0.3, 0.8), rng.normal(0, 0.15)]
         camera = Camera(K=K, T_world_camera=look_at(eye, aim), width=width, height=height)
-        if _sees(camera, square):
+        if _sees(camera, square, placed):
             return camera
     return None
 
 
-def _sees(camera: Camera, square: tuple[float, float, float]) -> bool:
-    """At least nine tenths of the clear floor is in view, and so is a head at its middle."""
+def _sees(camera: Camera, square: tuple[float, float, float], placed: list[Placed]) -> bool:
+    """Nine tenths of the clear floor are in view, a head at its middle, most of the bed, and a seat."""
     x, z, _ = square
     offsets = np.linspace(-FREE / 2, FREE / 2, 9)
     floor = np.stack([*(a.ravel() for a in np.meshgrid(x + offsets, [0.0], z + offsets, indexing="ij"))], axis=1)
-    points = transform_points(invert_transform(camera.T_world_camera), np.concatenate([floor, [[x, 1.75, z]]]))
-    pixels = points @ camera.K.T
-    u, v = pixels[:, 0] / pixels[:, 2], pixels[:, 1] / pixels[:, 2]
-    inside = (points[:, 2] > 0.1) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
-    return bool(inside[:-1].mean() >= 0.9 and inside[-1])
+    if _in_view(camera, floor).mean() < 0.9 or not _in_view(camera, np.array([[x, 1.75, z]])).all():
+        return False
+    carried = {"bed": [], "chair": []}
+    for put in placed:
+        if put.piece.surface is not None:
+            kind, height, *_ = put.piece.surface
+            corners = np.concatenate([put.corners(), [[put.x, put.z]]])
+            carried[kind].append(_in_view(camera, np.insert(corners, 1, height, axis=1)).mean())
+    return all(max(shares, default=0.0) >= 0.75 for shares in carried.values())
+
+
+def _in_view(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """Which world points (n, 3) fall into the picture."""
+    local = transform_points(invert_transform(camera.T_world_camera), points)
+    pixels = local @ camera.K.T
+    depth = np.maximum(pixels[:, 2], 1e-6)
+    u, v = pixels[:, 0] / depth, pixels[:, 1] / depth
+    return (local[:, 2] > 0.1) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
 
 
 def make_lights(plan: Plan, *, rng: np.random.Generator) -> tuple[tuple[Light, ...], SceneMesh]:
@@ -277,15 +300,15 @@ def make_lights(plan: Plan, *, rng: np.random.Generator) -> tuple[tuple[Light, .
     lights = [
         Light(
             kind="point", position=np.array([x, (window.bottom + window.top) / 2 + 0.2, z]),
-            color=np.array([0.92, 0.97, 1.0]), intensity=float(0.34 * day),
+            color=np.array([0.92, 0.97, 1.0]), intensity=float(0.42 * day),
         )
     ]  # fmt: skip
     warmth = rng.uniform(0.74, 0.95)
     count = 2 if plan.length > 5.0 and rng.random() < 0.5 else 1
     pieces = []
     for k in range(count):
-        place = np.array([plan.width / 2, plan.height - 0.16, plan.length * (k + 1) / (count + 1)])
-        power = float(rng.uniform(0.22, 0.38) / count + 0.1 * (1 - day))
+        place = np.array([plan.width / 2, plan.height - 0.4, plan.length * (k + 1) / (count + 1)])
+        power = float(rng.uniform(0.3, 0.46) / count + 0.12 * (1 - day))
         color = np.array([1.0, (1 + warmth) / 2 * 0.98, warmth])
         lights.append(Light(kind="point", position=place, color=color, intensity=power))
         top, bottom = (place[0], plan.height, place[2]), (place[0], plan.height - 0.07, place[2])
@@ -334,7 +357,7 @@ def soft_corners(mesh: SceneMesh, plan: Plan, placed: list[Placed]) -> SceneMesh
     inside = np.stack([x, plan.width - x, z, plan.length - z, y, plan.height - y])
     # A vertex on one wall is close to that wall everywhere; what darkens it is the second nearest plane.
     second = np.sort(np.maximum(inside, 0), axis=0)[1]
-    shade = 1 - 0.3 * np.exp(-second / 0.16) - 0.1 * np.exp(-second / 0.6)
+    shade = 1 - 0.16 * np.exp(-second / 0.12) - 0.1 * np.exp(-second / 0.6)
     for put in placed:
         local_x, local_z = x - put.x, z - put.z
         cosine, sine = np.cos(put.yaw), np.sin(put.yaw)

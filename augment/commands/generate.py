@@ -1,0 +1,55 @@
+"""``augment generate``: make the clips of a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generate:
+    """Make every clip of a recipe and store them in shards. Safe to interrupt: the same command goes on where it was."""
+
+    recipe: Annotated[Path, tyro.conf.Positional]
+    """A YAML recipe."""
+    out: Path
+    """Folder for shards, rooms, sheet.png and manifest.json."""
+    seed: int | None = None
+    """Overrides the recipe's seed."""
+    workers: int = 0
+    """Processes; 0 takes one for each core. The clips do not depend on it."""
+    dry_run: bool = False
+    """Show the plan and stop."""
+
+    def run(self) -> None:
+        import os
+
+        from ..generate import generate, plan_table
+        from ..recipe import load_recipe
+
+        recipe = load_recipe(self.recipe)
+        if self.dry_run:
+            _show(plan_table(recipe, self.seed))
+            return
+        manifest = generate(recipe, self.out, seed=self.seed, workers=self.workers or len(os.sched_getaffinity(0)))
+        tries = sum(manifest["rejections"].values())
+        given_up = f", {len(manifest['given_up'])} given up (see given_up)" if manifest["given_up"] else ""
+        print(
+            f"{self.out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
+            f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'}"
+        )
+
+
+def _show(rows: list[dict]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("action", "from", "clips", "scenes")
+    for row in rows:
+        scenes = ", ".join(f"{name} x{count}" for name, count in sorted(row["scenes"].items()))
+        table.add_row(row["action"], row["from"], str(row["clips"]), scenes)
+    Console().print(table)
+    print(f"{sum(row['clips'] for row in rows)} clips planned, nothing made")
