@@ -139,7 +139,7 @@ class Ablate:
 
     - group_by: [subject, trial] -- columns that name one real event or person; none may be in both training and test
 
-    - arms: [real, real_augmented, real_synthetic, synthetic] -- or, written out, {name: oracle, real: {csv: ...}, augment: true}
+    - arms: [real, real_augmented, real_synthetic, synthetic] -- or written out: {name: oracle, real: {csv: ...}, augment: true}
 
     - further keys: rare_class, window_sec, frames, size, model (x3d_xs or r2plus1d_18), steps, batch, lr, seeds, baseline, note
     """

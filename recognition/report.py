@@ -203,15 +203,16 @@ def _bars(axes: Any, result: dict[str, Any], metric: str, title: str) -> None:
             axes.plot([interval["low"], interval["high"]], [row, row], color="black", lw=1.5, solid_capstyle="butt")
         values = [run[metric] for run in result["runs"] if run["arm"] == name]
         axes.plot(values, [row] * len(values), "o", color="white", mec="black", ms=4, lw=0)
-        axes.text(0.01, row, f"{interval['mean']:.2f}", va="center", ha="left", fontsize=8, color="white", weight="bold")
+        right = max(interval["mean"], interval["high"] or 0, *values)
+        axes.text(min(right, 1) + 0.02, row, f"{interval['mean']:.2f}", va="center", ha="left", fontsize=9)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.invert_yaxis()
-    axes.set_xlim(0, 1)
+    axes.set_xlim(0, 1.08)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     if metric == "macro_accuracy":
         axes.axvline(result["chance"], color="grey", ls=":", lw=1)
-        axes.text(result["chance"], len(names) - 0.45, "chance", fontsize=7, color="grey", ha="center", va="top")
+        axes.text(result["chance"], len(names) - 0.45, " chance", fontsize=7, color="grey", ha="left", va="bottom")
 
 
 def _confusion(axes: Any, result: dict[str, Any], name: str) -> None:
@@ -236,7 +237,7 @@ def _losses(axes: Any, result: dict[str, Any]) -> None:
         width = max(1, len(losses) // 20)
         smooth = np.convolve(losses, np.ones(width) / width, mode="valid")
         axes.plot(np.arange(len(smooth)) + width, smooth, color=COLORS[row % len(COLORS)], label=name.replace("_", " "), lw=1.4)
-    axes.set_title("training loss (mean of seeds, smoothed)", fontsize=10, loc="left")
+    axes.set_title("training loss, mean of seeds", fontsize=10, loc="left")
     axes.set_xlabel("update", fontsize=8)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=7, frameon=False)
@@ -299,9 +300,7 @@ def draw_all(result: dict[str, Any]) -> bytes:
 
     names = list(result["arms"])
     columns = max(3, len(names))
-    words = [
-        line for verdict in result["verdicts"] for line in textwrap.wrap(verdict, 42 * columns // 1, subsequent_indent="    ")
-    ]
+    words = [line for verdict in result["verdicts"] for line in textwrap.wrap(verdict, 42 * columns, subsequent_indent="    ")]
     notes = [
         line for text in [result["study"]["note"], *result["warnings"]] if text for line in textwrap.wrap(text, 42 * columns)
     ]

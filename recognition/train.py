@@ -21,7 +21,8 @@ from .study import Arm, Study
 
 CHECKPOINT_FORMAT = "understudy-classifier-1"
 KEPT = (
-    "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "eval_stride_sec", "alarm_recall", "max_bad_share",
+    "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "eval_stride_sec", "alarm_recall",
+    "max_bad_share",
 )  # fmt: skip
 """What a checkpoint keeps of its study: all that using it needs."""
 

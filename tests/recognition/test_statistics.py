@@ -1,0 +1,82 @@
+"""Figures against known answers, scipy and scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn.metrics import average_precision_score, balanced_accuracy_score
+
+from recognition import statistics
+
+
+def test_the_interval_is_scipys():
+    values = [0.61, 0.64, 0.58, 0.7]
+    interval = statistics.t_interval(values)
+    low, high = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert interval.mean == pytest.approx(np.mean(values))
+    assert (interval.low, interval.high) == pytest.approx((low, high))
+
+
+def test_the_interval_of_three_values_by_hand():
+    # t(0.975, 2) = 4.302653; the standard error of 1, 2, 3 is 1 / sqrt(3)
+    assert statistics.t_interval([1, 2, 3]).high == pytest.approx(2 + 4.302653 / np.sqrt(3), abs=1e-5)
+
+
+def test_one_value_has_no_bounds():
+    interval = statistics.t_interval([0.5])
+    assert (interval.low, interval.high) == (-np.inf, np.inf)
+    assert statistics.verdict(interval) == "too few seeds"
+
+
+def test_pairing_removes_what_both_share():
+    paired = statistics.paired_interval([0.51, 0.71, 0.91], [0.5, 0.7, 0.9])
+    assert paired.low == pytest.approx(0.01)
+    assert statistics.verdict(paired) == "gain"
+    with pytest.raises(ValueError, match="pair them by seed"):
+        statistics.paired_interval([1.0], [1.0, 2.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(0.01, 0.1, "gain"), (-0.1, -0.01, "harm"), (-0.1, 0.1, "no measurable difference")]
+)
+def test_the_verdict_follows_the_interval(low, high, word):
+    assert statistics.verdict(statistics.Interval(mean=(low + high) / 2, low=low, high=high, count=3)) == word
+
+
+def test_macro_accuracy_weighs_classes_not_windows():
+    truth, predicted = np.array([0] * 8 + [1, 1]), np.array([0] * 8 + [0, 1])
+    matrix = statistics.confusion(truth, predicted, 3)
+    assert matrix.tolist() == [[8, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert statistics.macro_accuracy(matrix) == pytest.approx(0.75)
+    assert statistics.macro_accuracy(matrix) == pytest.approx(balanced_accuracy_score(truth, predicted))
+
+
+def test_average_precision_is_scikit_learns_with_ties_too():
+    rng = np.random.default_rng(0)
+    positive = rng.random(200) < 0.1
+    for scores in (rng.random(200), rng.integers(0, 5, 200) / 5):
+        assert statistics.average_precision(positive, scores) == pytest.approx(average_precision_score(positive, scores))
+    assert np.isnan(statistics.average_precision(np.zeros(3, bool), np.ones(3)))
+
+
+def test_neighbouring_false_windows_are_one_alarm():
+    positive = np.array([0, 0, 0, 0, 1, 0, 0, 0], bool)
+    scores = np.array([0.9, 0.9, 0.1, 0.9, 0.8, 0.1, 0.1, 0.9])
+    recordings = ["a"] * 7 + ["b"]
+    seconds = np.full(8, 3600 / 7)
+    # 0-1 are one alarm, 3 another, 7 (another recording) a third, in an hour without event
+    assert statistics.false_alarms_per_hour(positive, scores, recordings, seconds, recall=1.0) == pytest.approx(3.0)
+
+
+def test_a_sure_and_right_classifier_is_calibrated():
+    truth = np.array([0, 1, 1])
+    assert statistics.expected_calibration_error(np.eye(2)[truth], truth) == 0
+    assert statistics.expected_calibration_error(np.eye(2)[1 - truth], truth) == 1
+
+
+def test_the_bootstrap_redraws_whole_recordings():
+    values = np.array([0.0] * 50 + [1.0] * 50)
+    groups = ["a"] * 50 + ["b"] * 50
+    interval = statistics.group_bootstrap(lambda index: float(values[index].mean()), groups, rng=np.random.default_rng(0))
+    assert (interval.mean, interval.low, interval.high) == (0.5, 0.0, 1.0)
