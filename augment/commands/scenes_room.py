@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenesRoom:
+class SceneRoom:
     """Build a furnished care room from a seed and film it empty from a ceiling corner."""
 
     out: Path
