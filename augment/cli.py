@@ -1,0 +1,97 @@
+"""The ``augment`` command: joins the subcommands, and turns a user's errors into one line."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
+
+from .commands.demo import Demo
+from .commands.generate import Generate
+from .commands.motions_import import MotionsImport
+from .commands.motions_library import MotionsLibrary
+from .commands.motions_train import MotionsSample, MotionsTrain
+from .commands.scenes_real import SceneFromRgbd, SceneFromVideo
+from .commands.scenes_room import ScenesRoom
+from .commands.verify import Verify
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motions:
+    """How people move: import mocap, build the embedded library, train and sample the generator."""
+
+    command: (
+        Annotated[MotionsImport, subcommand("import")]
+        | Annotated[MotionsLibrary, subcommand("library")]
+        | Annotated[MotionsTrain, subcommand("train")]
+        | Annotated[MotionsSample, subcommand("sample")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scenes:
+    """Rooms to film in: an embedded one, one from a fixed camera's video, one from an RGB-D frame."""
+
+    command: (
+        Annotated[ScenesRoom, subcommand("room")]
+        | Annotated[SceneFromVideo, subcommand("from-video")]
+        | Annotated[SceneFromRgbd, subcommand("from-rgbd")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
+Command = (
+    Annotated[Demo, subcommand("demo")]
+    | Annotated[Motions, subcommand("motions")]
+    | Annotated[Scenes, subcommand("scenes")]
+    | Annotated[Generate, subcommand("generate")]
+    | Annotated[Verify, subcommand("verify")]
+)
+
+DESCRIPTION = """Film labelled clips of rare events in your own rooms.
+
+Start with `augment demo`. Then: `augment scenes from-video` makes a room of yours, `augment generate RECIPE.yaml` films
+clips in it into WebDataset shards, and `recognition ablate STUDY.yaml` measures what they are worth on real video."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exits with 2 and one line on bad input, 130 on Ctrl-C."""
+    command = tyro.cli(
+        Command,  # type: ignore[arg-type]
+        prog="augment",
+        description=DESCRIPTION,
+        args=arguments,
+        config=(OmitArgPrefixes, OmitSubcommandPrefixes),
+    )
+    run_or_explain(command.run)
+
+
+def run_or_explain(run) -> None:
+    """Call ``run``; a user's mistake or a machine's refusal becomes one line and an exit code, never a traceback."""
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("\ninterrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
+        raise SystemExit(130) from None
+    except (ValueError, OSError) as error:
+        print(f"error: {describe(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def describe(error: Exception) -> str:
+    """One line that names the file where the system's own error does not."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The main job on what the package itself brings: rooms, people, motions, a generator; down to a report.
+
+Nothing here is real footage. What stands in for it is filmed in other rooms than the synthetic clips, of other people, with
+other cameras and a worse picture, and its motions come straight from the scripted library and the physics, never from the
+generator. The recipes and the study are written into the output folder as YAML: the user's own start from them.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .actions import FALLS
+from .generate import generate
+from .recipe import load_recipe
+
+DAILY: tuple[str, ...] = ("walk", "stand", "sit", "lie", "pick_up", "sit_down")
+"""Daily actions of the demo."""
+
+NOTE = (
+    "This is a demonstration without any real footage. The clips called real here are simulated stand-ins: filmed in other "
+    "rooms, of other people, with other cameras and coarser pictures than the synthetic ones, their motions straight from the "
+    "scripted library and the physics simulation, never from the generator. What it shows is that the whole way works; what "
+    "synthetic clips are worth on real video, only a study on real video can tell."
+)
+"""Stands at the top of the demo's report."""
+
+
+def standin_recipe(name: str, *, rooms: range, seed: int, falls: int, daily: int) -> dict[str, Any]:
+    """A recipe of simulated stand-ins for real footage: library and physics, a poor camera."""
+    clips = [{"action": action, "count": falls, "from": "physics"} for action in FALLS]
+    clips += [{"action": action, "count": daily, "from": "library"} for action in DAILY]
+    return {
+        "name": name,
+        "seed": seed,
+        "scenes": [{"room": room} for room in rooms],
+        "clips": clips,
+        "people": {"height_m": [1.5, 1.95], "age": [25.0, 90.0]},
+        "film": {"height": 128, "fps": 8.0, "seconds": 5.0, "crf": 32, "camera": "jitter", "views": 2},
+    }
+
+
+def synthetic_recipe(*, seed: int, falls: int, daily: int) -> dict[str, Any]:
+    """The recipe a user would write: the generator in rooms of one's own."""
+    clips = [{"action": action, "count": falls, "from": "generator"} for action in FALLS]
+    clips += [{"action": action, "count": daily, "from": "generator"} for action in DAILY]
+    return {
+        "name": "synthetic",
+        "seed": seed,
+        "scenes": [{"rooms": 6}],
+        "clips": clips,
+        "film": {"height": 128, "fps": 8.0, "seconds": 5.0},
+    }
+
+
+def study_settings(*, steps: int, seeds: int) -> dict[str, Any]:
+    """The study: four arms, the same number of updates."""
+    return {
+        "name": "demo",
+        "note": NOTE,
+        "classes": {
+            "walk": ["walk"],
+            "fall": ["fall"],
+            "down": ["fallen", "lying"],
+            "sitting": ["sitting"],
+            "standing": ["standing"],
+            "other": ["other", "sit_down"],
+        },
+        "rare_class": "fall",
+        "window_sec": 2.0,
+        "frames": 6,
+        "size": 96,
+        "steps": steps,
+        "seeds": list(range(seeds)),
+        "arms": ["real", "real_augmented", "real_synthetic", "synthetic"],
+        "real": "standins-train",
+        "synthetic": "synthetic",
+        "test": "standins-test",
+    }
+
+
+def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: float) -> Path:
+    """Film stand-ins and synthetic clips, compare classifiers trained with and without them, report.
+
+    Args:
+        out: Folder for recipes, shards, contact sheet and report; a demo that was broken off goes on.
+        seed: Decides everything.
+        workers: Processes.
+        steps: Updates of each classifier.
+        seeds: Classifiers of each arm.
+        scale: Multiplies the number of clips.
+    Returns:
+        The report's path.
+    Raises:
+        ValueError: If ``out`` holds something else.
+        OSError: If the disk refuses.
+    """
+    started = time.perf_counter()
+
+    def count(clips: int) -> int:
+        return max(1, round(clips * scale))
+
+    recipes = {
+        "standins-train": standin_recipe("train", rooms=range(101, 103), seed=seed + 1, falls=count(1), daily=count(2)),
+        "standins-test": standin_recipe("test", rooms=range(201, 205), seed=seed + 2, falls=count(5), daily=count(4)),
+        "synthetic": synthetic_recipe(seed=seed, falls=count(12), daily=count(10)),
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    for number, (name, recipe) in enumerate(recipes.items(), start=1):
+        _say(f"{number}/4 filming {sum(item['count'] for item in recipe['clips'])} clips: {name}")
+        path = write_yaml(out / f"{name}.yaml", recipe, "augment generate")
+        manifest = generate(load_recipe(path), out / name, workers=workers)
+        _say(f"    {manifest['samples']} clips, look at {out / name / 'sheet.png'}")
+    _say(f"4/4 training 4 arms x {seeds} seeds, {steps} updates each")
+    study = write_yaml(out / "study.yaml", study_settings(steps=steps, seeds=seeds), "recognition ablate")
+    report = run_study(study, out / "report", workers=workers)
+    _say(f"finished in {(time.perf_counter() - started) / 60:.1f} minutes; generated clips: {out / 'synthetic' / 'sheet.png'}")
+    return report
+
+
+def run_study(study: Path, out: Path, *, workers: int) -> Path:
+    """What ``recognition ablate`` does; returns the report's path."""
+    from recognition.ablation import ablate
+    from recognition.cli import progress_bar
+    from recognition.report import write_report
+    from recognition.study import load_study
+
+    with progress_bar() as progress:
+        result = ablate(load_study(study), out, workers=workers, progress=progress)
+    write_report(result, out)
+    for line in result["verdicts"]:
+        print(line)
+    return out / "report.html"
+
+
+def write_yaml(path: Path, data: dict[str, Any], command: str) -> Path:
+    """Write settings with a line that says which command takes them."""
+    path.write_text(f"# {command} {path.name}\n" + yaml.safe_dump(data, sort_keys=False, width=120))
+    return path
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
