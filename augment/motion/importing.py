@@ -13,14 +13,14 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..actions import require_action
-from ..body import load_body
+from ..body import Body, load_body
 from ..sources.amass import load_amass
 from ..sources.bvh import parse_bvh
 from ..sources.mocap_files import MocapFile, count_files, iterate_files
 from ..sources.mocap_labels import label_of, read_cmu_index
 from ..types import Motion, Segment
 from .resample import resample
-from .retarget import RestBody, adopt, retarget_bvh
+from .retarget import adopt, retarget_bvh
 from .store import StoreWriter, write_atomically
 
 REPORT = "retarget_report.json"
@@ -118,7 +118,7 @@ def import_motions(
     return ImportSummary(kept=kept, added=added, rejected=rejected, overall=overall)
 
 
-def _motion_of(file: MocapFile, body: RestBody, descriptions: dict[str, str], overrides: Overrides) -> Motion:
+def _motion_of(file: MocapFile, body: Body, descriptions: dict[str, str], overrides: Overrides) -> Motion:
     """One file as a labelled motion at its own rate."""
     label = label_of(file.name, descriptions)
     if file.ending == ".bvh":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,13 +10,6 @@ from jaxtyping import Float
 
 from ..geometry import axis_angle_to_matrix, forward_kinematics, heading_of, matrix_to_axis_angle, yaw_to_matrix
 from ..types import JOINT, SMPL_PARENTS, Motion
-
-
-class RestBody(Protocol):
-    """What retargeting needs of a body: ``augment.body.Body`` has it."""
-
-    def rest_joints(self, betas: np.ndarray) -> np.ndarray: ...
-    def rest_vertices(self, betas: np.ndarray) -> np.ndarray: ...
 
 
 def world_rotations(motion: Motion) -> Float[np.ndarray, "t 24 3 3"]:

@@ -7,16 +7,17 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
+from ..body import Body
 from ..sources.amass import SMPL_REST_PELVIS
 from ..types import Motion
 from .contacts import FOOT_JOINTS
 from .legs import reach_ankles
-from .posture import RestBody, face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
+from .posture import face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
 
 _ANKLES = list(FOOT_JOINTS[::2])
 
 
-def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: RestBody) -> Motion:
+def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Motion:
     """The same motion on another shape of the body.
 
     Steps scale with the legs, and the ankles keep to the scaled tracks (so feet that stood, stand). On a chair or bed the
@@ -55,7 +56,7 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: RestBody) -> 
     return replace(with_pose(motion, worlds, new_pelvis, after), betas=np.asarray(betas, np.float32))
 
 
-def adopt(motion: Motion, body: RestBody) -> Motion:
+def adopt(motion: Motion, body: Body) -> Motion:
     """A motion of SMPL's own body (an AMASS file) on ours: zero betas, root scaled so that our legs reach the floor.
 
     The file's betas mean nothing to another body's shape space; they are kept in the provenance.
@@ -78,5 +79,5 @@ def adopt(motion: Motion, body: RestBody) -> Motion:
     return face_forward(with_pose(adopted, worlds, pelvis, rest), rest)
 
 
-def _sole(body: RestBody, betas: np.ndarray) -> float:
+def _sole(body: Body, betas: np.ndarray) -> float:
     return float(np.asarray(body.rest_vertices(betas))[:, 1].min())

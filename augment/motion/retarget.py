@@ -13,13 +13,14 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from ..body import Body
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..sources.bvh import Bvh, bvh_forward_kinematics
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
 from .contacts import FOOT_JOINTS, foot_contacts
 from .legs import reach_ankles, rotation_between
 from .plausibility import foot_skate
-from .posture import RestBody, face_forward, floor_height, leg_length, mid_hip, place_joints, with_pose
+from .posture import face_forward, floor_height, leg_length, mid_hip, place_joints, with_pose
 from .reshape import adopt as adopt
 from .reshape import to_shape as to_shape
 from .skeletons import SkeletonFamily, find_family
@@ -57,7 +58,7 @@ class RetargetReport:
         return float(np.median(list(self.direction_error_deg.values())))
 
 
-def retarget_bvh(bvh: Bvh, body: RestBody, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
+def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
     """A recording on a foreign skeleton as a motion on the SMPL skeleton.
 
     Size is normalised by leg length (so the file's unit does not matter), the first frame stands over the origin facing +z,
