@@ -171,3 +171,20 @@ def pixel_grid(height: int, width: int) -> np.ndarray:
     """Centres of all pixels, (h, w, 2) as (u, v)."""
     v, u = np.mgrid[:height, :width] + 0.5
     return np.stack([u, v], axis=-1)
+
+
+def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """Whether 2D points lie inside a simple polygon (even-odd rule).
+
+    Args:
+        points: Shape (*batch, 2).
+        polygon: Shape (n, 2), in either direction.
+    Returns:
+        Shape (*batch,), bool.
+    """
+    inside = np.zeros(points.shape[:-1], bool)
+    x, y = points[..., 0], points[..., 1]
+    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
+        if y1 != y2:
+            inside ^= ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    return inside

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from augment.geometry import pixel_grid, transform_points, unproject
+from augment.geometry import inside_polygon, pixel_grid, transform_points, unproject
 from augment.types import Camera, Light, Scene
 
 from .room import render_room
@@ -170,15 +170,3 @@ def _exposure(
     falls = irradiance(np.tile(np.array([middle[0], 1.0, middle[2]]), (5, 1)), ways, lights).mean()
     level = np.clip(bright.mean() / LIT_WHITE, 0.05, 1.3)
     return (tint * level / max(float(falls), 0.05)).astype(np.float32), grey
-
-
-def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Whether (x, z) points lie in a simple polygon (even-odd rule). Shapes (*batch, 2), (n, 2) -> (*batch,)."""
-    inside = np.zeros(points.shape[:-1], bool)
-    x, z = points[..., 0], points[..., 1]
-    for (x1, z1), (x2, z2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if z1 == z2:
-            continue
-        crosses = (z1 > z) != (z2 > z)
-        inside ^= crosses & (x < (x2 - x1) * (z - z1) / (z2 - z1) + x1)
-    return inside

@@ -1,0 +1,62 @@
+"""Contact sheets: a few frames of each clip in a row, with a title, for people to judge by eye."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+
+_BAR = 22
+"""Pixels of the title's bar."""
+
+
+def contact_sheet(
+    clips: Sequence[tuple[UInt8[np.ndarray, "t h w 3"], str]],
+    path: Path | str | None = None,
+    *,
+    columns: int = 7,
+    height: int = 160,
+) -> UInt8[np.ndarray, "H W 3"]:
+    """Lay clips out as rows of evenly spaced frames.
+
+    Args:
+        clips: (frames, title) each; sizes may differ.
+        path: Where to write a PNG; nowhere if None.
+        columns: Frames a row.
+        height: Height of a frame on the sheet, pixels.
+    Returns:
+        The sheet, RGB.
+    Raises:
+        ValueError: If there are no clips or one is empty.
+    """
+    if not clips or any(len(frames) == 0 for frames, _ in clips):
+        raise ValueError("contact_sheet: expected at least one clip, each of at least one frame")
+    rows = [_row(frames, title, columns, height) for frames, title in clips]
+    width = max(row.shape[1] for row in rows)
+    sheet = np.concatenate([np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
+    if path is not None:
+        path = Path(path)
+        ok, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        assert ok
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        with open(temporary, "wb") as file:
+            file.write(data.tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    return sheet
+
+
+def _row(frames: np.ndarray, title: str, columns: int, height: int) -> np.ndarray:
+    chosen = np.linspace(0, len(frames) - 1, columns).round().astype(int)
+    width = round(frames.shape[2] * height / frames.shape[1])
+    shrink = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_NEAREST
+    tiles = [np.pad(cv2.resize(frames[i], (width, height), interpolation=shrink), ((0, 0), (0, 2), (0, 0))) for i in chosen]
+    picture = np.concatenate(tiles, axis=1)
+    bar = np.full((_BAR, picture.shape[1], 3), 32, np.uint8)
+    cv2.putText(bar, title, (6, _BAR - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (240, 240, 240), 1, cv2.LINE_AA)
+    return np.concatenate([bar, picture])
