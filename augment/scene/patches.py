@@ -9,7 +9,7 @@ from ..types import Obstacle, Surface
 
 _CELL = 0.05
 """Grid on the floor plan for surfaces, metres."""
-_SEAT_HEIGHT, _BED_HEIGHT = (0.33, 0.60), (0.33, 0.90)
+_SEAT_HEIGHT, _BED_HEIGHT = (0.33, 0.60), (0.33, 0.68)
 _SEAT_AREA, _BED_AREA = 0.08, 0.9
 """Least areas, square metres."""
 _BOX = 0.2

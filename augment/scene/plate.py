@@ -2,8 +2,8 @@
 
 Where keypoints are given, a pixel counts only in frames in which the found person's hull, widened, does not cover it, and
 frames in which the detector found nobody are left out: a detector that misses someone on the floor must not paint them in.
-Without keypoints the most frequent look of a pixel wins, and where two looks compete for a region, the one that leaves the
-fewer edges along the region's outline is the room (a person leaves an outline, a floor does not).
+Where two looks compete for a region nobody stands in, the one that leaves the fewer edges along its outline is the room (a
+chair that was there for one take leaves an outline, the floor does not). Without keypoints see ``unaided``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from jaxtyping import Bool, Float, Float32, UInt8
 from ..sources.mediapipe import Keypoints
 from .inpaint import fill_holes
 from .samples import Samples, sample_videos
+from .unaided import grow_room
 
 _STRIP_BYTES = 24_000_000
 """Working set of one strip of rows; memory stays flat whatever the number of frames."""
@@ -69,20 +70,14 @@ def make_plate(
         _, height, width, _ = samples.frames.shape
         if mask is not None and mask.shape != (height, width):
             raise ValueError(f"mask is {mask.shape[1]}x{mask.shape[0]} but the video {width}x{height}; draw it on a frame")
-        layout, gains = agreeing_videos(samples)
-        chosen = np.isin(samples.video, layout)
-        image, seen, second = densest_look(samples, chosen, gains, with_second=True)
-        if second is not None:
-            image = resolve_by_outline(image, *second)
         least = min(_LEAST, len(samples.frames))
-        known = seen >= least
-        if not chosen.all():
-            other, other_seen, _ = densest_look(samples, ~chosen, gains)
-            image, borrowed = fill_from(image, ~known, other, other_seen >= least)
-            known |= borrowed
-            # what only one or two of the videos show may be a chair that was there for one take
-            weak = (seen > 0) & (seen < 0.3 * chosen.sum()) & (other_seen >= least)
-            image = resolve_by_outline(image, other, weak & differing(image, other), other_seen >= least)
+        if keypoints is None:
+            layout = np.arange(len(videos))
+            everything = np.ones(len(samples.frames), bool)
+            image, seen, _ = densest_look(samples, everything, np.ones((len(videos), 3)))
+            image, known = grow_room(samples, image, seen, mask), np.ones((height, width), bool)
+        else:
+            layout, image, seen, known = _plate_between_people(samples, least)
         frames = len(samples.frames)
     if not known.any():
         raise ValueError("no pixel was ever seen free of people; give a longer video, or keypoints that fit this video")
@@ -95,6 +90,24 @@ def make_plate(
         image=fill_holes(image, hole), guessed=hole, seen=seen, content=content, layout_videos=tuple(map(int, layout)),
         frames=frames,
     )  # fmt: skip
+
+
+def _plate_between_people(samples: Samples, least: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Layout videos, image, agreeing samples and known pixels, from samples whose people are marked."""
+    layout, gains = agreeing_videos(samples)
+    chosen = np.isin(samples.video, layout)
+    image, seen, second = densest_look(samples, chosen, gains, with_second=True)
+    if second is not None:
+        image = resolve_by_outline(image, *second)
+    known = seen >= least
+    if not chosen.all():
+        other, other_seen, _ = densest_look(samples, ~chosen, gains)
+        image, borrowed = fill_from(image, ~known, other, other_seen >= least)
+        known |= borrowed
+        # what only one or two of the videos show may be a chair that was there for one take
+        weak = (seen > 0) & (seen < 0.3 * chosen.sum()) & (other_seen >= least)
+        image = resolve_by_outline(image, other, weak & differing(image, other), other_seen >= least)
+    return layout, image, seen, known
 
 
 def agreeing_videos(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
