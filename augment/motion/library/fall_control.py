@@ -93,6 +93,8 @@ class Trace:
     """Greatest sum of normal forces on the floor and chair, newtons."""
     peak_part_force: float = 0.0
     """Greatest normal force on one part, newtons."""
+    peak_part: str = ""
+    """That part."""
     limit_excess: float = 0.0
     """Farthest any joint went beyond its limit, radians."""
     energy: list[float] = field(default_factory=list)
@@ -147,7 +149,7 @@ def trip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
 def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """The feet shoot away from under the body, against the direction of the fall; on a chair, the seat slides off it."""
     if plan.kind == "fall_from_chair":
-        _shove(human, data, plan, time, {"pelvis": 0.7, "left_hip": 0.15, "right_hip": 0.15}, 1.1 * _effort(plan), 0.5)
+        _shove(human, data, plan, time, {"pelvis": 0.6, "spine2": 0.4}, _effort(plan), 0.5)
         return
     for side in ("left", "right"):
         share = 0.65 if side == plan.caught else 0.35
@@ -158,7 +160,8 @@ def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
 
 def give_way(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """The legs lose their strength (their tone is low from the first stage on); the trunk leans where the weight lies."""
-    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, 0.7 * _effort(plan), 0.5)
+    share = 0.9 if plan.kind == "fall_forward_knees" else 0.7
+    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, share * _effort(plan), 0.5)
 
 
 CAUSES: dict[str, Callable[[Humanoid, Any, Plan, float], None]] = {
@@ -241,7 +244,8 @@ class _Senses:
         force = data.efc_force[contact.efc_address[ground]]
         per_joint = np.bincount(joints, weights=force, minlength=24)
         trace.peak_force = max(trace.peak_force, float(per_joint.sum()))
-        trace.peak_part_force = max(trace.peak_part_force, float(per_joint.max()))
+        if per_joint.max() > trace.peak_part_force:
+            trace.peak_part_force, trace.peak_part = float(per_joint.max()), SMPL_JOINTS[int(per_joint.argmax())]
         on_floor = (geoms[ground] == self.floor).any(1)
         floor_force = np.bincount(joints[on_floor], weights=force[on_floor], minlength=24)
         touching = {self.region_of_joint[joint] for joint in np.flatnonzero(floor_force > 25.0)}

@@ -14,7 +14,7 @@ ONSET_TILT_DEG = 12.0
 """Change of the trunk's lean that says balance is lost."""
 ONSET_DROP_M = 0.05
 """Descent of the pelvis that says balance is lost."""
-SETTLED_SPEED = 0.35
+SETTLED_SPEED = 0.5
 """Speed of the joints' mean below which the fall is over, m/s."""
 PEAK_FORCE_N = 25_000.0
 """Ground force beyond which an impact is no fall from standing height."""
@@ -114,7 +114,7 @@ def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trac
     asked = world_direction(plan)[[0, 2]]
     angle = np.rad2deg(np.arccos(np.clip(travel @ asked / max(np.linalg.norm(travel), 1e-6), -1.0, 1.0)))
     chair = plan.kind == "fall_from_chair"
-    if np.linalg.norm(travel) < (0.15 if chair else 0.25) * scale or angle > (65.0 if chair else 50.0):
+    if np.linalg.norm(travel) < (0.15 if chair else 0.25) * scale or angle > (65.0 if chair else 55.0):
         return "fell in another direction"
     return _posture_problem(plan, joints, trace)
 

@@ -78,7 +78,7 @@ def _come_to_lie(rng: Rng) -> tuple[Stage, ...]:
     front: Posture = {"hip_x": -2.0, "knee_x": 8.0, "ankle_x": 34.0, "hip_z": 8.0, "neck_y": turn, "head_y": turn, **arms}
     lying = {"front": back, "side": side, "back": front}
     return (
-        Stage(posture={}, lying=lying, tone={"leg": 0.12, "trunk": 0.25, "neck": 0.5, "arm": 0.12}, blend=0.6, hold=0.7),
+        Stage(posture={}, lying=lying, tone={"leg": 0.12, "trunk": 0.25, "neck": 0.5, "arm": 0.06}, blend=0.5, hold=0.7),
         Stage(posture={}, lying=lying, tone=LIMP, blend=0.7, hold=0.8),
     )
 
@@ -106,10 +106,11 @@ def _forward(rng: Rng, weak: bool) -> tuple[Stage, ...]:
 
 def _knees(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     fold: Posture = {
-        "hip_x": -float(rng.uniform(4, 18)), "knee_x": float(rng.uniform(85, 105)), "ankle_x": 20.0, "spine1_x": 4.0,
+        "hip_x": -float(rng.uniform(14, 30)), "knee_x": float(rng.uniform(85, 105)), "ankle_x": 20.0, "spine1_x": 6.0,
         "shoulder_forward": 62.0, "shoulder_raise": -float(rng.uniform(35, 60)), "elbow_y": -45.0,
     }  # fmt: skip
-    kneel = _reach(rng) | {"hip_x": -float(rng.uniform(12, 32)), "knee_x": 72.0, "ankle_x": 42.0}
+    kneel = _reach(rng) | {"hip_x": -float(rng.uniform(32, 58)), "knee_x": 75.0, "ankle_x": 42.0, "spine1_x": 8.0}
+    kneel["shoulder_raise"] = -float(rng.uniform(0, 25))
     return (
         Stage(posture=fold, tone=ALERT | {"leg": 0.25}, blend=0.25, until=("knees", *_TRUNK), hold=1.0),
         Stage(posture=kneel, tone=ALERT | {"leg": 0.45, "arm": 1.0}, blend=0.3, until=_TRUNK, hold=1.5),
@@ -152,7 +153,7 @@ def _sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
         Stage(
             posture=land, tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4}, blend=0.2, until=("chest", "head"), hold=0.6
         ),
-        Stage(posture=land, tone={"leg": 0.25, "trunk": 0.5, "neck": 0.9, "arm": 0.3}, blend=0.2, hold=float(rng.uniform(0.05, 0.25))),
+        Stage(posture=land, tone={"leg": 0.25, "trunk": 0.5, "neck": 0.9, "arm": 0.15}, blend=0.2, hold=float(rng.uniform(0.05, 0.25))),
     )
 
 

@@ -31,7 +31,7 @@ _WAYS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _CAUSE_SHARE: dict[str, dict[str, float]] = {
     "fall_forward_hands": {"trip": 0.6, "push": 0.3, "give_way": 0.1},
-    "fall_forward_knees": {"give_way": 0.65, "trip": 0.35},
+    "fall_forward_knees": {"give_way": 0.8, "trip": 0.2},
     "fall_backward": {"slip": 0.5, "push": 0.3, "give_way": 0.2},
     "fall_sideways": {"push": 0.35, "give_way": 0.35, "slip": 0.2, "trip": 0.1},
     "fall_from_chair": {"give_way": 0.5, "push": 0.3, "slip": 0.2},
@@ -39,7 +39,7 @@ _CAUSE_SHARE: dict[str, dict[str, float]] = {
 _WALKING_SHARE = {"trip": 0.8, "slip": 0.5, "push": 0.3, "give_way": 0.35}
 STRENGTH: dict[str, tuple[float, float]] = {
     "fall_forward_hands": (0.85, 1.4), "fall_forward_knees": (0.9, 1.4), "fall_backward": (0.8, 1.35),
-    "fall_sideways": (0.9, 1.5), "fall_from_chair": (1.5, 2.3),
+    "fall_sideways": (0.9, 1.5), "fall_from_chair": (1.5, 2.3), "off_chair_sideways": (1.0, 1.5),
 }  # fmt: skip
 """How hard balance is upset, least and most, m/s of the whole body."""
 _WIDEST = 50.0
@@ -203,7 +203,7 @@ def _ready(
     """The humanoid, with a chair where it sits on one, and the motion it starts from at ``fps``."""
     seconds = float(rng.uniform(0.3, 2.0))
     if start is None:
-        walking = rng.random() < _WALKING_SHARE[cause]
+        walking = rng.random() < _WALKING_SHARE[cause] * (0.4 if kind == "fall_sideways" else 1.0)
         made = STARTS["sit" if kind == "fall_from_chair" else "walk" if walking else "stand"]
         human = build_humanoid(body, betas)
         start = made(human, rng=rng, fps=fps, seconds=seconds)
@@ -282,7 +282,7 @@ def _draw_plan(
     rest = float(rng.uniform(1.0, 4.0)) if seconds is None else max(seconds - len(start) / fps, 1.0)
     goes = np.array([np.sin(heading + np.deg2rad(degrees)), 0.0, np.cos(heading + np.deg2rad(degrees))])
     moves = (start.transl[-1] - start.transl[-2]) * fps
-    low, high = STRENGTH[kind]
+    low, high = STRENGTH["off_chair_sideways" if kind == "fall_from_chair" and sidewards else kind]
     drawn = {"push_height": float(rng.uniform(0.3, 0.6)), "against": max(-float(moves @ goes), 0.0)}
     return Plan(
         kind=kind, cause=cause, direction=np.deg2rad(degrees), heading=heading, strength=float(rng.uniform(low, high)),

@@ -43,7 +43,7 @@ class Foot:
     def goal(self, rig: Rig, side: str) -> Planted:
         """What the leg must do."""
         ankle, foot = ankle_of(rig, side, self.ground, self.yaw, self.pitch)
-        return Planted(ankle=ankle, foot=foot, toe=np.clip(self.pitch, 0.0, 0.9))
+        return Planted(ankle=ankle, foot=foot, toe=np.clip(self.pitch, 0.0, 1.25))
 
 
 def ankle_of(

@@ -15,7 +15,13 @@ from ...types import SMPL_JOINTS, Motion, Segment
 from .manner import Manner, Take, times
 from .pose import solve
 from .rig import Rig, make_rig
+from .bed import act_get_up_from_bed, act_lie_down, draw_bed
+from .ground import act_crawl, act_kneel, draw_crawl, draw_kneel
+from .lying import act_lie, draw_lie
 from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
+from .gestures import (
+    act_jump, act_pick_up, act_reach, act_wave, draw_jump, draw_pick_up, draw_reach, draw_wave,
+)  # fmt: skip
 from .upright import act_stand, act_walk, draw_stand, draw_walk
 
 LICENCE = "Apache-2.0"
@@ -25,7 +31,7 @@ LICENCE = "Apache-2.0"
 class Script:
     """One action: how its parameters are drawn and how it is acted."""
 
-    draw: Callable[[np.random.Generator], Manner]
+    draw: Callable[[np.random.Generator, Rig], Manner]
     act: Callable[..., Take]
     """(t, rig, manner, *, rng) -> Take, as ``left``."""
 
@@ -34,8 +40,17 @@ SCRIPTS: dict[str, Script] = {
     "walk": Script(draw_walk, act_walk),
     "stand": Script(draw_stand, act_stand),
     "sit_down": Script(draw_seat, act_sit_down),
+    "lie_down": Script(draw_bed, act_lie_down),
+    "get_up": Script(draw_bed, act_get_up_from_bed),
+    "lie": Script(draw_lie, act_lie),
     "sit": Script(draw_seat, act_sit),
     "stand_up": Script(draw_seat, act_stand_up),
+    "pick_up": Script(draw_pick_up, act_pick_up),
+    "wave": Script(draw_wave, act_wave),
+    "reach": Script(draw_reach, act_reach),
+    "jump": Script(draw_jump, act_jump),
+    "kneel": Script(draw_kneel, act_kneel),
+    "crawl": Script(draw_crawl, act_crawl),
 }
 """Every scripted action. Extending = a manner, a draw and an act function, and one line here."""
 
@@ -56,7 +71,7 @@ def make_action(
         betas: Shape; zeros by default.
         fps: Frames a second.
         seconds: Length; drawn by default.
-        params: Any field of the action's manner (``SCRIPTS[name].draw(rng)`` shows them) to fix instead of draw.
+        params: Any field of the action's manner (``SCRIPTS[name].draw(rng, rig)`` shows them) to fix instead of draw.
     Returns:
         Starts near the origin facing +z, floor at y = 0; ``provenance["params"]`` holds what was drawn.
     Raises:
@@ -64,7 +79,8 @@ def make_action(
     """
     if name not in SCRIPTS:
         raise ValueError(f"unknown scripted action {name!r}; expected one of: {', '.join(SCRIPTS)}")
-    manner = SCRIPTS[name].draw(rng)
+    rig = make_rig(body, np.zeros(10) if betas is None else betas)
+    manner = SCRIPTS[name].draw(rng, rig)
     if seconds is not None:
         params["seconds"] = float(seconds)
     known = [field.name for field in dataclasses.fields(manner)]
@@ -74,7 +90,6 @@ def make_action(
     manner = dataclasses.replace(manner, **params)
     if manner.side not in ("left", "right"):
         raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
-    rig = make_rig(body, np.zeros(10) if betas is None else betas)
     take = SCRIPTS[name].act(times(manner.seconds, fps), rig, manner, rng=rng)
     caption = take.caption or caption_for(name, rng=rng)
     motion = _to_motion(take, rig, fps, name, caption, manner)

@@ -21,25 +21,31 @@ GIVE = 0.012
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeatManner(Manner):
-    """``side`` is the hand that gestures and the side the head turns to."""
+    """What it takes to get down onto a chair or a bed's edge."""
 
     seat: float
-    """Height of the seat, metres."""
+    """Height of the seat or bed, metres."""
     recline: float
     """Pelvis of the sitter tipped back, radians."""
     lean: float
     """How far the trunk leans forward on the way, radians."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChairManner(SeatManner):
+    """``side`` is the hand that gestures and the side the head turns to."""
+
     hands: str
     """Where the hands rest: ``thighs``, ``lap``, ``seat`` (beside the hips) or ``mixed``."""
     gesture: str
-    """``none``, ``face`` (a hand to the face), ``talk`` (a forearm moves) or ``bend`` (leans forward and back)."""
+    """While sitting: ``none``, ``face`` (a hand to the face), ``talk`` (a forearm moves) or ``bend`` (forward and back)."""
 
 
-def draw_seat(rng: np.random.Generator, low: float = 3.5, high: float = 7.5) -> SeatManner:
+def draw_seat(rng: np.random.Generator, rig: Rig, low: float = 3.5, high: float = 7.5) -> ChairManner:
     manner = draw_manner(rng, low, high)
     old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
-    return SeatManner(
-        **manner, seat=float(rng.uniform(0.42, 0.50)), recline=float(rng.uniform(0.05, 0.3)),
+    return ChairManner(
+        **manner, seat=min(float(rng.uniform(0.42, 0.50)), max(0.42, rig.ankle_height + rig.shank + 0.02)), recline=float(rng.uniform(0.05, 0.3)),
         lean=float(rng.uniform(0.45, 0.7) + 0.15 * old), hands=pick(rng, thighs=0.5, lap=0.25, seat=0.1, mixed=0.15),
         gesture=pick(rng, none=0.4, face=0.2, talk=0.25, bend=0.15),
     )  # fmt: skip
@@ -78,7 +84,7 @@ def hand_at_rest(where: str, rig: Rig, *, rng: np.random.Generator, t: np.ndarra
     return Hand(at=at + wander, frame="thigh", pole=(0.7, 0.8, -0.35), fingers=(inward, -1.0, -0.08), palm=(0.0, 0.0, -1.0))
 
 
-def resting_hands(manner: SeatManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Hand]:
+def resting_hands(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Hand]:
     """Both hands of a sitter."""
     places = {side: manner.hands for side in SIDES}
     if manner.hands == "mixed":
@@ -104,7 +110,7 @@ def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> Chair
     return Chair(pelvis=np.array([0.0, y, z]), center=(0.0, z + 0.07), pitch=pitch)
 
 
-def _sit_stand(
+def sit_stand(
     t: np.ndarray, rig: Rig, manner: SeatManner, sit: np.ndarray, leaning: np.ndarray, chair: Chair, *, rng: np.random.Generator
 ) -> Plan:
     """Between standing (``sit`` 0) and sitting (1): pelvis goes back and down while the trunk's lean balances it."""
@@ -133,7 +139,7 @@ def _take(plan: Plan, manner: SeatManner, chair: Chair, segments: list[tuple[str
     return Take(plan=plan, segments=segments, support="chair", support_height=manner.seat, support_center=chair.center)
 
 
-def act_sit_down(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.Generator) -> Take:
+def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
     """Stand, lean, lower onto the seat, settle; the hands find their place."""
     seconds = manner.seconds
     start = rng.uniform(0.08, 0.16) * seconds
@@ -143,7 +149,7 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.
     leaning = along(t, (start, 0.0), (start + 0.5 * lasting, 1.0), (start + 0.72 * lasting, 0.95), (end + 0.3 * lasting, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.02, 0.14))
-    plan = _sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
     stand_on(plan, rig, prints)
     glance = rng.uniform(0.0, 0.7) * window(t, start - 0.2, start + 0.3 * lasting, 0.35)
     plan.head[:, 2] += glance
@@ -162,7 +168,7 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.
     return _take(plan, manner, chair, [("standing", start), ("sit_down", end), ("sitting", seconds)])
 
 
-def act_stand_up(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.Generator) -> Take:
+def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
     """Lean forward first, lift when the trunk's momentum is there, straighten. The old push off their thighs."""
     seconds = manner.seconds
     start = rng.uniform(0.15, 0.35) * seconds
@@ -172,7 +178,7 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.
     leaning = along(t, (start, 0.0), (start + 0.38 * lasting, 1.1), (start + 0.52 * lasting, 1.0), (end, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.08, 0.2))
-    plan = _sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
     stand_on(plan, rig, prints)
     hands = resting_hands(manner, rig, rng=rng, t=t)
     pushing = manner.old > 0.3 or rng.random() < 0.4
@@ -184,11 +190,11 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.
     return shifted(take, -chair.pelvis[2])
 
 
-def act_sit(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.Generator) -> Take:
+def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
     """Sit and be alive: sway, look about, a gesture now and then."""
     chair = set_chair(rig, manner, 0.0, rng.uniform(-0.12, 0.18))
     sit = np.ones(len(t))
-    plan = _sit_stand(t, rig, manner, sit, 0.0 * t, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, sit, 0.0 * t, chair, rng=rng)
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     stand_on(plan, rig, prints)
     plan.head += noise(t, rng=rng, amplitude=[0.06, 0.03, 0.22], low=0.07, high=0.45) * manner.restless
@@ -208,7 +214,7 @@ def act_sit(t: np.ndarray, rig: Rig, manner: SeatManner, *, rng: np.random.Gener
     return shifted(_take(plan, manner, chair, [("sitting", manner.seconds)]), -chair.pelvis[2])
 
 
-def _gesture(manner: SeatManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Goal:
+def _gesture(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Goal:
     if manner.gesture == "face":
         wander = noise(t, rng=rng, amplitude=[0.012, 0.015, 0.004], low=0.5, high=1.6)
         at = np.array([0.07, -0.10, 0.10]) * rig.scale + wander

@@ -34,7 +34,7 @@ class WalkManner(Manner):
     """Comes to a stand."""
 
 
-def draw_walk(rng: np.random.Generator) -> WalkManner:
+def draw_walk(rng: np.random.Generator, rig: Rig) -> WalkManner:
     manner = draw_manner(rng, 3.0, 7.5)
     old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
     path = pick(rng, straight=0.35, arc=0.35, corner=0.2, wave=0.1)
@@ -119,7 +119,7 @@ class StandManner(Manner):
     """How far the head turns about, radians."""
 
 
-def draw_stand(rng: np.random.Generator) -> StandManner:
+def draw_stand(rng: np.random.Generator, rig: Rig) -> StandManner:
     manner = draw_manner(rng, 2.5, 6.0)
     return StandManner(
         **manner, arms=pick(rng, hang=0.6, hips=0.12, clasp=0.18, behind=0.1), shift=float(rng.uniform(0.0, 0.04)),

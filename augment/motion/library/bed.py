@@ -1,0 +1,128 @@
+"""Lying down on a bed by sitting on its edge, and getting up from it: the same way back. All acted as ``left``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import ik
+from .curves import noise, ramp, smooth, window
+from .goals import Goal, Hand, LegAngles, Track
+from .lying import BED_HALF, MATTRESS, TRUNK, lying_hands, restless, settle_lying
+from .manner import Take, along, draw_manner, pick, relaxed, stance_prints, stand_on
+from .pose import Rest
+from .rig import SIDES, Rig
+from .seated import Chair, SeatManner, hand_at_rest, seat_pelvis, seat_place, sit_stand
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BedManner(SeatManner):
+    """``side`` is where the head comes to lie, seen from sitting on the edge."""
+
+    hands: str
+    """When lying: ``beside`` the body, on the ``belly``, or ``one`` of each."""
+
+
+def draw_bed(rng: np.random.Generator, rig: Rig, low: float = 5.0, high: float = 9.5) -> BedManner:
+    manner = draw_manner(rng, low, high)
+    height = min(float(rng.uniform(0.45, 0.60)), max(0.45, rig.ankle_height + rig.shank + 0.04))
+    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    return BedManner(
+        **manner, seat=height, recline=float(rng.uniform(0.0, 0.12)), lean=float(rng.uniform(0.4, 0.65) + 0.15 * old),
+        hands=pick(rng, beside=0.5, belly=0.3, one=0.2),
+    )  # fmt: skip
+
+
+def act_lie_down(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator) -> Take:
+    """Sit on the edge, lean on one arm, swing the legs up, recline."""
+    return _bed(t, rig, manner, rng=rng)
+
+
+def act_get_up_from_bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator) -> Take:
+    """Lying down, backwards in time: raise the trunk over one arm, swing the legs out, sit, stand."""
+    take = _bed(manner.seconds - t, rig, manner, rng=rng)
+    ends = [0.0] + [end for _, end in take.segments[:-1]]
+    names = {"lie_down": "stand_up", "sit_down": "stand_up"}
+    segments: list[tuple[str, float]] = []
+    for (label, _), start in zip(reversed(take.segments), reversed(ends), strict=True):
+        label = names.get(label, label)
+        if segments and segments[-1][0] == label:
+            segments.pop()
+        segments.append((label, manner.seconds - start))
+    take.segments = segments
+    return take
+
+
+def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator) -> Take:
+    """Stand before the bed at t = 0, lie on it at the end."""
+    seconds, old = manner.seconds, manner.old
+    marks = np.cumsum([rng.uniform(0.05, 0.09), 0.24, rng.uniform(0.02, 0.08), 0.34 + 0.05 * old]) * seconds
+    rise, seated, swing, lain = marks
+    sit = ramp(t, rise + 0.1 * (seated - rise), seated)
+    leaning = along(t, (rise, 0.0), (0.5 * (rise + seated), 1.0), (rise + 0.75 * (seated - rise), 0.9), (seated + 0.3, 0.0))
+    pitch = -manner.recline
+    pelvis_y = seat_pelvis(rig, manner.seat, pitch)
+    z = -seat_place(rig, pelvis_y, 0.1)
+    plan = sit_stand(t, rig, manner, sit, leaning, Chair(pelvis=np.array([0.0, pelvis_y, z]), center=(0.0, z), pitch=pitch), rng=rng)
+    stand_on(plan, rig, stance_prints(rig, manner, rng=rng, back=0.0))
+
+    lying = settle_lying(rig, pose="supine", knee=0.0, pillow=0.05, stoop=manner.stoop)
+    end_z = z - rng.uniform(0.10, 0.18)
+    recline = ramp(t, swing, lain)
+    duration = lain - swing
+    # The trunk turns and leans on the near arm first, the legs come up while it goes back.
+    yaw = -np.pi / 2 * ramp(t, swing, swing + 0.75 * duration)
+    back = along(t, (swing, 0.0), (swing + 0.30 * duration, -0.35), (swing + 0.62 * duration, -0.85), (lain, 0.0))
+    laid = ramp(t, swing + 0.45 * duration, lain)
+    roll = along(t, (swing, 0.0), (swing + 0.35 * duration, -0.42), (swing + 0.7 * duration, -0.25), (lain, 0.0))
+    upright = ik.about("y", yaw) @ ik.about("x", pitch + back) @ ik.about("z", roll)
+    down = ik.about("y", yaw) @ np.broadcast_to(lying.turn, (len(t), 3, 3))
+    moved = smooth(ramp(t, swing - 0.1, swing + 0.1), 1.0)
+    plan.turn = ik.slerp(plan.turn, ik.slerp(upright, down, laid), moved)
+    target = np.stack([0 * t, np.full(len(t), manner.seat + lying.height), np.full(len(t), end_z)], axis=1)
+    path = recline[:, None]
+    plan.pelvis = plan.pelvis * (1 - path) + target * path
+    plan.pelvis[:, 1] += 0.03 * window(t, swing + 0.3 * duration, swing + 0.6 * duration, 0.3)
+    quiet = 0.5 * manner.restless
+    plan.spine = plan.spine * (1 - laid)[:, None] + lying.spine * laid[:, None]
+    plan.spine[:, 0] += 0.35 * window(t, swing + 0.3 * duration, swing + 0.6 * duration, 0.3 * duration)
+    head = lying.head + noise(t, rng=rng, amplitude=[0.01, 0.02, 0.18], low=0.06, high=0.35) * quiet
+    plan.head = plan.head * (1 - laid)[:, None] + head * laid[:, None]
+    plan.head[:, 0] += 0.25 * window(t, swing + 0.4 * duration, swing + 0.7 * duration, 0.25 * duration)
+
+    tuck, straight = swing + 0.5 * duration, lain
+    for index, side in enumerate(("right", "left") if rng.random() < 0.7 else ("left", "right")):
+        late = 0.08 * index * duration
+        lifted = LegAngles(flexion=1.15 - 0.1 * index, knee=0.95, abduction=0.04, twist=0.0, ankle=0.2)
+        plan.legs[side] += [
+            (swing + 0.05 * duration + late, tuck + late, lifted),
+            (tuck - 0.1 * duration + late, straight - 0.05 * duration + late, restless(lying.legs[side], t, rng=rng, quiet=quiet)),
+        ]
+    hands = lying_hands(manner.hands, lying, rig, rng=rng, t=t)
+    prop = np.array([0.30 * rig.scale, manner.seat + rig.palm, z - 0.02])
+    prop_hand = Hand(at=prop, pole=(0.4, 0.1, -0.9), fingers=(0.8, -0.1, -0.3), palm=(0.0, -1.0, 0.0))
+    for side in SIDES:
+        hanging = relaxed(t, manner, rng=rng, flexion=0.5 * leaning)
+        rest: Goal = hand_at_rest("thighs", rig, rng=rng, t=t)
+        track: Track = [(0.0, 0.0, hanging), (rise + 0.55 * (seated - rise), seated + 0.2, rest)]
+        if side == "left":
+            track.append((swing - 0.4, swing + 0.25 * duration, prop_hand))
+            track.append((swing + 0.62 * duration, lain, hands[side]))
+        else:
+            track.append((swing + 0.45 * duration, lain + 0.2, hands[side]))
+        plan.arms[side] = track
+    # The seat rule of sit_stand ends where the swing begins; from then on the whole back counts.
+    for rule in plan.rests:
+        if rule.height > 0:
+            rule.weight = rule.weight * (1 - moved)
+    plan.rests.append(Rest(parts=(0, 1, 2), weight=moved * (1 - laid), height=manner.seat, sink=MATTRESS, radius=0.2))
+    plan.rests.append(Rest(parts=TRUNK, weight=laid, height=manner.seat, sink=MATTRESS))
+    for side in SIDES:
+        plan.reach[side] = plan.reach[side] * (1 - ramp(t, swing - 0.1, swing + 0.1))
+    end = min(seconds, lain)
+    segments = [("standing", rise), ("sit_down", swing), ("lie_down", end), ("lying", seconds)]
+    center = (-0.12 * rig.scale, z + 0.24 - BED_HALF)
+    return Take(
+        plan=plan, segments=segments, support="bed", support_height=manner.seat, support_center=center, support_yaw=np.pi / 2
+    )

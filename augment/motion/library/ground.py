@@ -1,0 +1,246 @@
+"""Actions near the floor: kneel, crawl. World frame, metres, radians; all acted as ``left``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import ik
+from .curves import noise, ramp, smooth, window
+from .gait import Foot, Footprint, step_feet
+from .goals import Hand, Knelt
+from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, standing_height
+from .pose import Rest
+from .rig import SIDES, SIGN, Rig
+
+TUCKED = 1.15
+"""Pitch of a kneeling person's foot that stands on its toes, radians."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KneelManner(Manner):
+    """``side`` is the knee that goes down first."""
+
+    ends: str
+    """``upright`` (both knees, thighs upright), ``heels`` (sits back) or ``half`` (one knee)."""
+    hands: str
+    """``hang``, ``thigh`` (a hand pushes on the other thigh on the way) or ``lap`` (both on the thighs when down)."""
+
+
+def draw_kneel(rng: np.random.Generator, rig: Rig) -> KneelManner:
+    return KneelManner(
+        **draw_manner(rng, 3.5, 7.0), ends=pick(rng, upright=0.45, heels=0.35, half=0.2),
+        hands=pick(rng, hang=0.35, thigh=0.3, lap=0.35),
+    )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class KneelGeometry:
+    """Where a knee, hip and ankle are when the knee is on the floor and the foot stands on its toes."""
+
+    ankle_y: float
+    ankle_back: float
+    """Ankle behind the point under it when the foot was flat (the toes stay), metres (negative: it moved forward)."""
+    knee_ahead: float
+    """Knee before the ankle."""
+    hip_y: float
+
+
+def kneel_geometry(rig: Rig, hip_ahead: float) -> KneelGeometry:
+    """For a hip ``hip_ahead`` metres before the knee."""
+    ball = rig.ball["left"][1:]
+    ankle = ball - np.array([np.cos(TUCKED) * ball[0] - np.sin(TUCKED) * ball[1], np.sin(TUCKED) * ball[0] + np.cos(TUCKED) * ball[1]])
+    ankle_y = rig.ankle_height + float(ankle[0])
+    rise = ankle_y - rig.knee_radius
+    return KneelGeometry(
+        ankle_y=ankle_y, ankle_back=-float(ankle[1]), knee_ahead=float(np.sqrt(rig.shank**2 - rise**2)),
+        hip_y=rig.knee_radius + float(np.sqrt(rig.thigh**2 - hip_ahead**2)),
+    )  # fmt: skip
+
+
+def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Generator) -> Take:
+    """Step back with one foot, lower that knee to the floor, bring the other one down beside it."""
+    plan = posture(t, rig, manner, rng=rng)
+    seconds, old = manner.seconds, manner.old
+    slow = 1.0 + 0.5 * old
+    begin = rng.uniform(0.2, 0.6)
+    stepped = begin + 0.55 * slow
+    total = max(1.6, seconds - begin - 0.8)
+    first = min(stepped + 0.75 * slow, begin + 0.55 * total)
+    second = min(first + 0.75 * slow, begin + 0.9 * total)
+    half = manner.ends == "half"
+    near = kneel_geometry(rig, 0.02)
+    prints = stance_prints(rig, manner, rng=rng, back=0.03)
+    lead, other = prints["left"], prints["right"]
+    # The stepping foot's toes go where, heel up, its knee lands a little behind the standing foot's heel.
+    back = near.knee_ahead - near.ankle_back - rng.uniform(-0.02, 0.08) * rig.scale
+    toes_z = other.z - back
+    feet = {}
+    lead_feet = step_feet(
+        t, {"left": [Footprint(on=-9, off=begin, x=lead.x, z=lead.z, yaw=lead.yaw),
+                     Footprint(on=stepped, off=99, x=lead.x, z=toes_z, yaw=0.05)],
+            "right": [other]}, clearance=0.05, roll=0.5,
+    )  # fmt: skip
+    lead_pitch = along(t, (begin, 0.0), (stepped - 0.1, 0.55), (first, TUCKED))
+    feet["left"] = Foot(ground=lead_feet["left"].ground, yaw=lead_feet["left"].yaw, pitch=lead_pitch, contact=0 * t)
+    if half:
+        feet["right"] = lead_feet["right"]
+    else:
+        draw = ramp(t, first + 0.05, second)
+        z = other.z + (toes_z - other.z) * draw
+        lift = 0.05 * np.sin(np.pi * draw) ** 2
+        pitch = along(t, (first - 0.05, 0.0), (0.5 * (first + second), 0.85), (second, TUCKED))
+        feet["right"] = Foot(
+            ground=np.stack([0 * t + other.x, lift, z], axis=1), yaw=other.yaw * (1 - draw) - 0.05 * draw, pitch=pitch, contact=0 * t
+        )
+    for side in SIDES:
+        plan.legs[side] = [(0.0, 0.0, feet[side].goal(rig, side))]
+    knee_z = toes_z + near.ankle_back * 0.0 + _ankle_shift(rig) + near.knee_ahead
+    stand = standing_height(rig, manner)
+    down_y = near.hip_y + rig.hip_drop
+    hip_z = rig.rest[0, 2] - rig.rest[1, 2]
+    wander = plan.pelvis - [0.0, stand, 0.0]
+    y = along(
+        t, (begin, stand), (stepped, stand - 0.10 * rig.leg), (first, down_y), (second, down_y),
+        *([(second + 0.2, down_y), (second + 1.0 * slow, _heel_seat(rig, near)[0])] if manner.ends == "heels" else []),
+    )  # fmt: skip
+    z = along(
+        t, (begin, 0.0), (stepped, 0.5 * (other.z + toes_z) + 0.08), (first, knee_z + 0.02 + hip_z), (second, knee_z + 0.02 + hip_z),
+        *([(second + 0.2, knee_z + 0.02 + hip_z), (second + 1.0 * slow, knee_z - _heel_seat(rig, near)[1])]
+          if manner.ends == "heels" else []),
+    )  # fmt: skip
+    settle = ramp(t, stepped, first)
+    plan.pelvis = np.stack([0.02 * ramp(t, begin, stepped) * (1 - settle) * -1.0, y, z], axis=1) + wander * (1 - 0.85 * settle)[:, None]
+    effort = window(t, stepped, first, 0.5) + (0.6 * window(t, first + 0.1, second, 0.4) if not half else 0.0)
+    kneeling = ramp(t, first, second)
+    plan.turn = ik.lean(
+        (0.02 + 0.10 * old) * (1 - kneeling) + 0.30 * effort + 0.08 * (manner.ends == "heels") * kneeling,
+        noise(t, rng=rng, amplitude=0.012, low=0.1, high=0.6), noise(t, rng=rng, amplitude=0.02, low=0.1, high=0.6),
+    )
+    plan.spine[:, 0] += 0.28 * effort
+    plan.head[:, 0] -= 0.15 * effort
+    for side in SIDES:
+        hang = relaxed(t, manner, rng=rng, flexion=0.45 * effort)
+        plan.arms[side] = [(0.0, 0.0, hang)]
+        wander_hand = noise(t, rng=rng, amplitude=[0.004, 0.005, 0.001], low=0.1, high=0.5)
+        push = Hand(at=np.array([0.0, -0.72 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander_hand, frame="thigh",
+                    pole=(0.9, 0.5, 0.1), fingers=(-0.25, -1.0, -0.1), palm=(0, 0, -1))  # fmt: skip
+        lap = Hand(at=np.array([0.01, -0.5 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander_hand, frame="thigh",
+                   pole=(0.9, 0.6, -0.2), fingers=(-0.35, -1.0, -0.1), palm=(0, 0, -1))  # fmt: skip
+        if manner.hands == "thigh" and side == "right":
+            plan.arms[side].append((begin + 0.3, stepped + 0.2, push))
+            if not half:
+                plan.arms[side].append((first + 0.1, second, relaxed(t, manner, rng=rng)))
+        if (manner.hands == "lap" and manner.ends == "heels") or (half and side == "right"):
+            plan.arms[side].append((second, second + 0.9 * slow, lap))
+    knees = ramp(t, first - 0.12, first)
+    for rule in plan.rests:
+        rule.parts = tuple(part for part in FLESH if part not in (4, 5))
+    plan.rests.append(Rest(parts=(4,) if half else (4, 5), weight=knees, sink=0.006))
+    end = second if not half else first
+    return Take(plan=plan, segments=[("standing", begin), ("kneel_down", end), ("kneeling", seconds)])
+
+
+def _ankle_shift(rig: Rig) -> float:
+    """How far the ankle comes forward when the heel rises to ``TUCKED`` over toes that stay, metres."""
+    y, z = rig.ball["left"][1:]
+    return float(z - (np.sin(TUCKED) * y + np.cos(TUCKED) * z))
+
+
+def _heel_seat(rig: Rig, near: KneelGeometry) -> tuple[float, float]:
+    """Pelvis height and distance behind the knees of someone who sits back towards the heels."""
+    angle = np.radians(38.0)
+    return rig.knee_radius + rig.thigh * np.sin(angle) + rig.hip_drop, float(rig.thigh * np.cos(angle))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrawlManner(Manner):
+    """``side`` is the hand that goes first."""
+
+    stride: float
+    """Metres a knee moves at a time."""
+    cycle: float
+    """Seconds of a full cycle (both knees)."""
+    look: float
+    """Head raised, radians."""
+
+
+def draw_crawl(rng: np.random.Generator, rig: Rig) -> CrawlManner:
+    manner = draw_manner(rng, 3.0, 6.5)
+    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    return CrawlManner(
+        **manner, stride=float(rng.uniform(0.26, 0.42) * (1 - 0.25 * old)), cycle=float(rng.uniform(1.1, 1.8) * (1 + 0.4 * old)),
+        look=float(rng.uniform(0.2, 0.7)),
+    )  # fmt: skip
+
+
+def crawl_tilt(rig: Rig, elbow: float = 0.955) -> float:
+    """Pelvis pitch at which, with knees under the hips, the shoulders are an almost straight arm above the floor, radians."""
+    hip = rig.knee_radius + rig.thigh
+    shoulder = rig.palm + elbow * (rig.upper_arm + rig.forearm)
+    trunk = float(rig.rest[16, 1] - rig.rest[1, 1])
+    return float(np.pi / 2 - np.arcsin(np.clip((shoulder - hip) / trunk, -0.6, 0.6)))
+
+
+def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Generator) -> Take:
+    """Hand and opposite knee forward together, on planted palms and knees."""
+    plan = posture(t, rig, manner, rng=rng)
+    stride, cycle = manner.stride * rig.scale, manner.cycle
+    speed = stride / cycle
+    offset = -rng.uniform(0.0, 1.0) * cycle
+    trunk = float(rig.rest[16, 1] - rig.rest[1, 1])
+    tilt = crawl_tilt(rig)
+    reach = trunk * np.sin(tilt)
+    half_knee, half_hand = 0.5 * rig.hip_width, 0.5 * (rig.rest[16, 0] - rig.rest[17, 0]) + 0.01
+    knees: dict[str, list[Footprint]] = {side: [] for side in SIDES}
+    hands: dict[str, list[Footprint]] = {side: [] for side in SIDES}
+    swing = 0.36 * cycle
+    for side in SIDES:
+        # The left hand moves with the right knee.
+        for prints, phase, ahead, wide in (
+            (knees, 0.0 if side == "right" else 0.5, 0.0, half_knee), (hands, 0.06 if side == "left" else 0.56, reach, half_hand)
+        ):  # fmt: skip
+            k = -2
+            while True:
+                off = offset + (k + phase) * cycle
+                on = off + swing
+                jitter = 0.02 * rng.standard_normal(2) * rig.scale if ahead else 0.008 * rng.standard_normal(2)
+                # At the middle of its stance a knee is under the hip, a hand under the shoulder.
+                middle = on + 0.5 * (cycle - swing)
+                prints[side].append(Footprint(
+                    on=on, off=off + cycle, x=SIGN[side] * wide + jitter[0], z=speed * middle + ahead + jitter[1], yaw=0.0
+                ))  # fmt: skip
+                if off > manner.seconds:
+                    break
+                k += 1
+    knee = step_feet(t, knees, clearance=0.045, roll=0.0)
+    hand = step_feet(t, hands, clearance=0.07, roll=0.0)
+    hip_rise = rig.knee_radius + rig.thigh * 0.985
+    pelvis_up = hip_rise + rig.hip_drop * np.cos(tilt)
+    difference = knee["left"].ground[:, 2] - knee["right"].ground[:, 2]
+    hands_apart = hand["left"].ground[:, 2] - hand["right"].ground[:, 2]
+    sway = smooth((knee["left"].contact - knee["right"].contact), 0.12 * cycle / max(t[1] - t[0], 1e-3)) * 0.022
+    wander = noise(t, rng=rng, amplitude=[0.006, 0.003, 0.006], low=0.1, high=0.6)
+    plan.pelvis = np.stack([sway, 0 * t + pelvis_up, speed * t + rig.hip_drop * np.sin(tilt)], axis=1) + wander
+    shake = noise(t, rng=rng, amplitude=[0.02, 0.02, 0.02], low=0.2, high=0.9)
+    yaw = -0.20 * difference
+    plan.turn = ik.about("y", yaw + shake[:, 2]) @ ik.about("x", tilt + shake[:, 0]) @ ik.about("z", 0.3 * sway / 0.03 * 0.2)
+    bend = 0.35 * manner.stoop
+    plan.spine = np.stack([0.04 * shake[:, 0] + 0 * t + bend - 0.05, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1)
+    plan.head = np.stack([-manner.look - bend + noise(t, rng=rng, amplitude=0.08, low=0.1, high=0.6), 0 * t,
+                          noise(t, rng=rng, amplitude=0.12, low=0.1, high=0.5)], axis=1)  # fmt: skip
+    for side in SIDES:
+        place = knee[side].ground + [0.0, rig.knee_radius, 0.0]
+        splay = SIGN[side] * 0.03
+        ankle_y = 0.085 + 0.02 * (1 - knee[side].contact)
+        # The shank trails: while the knee swings forward the foot stays low behind it.
+        ankle = place + np.stack([0 * t + splay - 0.0, ankle_y - place[:, 1] + 0.6 * knee[side].ground[:, 1], 0 * t - rig.shank], axis=1)
+        plan.legs[side] = [(0.0, 0.0, Knelt(knee=place, ankle=ankle, bend=1.0))]
+        wrist = hand[side].ground + [0.0, rig.palm + 0.004, 0.0]
+        turned = SIGN[side] * -0.12
+        plan.arms[side] = [(0.0, 0.0, Hand(
+            at=wrist, pole=(SIGN[side] * 0.45, 0.2, -1.0), fingers=(turned, -0.06, 1.0), palm=(0.0, -1.0, 0.0)
+        ))]  # fmt: skip
+    plan.rests = [Rest(parts=(4, 5), weight=np.ones(len(t)), sink=0.006)]
+    return Take(plan=plan, segments=[("crawl", manner.seconds)])

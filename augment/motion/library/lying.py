@@ -1,0 +1,230 @@
+"""Lying poses found by settling the skin on a surface; lying down on a bed, lying, getting up from a bed. All acted as ``left``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from . import ik
+from .curves import noise, ramp, window
+from .goals import ArmAngles, Goal, Hand, LegAngles, Track
+from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, stand_on, standing_height
+from .pose import Plan, Rest, solve
+from .rig import LEG, SIDES, Rig, skin
+from .seated import SEAT, hand_at_rest, seat_pelvis, seat_place
+
+MATTRESS = 0.015
+"""How far mattress and back give, metres."""
+BED_HALF = 0.45
+"""Half the width of the bed that lie_down and get_up sit on the edge of, metres."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LieManner(Manner):
+    """``side`` is where the head comes to lie when sitting on the bed's edge, and the side rolled onto."""
+
+    bed: float
+    """Height of the bed, metres; 0 lies on the floor."""
+    pose: str
+    """``supine`` or ``side``."""
+    hands: str
+    """``beside`` the body, on the ``belly``, or ``one`` of each."""
+    knee: float
+    """How far one knee is drawn up when supine, 0..1."""
+    change: str
+    """What happens while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (draws up a knee) or ``roll`` (turns to the side)."""
+
+
+def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float = 7.0) -> LieManner:
+    manner = draw_manner(rng, low, high)
+    return LieManner(
+        **manner, bed=float(rng.uniform(0.45, 0.60)), pose=pick(rng, supine=0.65, side=0.35),
+        hands=pick(rng, beside=0.45, belly=0.3, one=0.25), knee=float(max(0.0, rng.uniform(-0.8, 0.9))),
+        change=pick(rng, rest=0.3, arm=0.25, knees=0.2, roll=0.25),
+    )  # fmt: skip
+
+
+TRUNK = (0, 1, 2, 3, 4, 5, 6, 9, 13, 14, 16, 17)
+"""Parts that a bed carries."""
+SIDE_ARMS = {
+    "left": ArmAngles(flexion=1.45, abduction=0.0, twist=0.1, elbow=1.7, wrist=0.1),
+    "right": ArmAngles(flexion=0.45, abduction=0.14, twist=0.5, elbow=1.0, wrist=0.2),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class LyingPose:
+    """A settled pose; heading of the head is -z (turn it with a yaw)."""
+
+    height: float
+    """Pelvis over the surface, metres."""
+    turn: Float[np.ndarray, "3 3"]
+    spine: Float[np.ndarray, "3"]
+    head: Float[np.ndarray, "3"]
+    legs: dict[str, LegAngles]
+
+
+def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: float) -> LyingPose:
+    """Find the pelvis height, trunk tilt, neck and leg angles at which back, head and heels touch a level surface.
+
+    A few fixed-point rounds: each reading moves the one angle that governs it.
+    """
+    tilt, neck, spine = 0.0, 0.15, np.array([0.3 * stoop, 0.0, 0.0])
+    rho = 0.0 if pose == "supine" else 1.40
+    flexion = {"left": 0.75 * knee, "right": 0.0}
+    bend = {"left": 0.06 + 1.5 * knee, "right": 0.06}
+    if pose == "side":
+        flexion, bend = {"left": 0.7, "right": 1.1}, {"left": 1.0, "right": 1.5}
+        spine = np.array([0.15 + 0.3 * stoop, 0.10, 0.05])
+    height, roll, roll_head = 0.12, 0.0, 0.0
+    result = None
+    for _ in range(9):
+        turn = ik.lean(-np.pi / 2 + tilt) @ ik.about("y", rho) @ ik.about("z", roll)
+        legs = {
+            side: LegAngles(flexion=flexion[side], knee=bend[side], abduction=0.09, twist=0.25 * (1 - knee), ankle=0.35)
+            for side in SIDES
+        }
+        if pose == "side":
+            legs["left"].abduction, legs["right"].abduction, legs["left"].twist, legs["right"].twist = 0.0, -0.12, 0.0, 0.05
+        plan = Plan(
+            t=np.zeros(1), pelvis=np.array([[0.0, height, 0.0]]), turn=turn[None], spine=spine[None],
+            head=np.array([[neck, roll_head, 0.0]]), legs={side: [(0.0, 0.0, legs[side])] for side in SIDES},
+            arms={side: [(0.0, 0.0, SIDE_ARMS[side] if pose == "side" else ArmAngles())] for side in SIDES},
+        )  # fmt: skip
+        result = LyingPose(height=height, turn=turn, spine=spine, head=plan.head[0], legs=legs)
+        solved = solve(plan, rig)
+        heights = skin(rig, solved.positions, solved.worlds)[0, :, 1]
+
+        def lowest(*parts: int, of: np.ndarray = heights) -> float:
+            return float(of[np.isin(rig.part, parts)].min())
+
+        seat, back, skull = lowest(0, 1, 2), lowest(6, 9, 13, 14, 16, 17), lowest(15)
+        height -= min(seat, back) + MATTRESS if pose == "side" else seat + MATTRESS
+        if pose == "supine":
+            tilt = float(np.clip(tilt + 0.7 * (seat - back) / 0.40, -0.35, 0.35))
+            neck += 0.6 * (pillow - (skull - seat)) / 0.22
+            neck = float(np.clip(neck, -0.4, 0.9))
+            for side in SIDES:
+                _, knee_joint, ankle, toe = LEG[side]
+                flexion[side] -= 0.7 * (lowest(ankle, toe, knee_joint) - seat) / rig.leg if bend[side] < 0.3 else 0.0
+        else:
+            roll = float(np.clip(roll + 0.6 * (seat - back) / 0.42, -0.3, 0.3))
+            roll_head = float(np.clip(roll_head + 0.6 * (pillow + 0.02 - (skull - min(seat, back))) / 0.22, -0.5, 0.5))
+    assert result is not None
+    return result
+
+
+def lying_hands(hands: str, pose: LyingPose, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
+    """Where the hands lie: palms down beside the body, or on the belly."""
+    goals: dict[str, Goal] = {}
+    for side in SIDES:
+        wander = noise(t, rng=rng, amplitude=[0.006, 0.006, 0.0], low=0.08, high=0.4)
+        where = ("belly" if side == "left" else "beside") if hands == "one" else hands
+        if where == "belly":
+            at = np.array([0.045, rng.uniform(0.04, 0.12), 0.155]) * rig.scale + wander
+            goals[side] = Hand(at=at, frame="pelvis", pole=(1.0, -0.2, -0.8), fingers=(-1.0, 0.25, 0.0), palm=(0.0, 0.0, -1.0))
+        else:
+            out = 0.5 * rig.hip_width + rng.uniform(0.12, 0.26)
+            at = np.array([out, rng.uniform(-0.06, 0.08), rig.palm + 0.01 - pose.height]) * [rig.scale, rig.scale, 1] + wander
+            goals[side] = Hand(at=at, frame="pelvis", pole=(1.0, 0.0, -0.15), fingers=(-0.1, -1.0, 0.0), palm=(-0.05, 0.0, -1.0))
+    return goals
+
+
+def side_arms(*, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
+    """Lying on the left side: the lower arm before the face, the upper one along the body."""
+    goals: dict[str, Goal] = {}
+    for side in SIDES:
+        wander = noise(t, rng=rng, amplitude=[0.02, 0.01, 0.03, 0.04], low=0.08, high=0.4)
+        base, tall = SIDE_ARMS[side], np.ones(len(t))
+        goals[side] = replace(
+            base, flexion=base.flexion * tall + wander[:, 0], abduction=base.abduction * tall + wander[:, 1],
+            twist=base.twist * tall + wander[:, 2], elbow=base.elbow * tall + wander[:, 3],
+        )  # fmt: skip
+    return goals
+
+
+def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Generator) -> Take:
+    """Lie and breathe; move a hand, draw up a knee, or turn over."""
+    pillow = 0.05 if manner.bed > 0 else 0.0
+    first = settle_lying(rig, pose=manner.pose, knee=manner.knee if manner.pose == "supine" else 0.0, pillow=pillow, stoop=manner.stoop)
+    begin = rng.uniform(0.2, 0.45) * manner.seconds
+    done = begin + min(rng.uniform(1.2, 2.2), 0.45 * manner.seconds)
+    then = first
+    if manner.change == "roll":
+        other = "side" if manner.pose == "supine" else "supine"
+        then = settle_lying(rig, pose=other, knee=manner.knee if other == "supine" else 0.0, pillow=pillow, stoop=manner.stoop)
+    elif manner.change == "knees" and manner.pose == "supine":
+        then = settle_lying(rig, pose="supine", knee=0.85 if manner.knee < 0.4 else 0.0, pillow=pillow, stoop=manner.stoop)
+    plan = posture(t, rig, replace(manner, stoop=0.0), rng=rng)
+    quiet = 0.5 * manner.restless
+    lay_on(plan, rig, [(-1.0, -0.5, first), (begin, done, then)], manner.bed, yaw=0.0, rng=rng, quiet=quiet)
+    hands = {
+        id(pose): lying_hands(manner.hands, pose, rig, rng=rng, t=t) if _is_supine(pose) else side_arms(rng=rng, t=t)
+        for pose in (first, then)
+    }
+    for side in SIDES:
+        plan.arms[side] = [(0.0, 0.0, hands[id(first)][side])]
+        if then is not first:
+            plan.arms[side].append((begin + 0.1, done, hands[id(then)][side]))
+    if manner.change == "arm" and manner.pose == "supine":
+        plan.arms["left"] += [(begin, begin + 0.9, face_hand(rig, rng=rng, t=t)), (done + 0.3, done + 1.2, hands[id(then)]["left"])]
+    head = 0.74 * rig.scale
+    feet = rig.leg + rig.ankle_height + 0.1
+    return Take(
+        plan=plan, segments=[("lying", manner.seconds)], support="bed" if manner.bed > 0 else "floor", support_height=manner.bed,
+        support_center=(0.0, 0.5 * (feet - head)) if manner.bed > 0 else None, support_yaw=np.pi if manner.bed > 0 else 0.0,
+        caption="" if manner.bed > 0 else "A person is lying on the floor.",
+    )  # fmt: skip
+
+
+def face_hand(rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Hand:
+    """A hand brought to the face."""
+    wander = noise(t, rng=rng, amplitude=[0.01, 0.012, 0.004], low=0.4, high=1.2)
+    at = np.array([0.07, -0.08, 0.12]) * rig.scale + wander
+    return Hand(at=at, frame="head", pole=(1.0, -0.6, 0.2), fingers=(-0.5, 1.0, -0.1), palm=(-0.4, 0.0, -0.9))
+
+
+def _is_supine(pose: LyingPose) -> bool:
+    return bool(pose.turn[1, 2] > 0.7)
+
+
+def lay_on(
+    plan: Plan, rig: Rig, poses: list[tuple[float, float, LyingPose]], surface: float, *, yaw: float,
+    rng: np.random.Generator, quiet: float,
+) -> None:  # fmt: skip
+    """Put a plan down in lying poses, blended from one to the next; ``yaw`` turns feet away from +z."""
+    t = plan.t
+    first = poses[0][2]
+    count = len(t)
+    turn = np.broadcast_to(first.turn, (count, 3, 3))
+    height = np.full(count, first.height)
+    spine, head = np.tile(first.spine, (count, 1)), np.tile(first.head, (count, 1))
+    for side in SIDES:
+        plan.legs[side] = [(0.0, 0.0, first.legs[side])]
+    for start, end, pose in poses[1:]:
+        w = ramp(t, start, end)
+        if pose is poses[0][2]:
+            continue
+        turn = ik.slerp(turn, np.broadcast_to(pose.turn, (count, 3, 3)), w)
+        height = height + (pose.height - height) * w
+        spine, head = spine + (pose.spine - spine) * w[:, None], head + (pose.head - head) * w[:, None]
+        for side in SIDES:
+            plan.legs[side].append((start, end, pose.legs[side]))
+    small = noise(t, rng=rng, amplitude=[0.006, 0.01, 0.008], low=0.08, high=0.5) * quiet
+    breath = 0.012 * np.sin(2 * np.pi * (0.25 * t + rng.random()))
+    plan.turn = ik.about("y", np.full(count, yaw)) @ turn @ ik.about("y", small[:, 1])
+    plan.pelvis = np.stack([small[:, 0], surface + height, small[:, 2]], axis=1)
+    plan.spine = spine + np.stack([breath, small[:, 0], small[:, 2]], axis=1)
+    plan.head = head + noise(t, rng=rng, amplitude=[0.01, 0.02, 0.22], low=0.06, high=0.35) * quiet * 2
+    for side in SIDES:
+        plan.legs[side] = [(a, b, restless(leg, t, rng=rng, quiet=quiet)) for a, b, leg in plan.legs[side]]
+    plan.rests = [Rest(parts=TRUNK, weight=np.ones(count), height=surface, sink=MATTRESS)]
+
+
+def restless(leg: Goal, t: np.ndarray, *, rng: np.random.Generator, quiet: float) -> LegAngles:
+    """Legs that never lie quite still: they turn in and out a little, the feet move."""
+    assert isinstance(leg, LegAngles)
+    wander = noise(t, rng=rng, amplitude=[0.04, 0.012, 0.08], low=0.08, high=0.6) * quiet
+    return replace(leg, twist=leg.twist + wander[:, 0], knee=leg.knee + np.abs(wander[:, 1]), ankle=leg.ankle + wander[:, 2])
