@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -49,6 +50,19 @@ def smooth_frames(features: Float[Tensor, "b t d"], valid: Bool[Tensor, "b t"], 
     return features
 
 
+def _running_mean(values: Float[Tensor, "b t d"], valid: Bool[Tensor, "b t"]) -> Float[Tensor, "b t d"]:
+    """Binomial mean over those of five frames that belong to the motion."""
+    weight = valid[..., None].to(values.dtype)
+    kernel = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=values.dtype)
+
+    def total(sequence: Tensor) -> Tensor:
+        channels = sequence.shape[-1]
+        spread = F.conv1d(sequence.transpose(1, 2), kernel.expand(channels, 1, 5), padding=2, groups=channels)
+        return spread.transpose(1, 2)
+
+    return total(values * weight) / total(weight).clamp(min=1.0)
+
+
 def clean(
     rotations: Float[Tensor, "b t 24 3 3"],
     root: Float[Tensor, "b t 3"],
@@ -75,37 +89,43 @@ def clean(
     config = config or CleanupConfig()
     shift = torch.zeros_like(root, requires_grad=True)
     turns = torch.zeros(*root.shape[:2], len(LEGS), 3, requires_grad=True)
-    optimiser = torch.optim.Adam([shift, turns], lr=config.rate)
+    # A large eps leaves alone what hardly costs anything; Adam would blow its rounding errors up to full steps.
+    optimiser = torch.optim.Adam([shift, turns], lr=config.rate, eps=1e-3)
     weight = valid.float()
     stands = ((contacts - 0.5) * 4).clamp(0, 1) * weight[..., None]
     both = stands[:, 1:] * stands[:, :-1]
+    scale = torch.cat([torch.ones(3), torch.full((3 * len(LEGS),), 0.3)])  # a radian moves a foot by some 0.3 m
     triple = (weight[:, 2:] * weight[:, 1:-1] * weight[:, :-2])[..., None]
 
-    def corrected() -> tuple[Tensor, Tensor]:
+    def corrected() -> tuple[Tensor, Tensor, Tensor]:
+        # The optimiser's raw variables are noisy from frame to frame; what is applied is a running mean of them.
+        change = _running_mean(torch.cat([shift, turns.flatten(2)], dim=-1), valid)
+        leg_turns = change[..., 3:].unflatten(-1, (len(LEGS), 3))
         parts = list(rotations.unbind(2))
         for index, joint in enumerate(LEGS):
-            parts[joint] = parts[joint] @ axis_angle_to_matrix(turns[:, :, index])
-        return torch.stack(parts, dim=2), root + shift
+            parts[joint] = parts[joint] @ axis_angle_to_matrix(leg_turns[:, :, index])
+        return torch.stack(parts, dim=2), root + change[..., :3], change
 
     with torch.enable_grad():
         for _ in range(config.iterations):
-            joints = pose_joints(*corrected(), rest_joints)
+            turned, moved, change = corrected()
+            joints = pose_joints(turned, moved, rest_joints)
             feet = joints[:, :, list(FOOT_JOINTS)]
             slide = (both[..., None] * (feet[:, 1:] - feet[:, :-1])).square().sum()
             sink = ((lowest - joints[..., 1]).clamp(min=0) * weight[..., None]).square().sum()
             hover = (stands * (feet[..., 1] - standing).clamp(min=0)).square().sum()
-            stay = (shift.square().sum(-1) + 0.1 * turns.square().sum((-1, -2))) * weight
-            second = [(part[:, 2:] - 2 * part[:, 1:-1] + part[:, :-2]) * triple for part in (shift, 0.3 * turns.flatten(2))]
+            stay = (change * scale).square().sum(-1) * weight
+            second = (change[:, 2:] - 2 * change[:, 1:-1] + change[:, :-2]) * triple * scale
             cost = (
                 config.slide * slide
                 + config.sink * sink
                 + config.hover * hover
                 + config.stay * stay.sum()
-                + config.smooth * sum(part.square().sum() for part in second)
+                + config.smooth * second.square().sum()
             )
             optimiser.zero_grad(set_to_none=True)
             cost.backward()
             optimiser.step()
     with torch.no_grad():
-        final_rotations, final_root = corrected()
+        final_rotations, final_root, _ = corrected()
     return final_rotations.detach(), final_root.detach()

@@ -87,6 +87,7 @@ class Denoiser(nn.Module):
         self.modulation = nn.Linear(width, 6 * width)
         self.last_modulation = nn.Linear(width, 2 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.signal: Tensor
         signal = cosine_schedule(config.diffusion_steps).alpha_bar.sqrt().float()
         self.register_buffer("signal", signal, persistent=False)
         nn.init.normal_(self.action.weight, std=0.5)

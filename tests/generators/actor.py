@@ -37,6 +37,7 @@ def moving(*, action: str = "wave", frames: int = 48, rng: np.random.Generator, 
     tempo = 1.0 + sum(map(ord, action)) % 5
     for joint, axis in (("left_shoulder", 2), ("left_elbow", 1), ("left_hip", 0), ("left_knee", 0), ("right_shoulder", 2)):
         body[:, JOINT[joint] - 1, axis] = 0.5 * np.sin(tempo * time + rng.uniform(0, 6)) + rng.uniform(-0.3, 0.3)
+    body[:, JOINT["spine1"] - 1, 0] = 0.2 * (sum(map(ord, action)) % 7)
     turn = rng.uniform(-3, 3)
     orient = np.stack([0 * time, turn + 0.3 * np.sin(time), 0 * time], axis=1)
     transl = np.stack([rng.uniform(-2, 2) + 0.3 * time, 1.14 + 0.02 * np.sin(3 * time), 0.1 * time], axis=1)

@@ -1,0 +1,119 @@
+"""``augment motions train`` and ``augment motions sample``: the motion generator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionsTrain:
+    """Train a motion generator on a motion store.
+
+    Interrupt it at will: the same command goes on from the last checkpoint, and the result is the same to the bit.
+    """
+
+    store: Annotated[Path, tyro.conf.Positional]
+    """Motion store to learn from."""
+    out: Path
+    """Folder for generator.safetensors, its model card README.md, the checkpoint and the log."""
+    steps: int = 6000
+    """Training steps in total, those of an interrupted run included."""
+    seed: int = 0
+    """Decides initial weights, batches and noise."""
+    batch: int = 32
+    """Motions a step."""
+    resume: Literal["automatic", "never"] = "automatic"
+    """Go on from the checkpoint in the folder, or start over."""
+    measure: bool = True
+    """Measure the trained generator and write the figures into the model card (a few minutes)."""
+
+    def run(self) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        from ..generators.card import measure_generator, write_card
+        from ..generators.checkpoint import FILE_NAME
+        from ..generators.dataset import load_training_set
+        from ..generators.train import TrainConfig, train
+
+        data = load_training_set(self.store)
+        print(f"{self.store}: {len(data)} motions of {len(data.actions)} actions")
+        columns = (
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[loss]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns) as progress:
+            task = progress.add_task("training", total=self.steps, loss="")
+
+            def report(step: int, losses: dict[str, float]) -> None:
+                shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
+                progress.update(task, completed=step, loss=shown)
+
+            model = train(
+                data,
+                self.out,
+                steps=self.steps,
+                config=TrainConfig(seed=self.seed, batch=self.batch),
+                resume=self.resume,
+                report=report,
+            )
+        figures = measure_generator(model, data, seed=self.seed) if self.measure else {}
+        write_card(model, data, self.out, figures)
+        print(f"{self.out / FILE_NAME}: trained for {self.steps} steps on {len(data)} motions; see {self.out / 'README.md'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionsSample:
+    """Sample new motions of an action into a motion store, with a contact sheet to look at."""
+
+    model: Annotated[Path, tyro.conf.Positional]
+    """Folder or file of a trained generator; ``shipped`` for the weights that come with the package."""
+    action: tuple[str, ...]
+    """Actions to sample; a wrong name lists those the generator knows."""
+    n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 8
+    """Motions of each action."""
+    out: Path
+    """Motion store to write; what it holds stays."""
+    seconds: float | None = None
+    """Length, at most 10; drawn from the training motions' lengths if not given."""
+    seed: int = 0
+    """The same seed gives the same motions."""
+    guidance: float = 1.5
+    """How much more than usual to heed the action: 1 = as trained; more is more typical and less varied."""
+    steps: int = 20
+    """Denoising steps, at most 20."""
+
+    def run(self) -> None:
+        import torch
+
+        from ..body import joints_of, load_body
+        from ..generators.checkpoint import load_generator
+        from ..generators.sample import sample
+        from ..generators.sheet import contact_sheet
+        from ..motion.store import StoreWriter
+
+        if self.n < 1:
+            raise ValueError(f"-n must be at least 1, found {self.n}")
+        body = load_body()
+        model = load_generator(None if str(self.model) == "shipped" else self.model)
+        motions = sample(
+            model,
+            [action for action in self.action for _ in range(self.n)],
+            generator=torch.Generator().manual_seed(self.seed),
+            seconds=self.seconds,
+            guidance=self.guidance,
+            steps=self.steps,
+            rest_joints_of=body.rest_joints,
+        )
+        with StoreWriter(self.out) as store:
+            for motion in motions:
+                store.add(motion, rest_pelvis=body.rest_joints(motion.betas)[0])
+        sheet = self.out / "contact_sheet.png"
+        contact_sheet(motions, [joints_of(body, motion) for motion in motions], sheet)
+        print(f"{self.out}: {len(motions)} motions; look at {sheet}")

@@ -1,0 +1,169 @@
+"""Measure a trained generator against its training motions, and write its model card."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..actions import ACTIONS
+from ..motion.features import FEATURES, motion_to_features
+from .checkpoint import FILE_NAME, MotionGenerator, write_atomic
+from .dataset import RestJoints, TrainingSet, default_rest_joints
+from .metrics import (
+    Figure,
+    nearest_distances,
+    physics_figures,
+    recognition_figures,
+    split_rows,
+    train_evaluator,
+)
+from .sample import MAX_STEPS, sample
+
+
+def measure_generator(
+    model: MotionGenerator,
+    data: TrainingSet,
+    *,
+    seed: int,
+    per_action: int = 16,
+    guidance: float = 1.5,
+    rest_joints_of: RestJoints | None = None,
+) -> dict[str, Any]:
+    """Sample every action and compare with the training motions.
+
+    Returns:
+        ``made`` and ``real``: figures by name; and what was measured how (counts, seconds a clip).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    rest_joints_of = rest_joints_of or default_rest_joints()
+    train_rows, test_rows = split_rows(data, held_out=0.25, generator=generator)
+    evaluator = train_evaluator(data, train_rows, generator=generator)
+    actions = [action for action in model.actions for _ in range(per_action)]
+    started = time.perf_counter()
+    motions = sample(model, actions, generator=generator, guidance=guidance, rest_joints_of=rest_joints_of)
+    seconds = time.perf_counter() - started
+    made = [motion_to_features(motion, rest_joints_of(motion.betas))[0].float() for motion in motions]
+    known, unseen = ([data.channels[row] for row in rows] for rows in (train_rows, test_rows))
+    indices = np.array([data.actions.index(action) for action in actions])
+    figures: dict[str, dict[str, Figure]] = {
+        "made": recognition_figures(evaluator, made, indices, known, rng=rng),
+        "real": recognition_figures(evaluator, unseen, data.conditions.action[test_rows].numpy(), known, rng=rng),
+    }
+    everything = list(data.channels)
+    novelty = {"made": nearest_distances(made, everything), "real": nearest_distances(everything, everything, same=True)}
+    for name, channels in (("made", made), ("real", everything)):
+        figures[name] |= physics_figures([_joints(part) for part in channels], rng=rng)
+        distances = novelty[name]
+        figures[name]["nearest"] = Figure(
+            value=float(np.median(distances)), interval=float(1.96 * distances.std() / len(distances) ** 0.5)
+        )
+        low = [_ends_low(part) for part, action in _falls(channels, data, indices if name == "made" else None)]
+        if low:
+            figures[name]["falls_end_low"] = Figure(
+                value=float(np.mean(low)), interval=float(1.96 * np.std(low) / len(low) ** 0.5)
+            )
+    found = evaluator(made)[1].argmax(-1).numpy()
+    mistaken = Counter(
+        (actions[k], data.actions[found[k]]) for k in range(len(actions)) if data.actions[found[k]] != actions[k]
+    )
+    return figures | {
+        "sampled": len(motions),
+        "guidance": guidance,
+        "seconds_a_clip": seconds / len(motions),
+        "mean_length": float(np.mean([motion.seconds for motion in motions])),
+        "mistaken": mistaken.most_common(5),
+    }
+
+
+def _joints(features: Tensor) -> np.ndarray:
+    return features[:, FEATURES["joints"]].unflatten(-1, (24, 3)).numpy().astype(np.float64)
+
+
+def _ends_low(features: Tensor) -> bool:
+    """Whether the pelvis ends within 0.45 m of the floor."""
+    return bool(features[-1, 1] < 0.45)
+
+
+def _falls(channels: Sequence[Tensor], data: TrainingSet, indices: np.ndarray | None) -> list[tuple[Tensor, str]]:
+    """The falls among motions, with their actions; ``indices`` None: the training motions' own."""
+    indices = data.conditions.action.numpy() if indices is None else indices
+    named = [(part, data.actions[index]) for part, index in zip(channels, indices, strict=True)]
+    return [(part, action) for part, action in named if action in ACTIONS and ACTIONS[action].is_fall]
+
+
+_ROWS = {
+    "accuracy": "recognition accuracy",
+    "frechet": "Frechet distance to the evaluator's training motions",
+    "diversity": "diversity",
+    "foot_skate": "foot skate, m/s",
+    "floor_penetration": "depth of the lowest joint below the floor, m",
+    "jitter": "mean jerk of the joints, m/s^3",
+    "nearest": "distance to the nearest (other) training motion or its mirror image, m a joint, median",
+    "falls_end_low": "falls that end with the pelvis below 0.45 m",
+}
+
+
+def write_card(
+    model: MotionGenerator, data: TrainingSet, out: Path, figures: dict[str, Any], *, notes: Sequence[str] = ()
+) -> None:
+    """Write ``README.md`` beside the weights: data, training, figures, limits."""
+    facts, size = model.facts, model.denoiser.config
+    config, loss = facts.get("config", {}), facts.get("loss", {})
+    per_action = Counter(data.actions[int(index)] for index in data.conditions.action)
+    parameters = sum(part.numel() for part in model.denoiser.parameters())
+    lines = [
+        "# Motion generator",
+        "",
+        f"`{FILE_NAME}`: a transformer of {parameters / 1e6:.1f} million parameters ({size.layers} layers, {size.width} wide,",
+        f"{size.patch} frames a token), stored in half precision, that samples SMPL motions of up to 10 s at 20 frames/s for",
+        f"an action. Denoising diffusion with x0-prediction, {size.diffusion_steps} noise levels (cosine schedule), sampled",
+        f"with DDIM in {MAX_STEPS} steps with classifier-free guidance. Code and weights: Apache-2.0.",
+        "",
+        "## Data",
+        f"{len(data)} motions, {sum(map(len, data.channels)) / 20 / 60:.0f} minutes: "
+        + ", ".join(f"{action} {count}" for action, count in sorted(per_action.items()))
+        + ".",
+        f"Digest of the features: `{data.digest[:16]}`. Mirror images and trimmed copies are shown as often as the rest.",
+        *notes,
+        "",
+        "## Training",
+        f"{facts.get('steps')} steps of {config.get('batch')} motions, seed {config.get('seed')}, AdamW "
+        f"at {config.get('rate')}, running average {config.get('average')}.",
+        f"Loss = simple + {config.get('joints_weight')} joints (through forward kinematics, m^2)"
+        f" + {config.get('velocity_weight')} velocities + {config.get('foot_weight')} speed of standing feet, (m/s)^2.",
+    ]
+    if loss:
+        lines += ["Last step: " + ", ".join(f"{k} {v:.4f}" for k, v in loss.items() if k not in ("step", "seconds")) + "."]
+    if figures:
+        lines += [
+            "",
+            "## Figures",
+            f"{figures['sampled']} samples, guidance {figures['guidance']}, mean length {figures['mean_length']:.1f} s, "
+            f"{figures['seconds_a_clip']:.2f} s a clip where this was measured. The evaluator (`metrics.py`) was trained "
+            "on 75 % of the motions; *real* is the other 25 % in the first three rows, all of them below. 95 % intervals.",
+            "",
+            "| | sampled | real |",
+            "|---|---|---|",
+        ]
+        for name, title in _ROWS.items():
+            if name in figures["made"]:
+                lines.append(f"| {title} | {figures['made'][name]} | {figures['real'][name]} |")
+        if figures["mistaken"]:
+            pairs = ", ".join(f"{asked} for {found} ({count})" for (asked, found), count in figures["mistaken"])
+            lines += ["", f"Most often mistaken by the evaluator: {pairs}."]
+    lines += [
+        "",
+        "## Limits",
+        "It knows the vocabulary and the habits of its training motions, no more. It is meant for making training data, for",
+        "judging how people fall. One person, flat floor, one chair or bed.",
+        "",
+    ]
+    write_atomic(out / "README.md", "\n".join(lines).encode())
