@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from .geometry import inside_polygon, invert_transform, transform_points
 from .types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
@@ -14,6 +14,8 @@ FLOOR_GIVE = 0.03
 """Metres a body may sink into the floor."""
 CUSHION_GIVE = 0.08
 """Metres it may sink into a seat or mattress, measured on a body whose flesh does not flatten."""
+_RIM = 0.08
+"""Metres along a seat's or mattress's edge that give way altogether: thighs slope down over it."""
 FLOAT = 0.05
 """Metres a resting body may hang over what carries it."""
 REST_SPEED = 0.25
@@ -45,11 +47,16 @@ REASONS = {
 """Every reason for which a placement is turned down."""
 
 _FEET = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+_SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
 _TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
 
 
 def carries(
-    vertices: Float[np.ndarray, "t v 3"], joints: Float[np.ndarray, "t 24 3"], fps: float, support: Surface | None
+    vertices: Float[np.ndarray, "t v 3"],
+    joints: Float[np.ndarray, "t 24 3"],
+    fps: float,
+    support: Surface | None,
+    part_of_vertex: Int[np.ndarray, " v"],
 ) -> str | None:
     """Whether floor and support carry the body: not penetrated, and touched whenever the body rests.
 
@@ -58,11 +65,13 @@ def carries(
         joints: Of the same frames.
         fps: Rate of these frames.
         support: Seat or bed in the motion's frame.
+        part_of_vertex: The joint that moves each vertex. Shins and feet may hang down beside a seat's edge.
     """
     below = vertices[..., 1].copy()
     give = np.full(below.shape, FLOOR_GIVE)
     if support is not None:
-        over = _over(support, vertices[..., [0, 2]]) & (below > 0.5 * support.center[1])
+        sits = ~np.isin(part_of_vertex, _SHINS)
+        over = sits & _over(support, vertices[..., [0, 2]], -_RIM) & (below > 0.5 * support.center[1])
         below -= np.where(over, support.center[1], 0.0)
         give = np.where(over, CUSHION_GIVE, FLOOR_GIVE)
     sunk = np.quantile((-below - give).max(axis=1), 0.9)

@@ -22,8 +22,8 @@ from .motion.legs import reach_ankles
 from .motion.posture import place_joints, with_pose, world_rotations
 from .types import JOINT, Camera, Motion, Performance, Scene, Surface
 
-FIT = 0.06
-"""Metres by which a seat's height may differ from the one a motion was made for."""
+FIT = {"chair": 0.06, "bed": 0.12}
+"""Metres by which a seat's or bed's height may differ from the one a motion was made for."""
 SETTLE = 0.05
 """Metres by which a whole performance may be lifted or lowered so that it stands on the floor."""
 PROP_SIZE = {"chair": (0.44, 0.44), "bed": (0.95, 2.0)}
@@ -85,7 +85,8 @@ def place(
     frames = np.unique(np.linspace(0, len(lead) - 1, _GATE_FRAMES).astype(int))
     joints = [joints_of(body, _take(motion, frames)) for motion in performance.people]
     for number in range(1, tries + 1):
-        spot = _draw_spot(lead, joints, scene, props, rng=rng)
+        # A room's own seats come first; where none of them will do, furniture is brought.
+        spot = _draw_spot(lead, joints, scene, props, number > tries // 3, rng=rng)
         reason = "no_support" if spot is None else _judge(spot, lift, joints, scene, camera)
         if spot is not None and reason is None:
             return _moved(performance, spot, lift, body, number, counts)
@@ -118,7 +119,7 @@ def _settle(performance: Performance, body: Body) -> tuple[float, str | None]:
         lift = float(np.clip(-lowest, -SETTLE, SETTLE)) if abs(lowest) > 0.01 else 0.0
     for person, (vertices, joints) in enumerate(posed):
         vertices = vertices + np.array([0.0, lift, 0.0], np.float32)
-        problem = carries(vertices, joints, fps, support if person == 0 else None)
+        problem = carries(vertices, joints, fps, support if person == 0 else None, body.part_of_vertex)
         if problem is not None:
             return lift, problem
     return lift, None
@@ -134,12 +135,12 @@ def _own_support(motion: Motion) -> Surface | None:
 
 
 def _draw_spot(
-    motion: Motion, joints: Sequence[np.ndarray], scene: Scene, props: bool, *, rng: np.random.Generator
+    motion: Motion, joints: Sequence[np.ndarray], scene: Scene, props: bool, prefer_props: bool, *, rng: np.random.Generator
 ) -> Spot | None:
     own = _own_support(motion)
     if own is not None:
-        fitting = [s for s in scene.surfaces if s.kind == own.kind and abs(s.center[1] - own.center[1]) <= FIT]
-        if fitting:
+        fitting = [s for s in scene.surfaces if s.kind == own.kind and abs(s.center[1] - own.center[1]) <= FIT[own.kind]]
+        if fitting and not (props and prefer_props):
             surface = fitting[int(rng.integers(len(fitting)))]
             slack = 0.5 * np.maximum(np.array(surface.size) - np.array(own.size), 0) + 0.02
             aside, along = rng.uniform(-slack, slack)
@@ -148,7 +149,7 @@ def _draw_spot(
             sine, cosine = np.sin(surface.yaw), np.cos(surface.yaw)
             there = surface.center + [cosine * aside + sine * along, 0.0, -sine * aside + cosine * along]
             return Spot(yaw=yaw, shift=(there - here) * [1, 0, 1], support=surface)
-        if not props:
+        if not props:  # and nothing fits
             return None
     yaw = float(rng.uniform(-np.pi, np.pi))
     points = np.concatenate([_turned(person, yaw).reshape(-1, 3) for person in joints])
