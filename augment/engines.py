@@ -62,6 +62,11 @@ def run_here(
                 os.environ[name] = value
 
 
+def stopping() -> bool:
+    """In a worker: has the run been broken off? Long tasks ask between their steps and return anything."""
+    return _stop is not None and _stop.is_set()
+
+
 def _start(stop: Any, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """First thing in a worker."""
     import signal
@@ -84,4 +89,4 @@ def _end_with_parent() -> None:
 
 def _work(work: Callable[[Any], Any], task: Any) -> Any:
     # After an interruption the few tasks already handed over are let go.
-    return None if _stop is not None and _stop.is_set() else work(task)
+    return None if stopping() else work(task)

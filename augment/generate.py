@@ -150,21 +150,13 @@ def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[s
 
 def write_sheet(out: Path, records: Iterable[ShardRecord]) -> None:
     """A picture of the first clips, for the eye."""
-    import cv2
-
     from .render.sheet import contact_sheet
-    from .shards import write_atomic
 
-    clips, titles = [], []
-    for sample in _first_samples(out, records):
-        clips.append(sample["mp4"])
-        titles.append(sample["json"]["caption"])
-    encoded, png = cv2.imencode(".png", cv2.cvtColor(contact_sheet(clips, titles), cv2.COLOR_RGB2BGR))
-    assert encoded
-    write_atomic(out / SHEET, png.tobytes())
+    clips = [(sample["mp4"], f"{sample['json']['label']}: {sample['json']['caption']}") for sample in _first(out, records)]
+    contact_sheet(clips, out / SHEET)
 
 
-def _first_samples(out: Path, records: Iterable[ShardRecord]) -> Iterator[Sample]:
+def _first(out: Path, records: Iterable[ShardRecord]) -> Iterator[Sample]:
     count = 0
     for record in records:
         for sample in read_shard(out / record.name, members=("mp4", "json")):

@@ -27,7 +27,11 @@ class Finished:
     """Clips of each action in it."""
 
     def to_line(self) -> dict[str, Any]:
-        return asdict(self) | {"given_up": list(self.given_up)}
+        # asdict copies a Counter by counting its items, so the counters are turned to dicts here.
+        return {
+            "record": asdict(self.record), "rejections": dict(self.rejections), "given_up": list(self.given_up),
+            "actions": dict(self.actions),
+        }  # fmt: skip
 
     @staticmethod
     def from_line(line: dict[str, Any]) -> Finished:

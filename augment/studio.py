@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from .body import Body, load_body
 from .casting import cast
+from .engines import stopping
 from .geometry import look_at
 from .recipe import PlannedClip, Recipe, clip_rng
 from .sample import Sample, clip_to_sample, motion_arrays
@@ -60,6 +61,8 @@ def make_clip(clip: PlannedClip) -> Made:
     assert _run is not None, "open_studio comes first"
     rejections: Counter[str] = Counter()
     for attempt in range(_run.recipe.attempts):
+        if stopping():
+            break
         try:
             return Made(key=clip.key, sample=_attempt(_run, clip, attempt), rejections=rejections)
         except (FallRejected, PlacementRejected) as rejected:
@@ -78,16 +81,19 @@ def _attempt(run: Run, clip: PlannedClip, attempt: int) -> Sample:
     recipe, rng = run.recipe, clip_rng(run.seed, clip.key, attempt)
     body = _body(recipe.people.body)
     folder, digest = run.scenes[clip.scene]
-    scene = _scene(folder)
+    number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
+    scene, view = _scene(folder), _view(folder, recipe.film.height, number)
+    if number is not None:
+        # Placement must judge what this camera sees.
+        scene = replace(scene, camera=view.camera, plate=view.plate, depth=view.depth)
     performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
     outfits = recipe.people.outfits
     looks = [
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
     ]
-    number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
     layers = film(
         performance, scene, body, looks, rng=rng, height=recipe.film.height, fps=recipe.film.fps,
-        rasterizer=_rasterizer(recipe.film.rasterizer), view=_view(folder, recipe.film.height, number),
+        rasterizer=_rasterizer(recipe.film.rasterizer), view=view,
     )  # fmt: skip
     provenance = {
         "run": {"name": recipe.name, "seed": run.seed, "recipe_sha256": run.recipe_sha256, "attempt": attempt},
