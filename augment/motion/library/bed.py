@@ -11,7 +11,7 @@ from .curves import noise, ramp, smooth, window
 from .goals import Goal, Hand, LegAngles, Track
 from .lying import BED_HALF, MATTRESS, TRUNK, lying_hands, restless, settle_lying
 from .manner import Take, along, draw_manner, pick, relaxed, stance_prints, stand_on
-from .pose import Rest
+from .pose import Bed, Rest
 from .rig import SIDES, Rig
 from .seated import Chair, SeatManner, hand_at_rest, seat_pelvis, seat_place, sit_stand
 
@@ -123,6 +123,7 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     end = min(seconds, lain)
     segments = [("standing", rise), ("sit_down", swing), ("lie_down", end), ("lying", seconds)]
     center = (-0.12 * rig.scale, z + 0.24 - BED_HALF)
+    plan.bed = Bed(height=manner.seat, center=center, half=(1.0, BED_HALF))
     return Take(
         plan=plan, segments=segments, support="bed", support_height=manner.seat, support_center=center, support_yaw=np.pi / 2
     )

@@ -168,10 +168,10 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
     held = Hand(at=np.array([0.15, 0.08, 0.30]) * rig.scale + noise(t, rng=rng, amplitude=0.01 * np.ones(3), low=0.2, high=1.0),
                 frame="pelvis", pole=(0.5, -0.7, -0.7), fingers=(-0.4, 0.1, 1.0), palm=(-0.9, 0.2, -0.2))  # fmt: skip
     plan.arms["left"] = [
-        (0.0, 0.0, relaxed(t, manner, rng=rng, flexion=0.8 * w)), (down + 0.15, bottom, hand), (lift + 0.05, up, held),
+        (0.0, 0.0, relaxed(t, manner, rng=rng, flexion=1.0 * depth * w)), (down + 0.15, bottom, hand), (lift + 0.05, up, held),
     ]  # fmt: skip
-    plan.arms["right"] = [(0.0, 0.0, relaxed(t, manner, rng=rng, flexion=(0.9 if squat else 1.5) * w))]
-    if manner.old > 0.3 or rng.random() < 0.4:
+    plan.arms["right"] = [(0.0, 0.0, relaxed(t, manner, rng=rng, flexion=(0.75 if squat else 1.6) * depth * w))]
+    if not squat and (manner.old > 0.3 or rng.random() < 0.4):
         brace = Hand(at=(0.02, -0.86 * rig.thigh, 0.9 * rig.thigh_radius + rig.palm), frame="thigh", pole=(1.0, 0.1, 0.5),
                      fingers=(-0.2, -1.0, 0.0), palm=(0, 0, -1))  # fmt: skip
         plan.arms["right"] += [(down + 0.1, bottom - 0.1, brace), (lift + 0.3, up, relaxed(t, manner, rng=rng))]
@@ -180,7 +180,7 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
 
 def _bend(plan: Plan, rig: Rig, depth: np.ndarray, squat: bool, out: float) -> None:
     """Bend a standing plan down; ``depth`` 1 is about as deep as people go."""
-    drop, back, hips, spine = (0.62, 0.17, 0.55, 0.32) if squat else (0.14, 0.17, 1.25, 0.75)
+    drop, back, hips, spine = (0.62, 0.17, 0.55, 0.32) if squat else (0.20, 0.19, 1.15, 0.68)
     plan.pelvis = plan.pelvis + np.stack(
         [0.25 * out * depth, -drop * rig.leg * depth, -back * rig.scale * np.sin(np.clip(depth, 0, 1.2) * np.pi / 2)], axis=1
     )

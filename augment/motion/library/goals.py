@@ -80,7 +80,10 @@ class Planted:
         if self.pole is None:
             # Toes point where the foot was turned, whatever its pitch: its x axis stays level.
             ahead = np.cross(foot[..., 0], [0.0, 1.0, 0.0])
-            pole = 0.75 * ahead + 0.25 * trunk.worlds[:, 0, :, 2] + 0.02 * foot[..., 2]
+            before = ((spread(self.ankle, count) - trunk.positions[:, hip]) * ahead).sum(-1, keepdims=True) / trunk.rig.leg
+            # With the foot well before the hip (sitting on the floor), a knee that bends "ahead" has to bend up.
+            up = np.clip(1.6 * before - 0.3, 0.0, 1.5) * np.array([0.0, 1.0, 0.0])
+            pole = 0.75 * ahead + 0.25 * trunk.worlds[:, 0, :, 2] + 0.02 * foot[..., 2] + up
         else:
             pole = spread(self.pole, count)
         upper, lower, hinge = ik.two_bone(

@@ -9,9 +9,9 @@ import numpy as np
 from . import ik
 from .curves import noise, ramp, smooth, window
 from .gait import Foot, Footprint, step_feet
-from .goals import Hand, Knelt
+from .goals import Hand, Knelt, collar
 from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, standing_height
-from .pose import Rest
+from .pose import SPINE_SHARE, Rest
 from .rig import SIDES, SIGN, Rig
 
 TUCKED = 1.15
@@ -40,8 +40,6 @@ class KneelGeometry:
     """Where a knee, hip and ankle are when the knee is on the floor and the foot stands on its toes."""
 
     ankle_y: float
-    ankle_back: float
-    """Ankle behind the point under it when the foot was flat (the toes stay), metres (negative: it moved forward)."""
     knee_ahead: float
     """Knee before the ankle."""
     hip_y: float
@@ -54,7 +52,7 @@ def kneel_geometry(rig: Rig, hip_ahead: float) -> KneelGeometry:
     ankle_y = rig.ankle_height + float(ankle[0])
     rise = ankle_y - rig.knee_radius
     return KneelGeometry(
-        ankle_y=ankle_y, ankle_back=-float(ankle[1]), knee_ahead=float(np.sqrt(rig.shank**2 - rise**2)),
+        ankle_y=ankle_y, knee_ahead=float(np.sqrt(rig.shank**2 - rise**2)),
         hip_y=rig.knee_radius + float(np.sqrt(rig.thigh**2 - hip_ahead**2)),
     )  # fmt: skip
 
@@ -74,7 +72,7 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
     prints = stance_prints(rig, manner, rng=rng, back=0.03)
     lead, other = prints["left"], prints["right"]
     # The stepping foot's toes go where, heel up, its knee lands a little behind the standing foot's heel.
-    back = near.knee_ahead - near.ankle_back - rng.uniform(-0.02, 0.08) * rig.scale
+    back = near.knee_ahead + ankle_shift(rig) + rng.uniform(0.12, 0.24) * rig.scale
     toes_z = other.z - back
     feet = {}
     lead_feet = step_feet(
@@ -96,7 +94,7 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
         )
     for side in SIDES:
         plan.legs[side] = [(0.0, 0.0, feet[side].goal(rig, side))]
-    knee_z = toes_z + near.ankle_back * 0.0 + _ankle_shift(rig) + near.knee_ahead
+    knee_z = toes_z + ankle_shift(rig) + near.knee_ahead
     stand = standing_height(rig, manner)
     down_y = near.hip_y + rig.hip_drop
     hip_z = rig.rest[0, 2] - rig.rest[1, 2]
@@ -142,7 +140,7 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
     return Take(plan=plan, segments=[("standing", begin), ("kneel_down", end), ("kneeling", seconds)])
 
 
-def _ankle_shift(rig: Rig) -> float:
+def ankle_shift(rig: Rig) -> float:
     """How far the ankle comes forward when the heel rises to ``TUCKED`` over toes that stay, metres."""
     y, z = rig.ball["left"][1:]
     return float(z - (np.sin(TUCKED) * y + np.cos(TUCKED) * z))
@@ -175,12 +173,22 @@ def draw_crawl(rng: np.random.Generator, rig: Rig) -> CrawlManner:
     )  # fmt: skip
 
 
-def crawl_tilt(rig: Rig, elbow: float = 0.955) -> float:
-    """Pelvis pitch at which, with knees under the hips, the shoulders are an almost straight arm above the floor, radians."""
-    hip = rig.knee_radius + rig.thigh
-    shoulder = rig.palm + elbow * (rig.upper_arm + rig.forearm)
-    trunk = float(rig.rest[16, 1] - rig.rest[1, 1])
-    return float(np.pi / 2 - np.arcsin(np.clip((shoulder - hip) / trunk, -0.6, 0.6)))
+def crawl_trunk(rig: Rig, bend: float, elbow: float = 0.95) -> tuple[float, float]:
+    """Pelvis pitch (radians) with which, knees under hips, the shoulders are an almost straight arm above the floor; and how
+    far the shoulders then are before the hips (metres). ``bend`` rounds the back; ``elbow`` 1 is a straight arm."""
+    hip = rig.knee_radius + 0.985 * rig.thigh
+    wanted = rig.palm + elbow * (rig.upper_arm + rig.forearm)
+    tilt, shoulder = 1.5, np.zeros(3)
+    for _ in range(8):
+        rotations = np.broadcast_to(np.eye(3), (1, 24, 3, 3)).copy()
+        rotations[0, 0] = ik.lean(tilt)
+        for joint, share in zip((3, 6, 9), SPINE_SHARE, strict=True):
+            rotations[0, joint] = ik.lean(bend * share)
+        rotations[0, 13] = collar("left", np.array([[0.0, -0.2, 1.0]]))[0]
+        positions, _ = ik.forward(rotations, rig.rest)
+        shoulder = positions[0, 16] - positions[0, 1]
+        tilt -= 0.9 * (wanted - hip - shoulder[1]) / 0.5
+    return float(np.clip(tilt, 0.9, 1.8)), float(shoulder[2])
 
 
 def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Generator) -> Take:
@@ -189,9 +197,8 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
     stride, cycle = manner.stride * rig.scale, manner.cycle
     speed = stride / cycle
     offset = -rng.uniform(0.0, 1.0) * cycle
-    trunk = float(rig.rest[16, 1] - rig.rest[1, 1])
-    tilt = crawl_tilt(rig)
-    reach = trunk * np.sin(tilt)
+    bend = 0.35 * manner.stoop - 0.05
+    tilt, reach = crawl_trunk(rig, bend)
     half_knee, half_hand = 0.5 * rig.hip_width, 0.5 * (rig.rest[16, 0] - rig.rest[17, 0]) + 0.01
     knees: dict[str, list[Footprint]] = {side: [] for side in SIDES}
     hands: dict[str, list[Footprint]] = {side: [] for side in SIDES}
@@ -226,8 +233,7 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
     shake = noise(t, rng=rng, amplitude=[0.02, 0.02, 0.02], low=0.2, high=0.9)
     yaw = -0.20 * difference
     plan.turn = ik.about("y", yaw + shake[:, 2]) @ ik.about("x", tilt + shake[:, 0]) @ ik.about("z", 0.3 * sway / 0.03 * 0.2)
-    bend = 0.35 * manner.stoop
-    plan.spine = np.stack([0.04 * shake[:, 0] + 0 * t + bend - 0.05, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1)
+    plan.spine = np.stack([0.04 * shake[:, 0] + 0 * t + bend, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1)
     plan.head = np.stack([-manner.look - bend + noise(t, rng=rng, amplitude=0.08, low=0.1, high=0.6), 0 * t,
                           noise(t, rng=rng, amplitude=0.12, low=0.1, high=0.5)], axis=1)  # fmt: skip
     for side in SIDES:

@@ -102,6 +102,15 @@ def aim(direction: Vec, hinge: Vec, rest_direction: Vec, rest_hinge: Vec) -> Rot
     return frame(direction, hinge) @ transpose(frame(rest_direction, rest_hinge))
 
 
+def between(start: Vec, end: Vec) -> Rot:
+    """Smallest rotation that carries one unit vector to another."""
+    axis = np.cross(start, end)
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    angle = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
+    rotvec = axis / np.maximum(sine, 1e-12) * angle
+    return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*start.shape[:-1], 3, 3)
+
+
 def flexion(parent: Rot, child: Rot, axis: Vec) -> Float[np.ndarray, "*batch"]:
     """Signed angle (radians) of a hinge: the twist of child against parent about ``axis`` (rest frame)."""
     quaternion = to_quaternion(transpose(parent) @ child)

@@ -11,7 +11,7 @@ from . import ik
 from .curves import noise, ramp, window
 from .goals import ArmAngles, Goal, Hand, LegAngles, Track
 from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, stand_on, standing_height
-from .pose import Plan, Rest, solve
+from .pose import Bed, Plan, Rest, solve
 from .rig import LEG, SIDES, Rig, skin
 from .seated import SEAT, hand_at_rest, seat_pelvis, seat_place
 
@@ -170,6 +170,7 @@ def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Genera
             plan.arms[side].append((begin + 0.1, done, hands[id(then)][side]))
     if manner.change == "arm" and manner.pose == "supine":
         plan.arms["left"] += [(begin, begin + 0.9, face_hand(rig, rng=rng, t=t)), (done + 0.3, done + 1.2, hands[id(then)]["left"])]
+    plan.bed = Bed(height=manner.bed, center=(0.0, 0.0), half=(0.6, 1.3))
     head = 0.74 * rig.scale
     feet = rig.leg + rig.ankle_height + 0.1
     return Take(

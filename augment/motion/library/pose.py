@@ -17,6 +17,10 @@ SPINE_SHARE = np.array([0.28, 0.34, 0.38])
 """How a bend of the trunk is shared among spine1, spine2, spine3."""
 
 
+SMPL_CHILD = {7: 10, 8: 11, 20: 22, 21: 23}
+"""Ankle to foot, wrist to hand."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Rest:
     """Skin that must touch (or must not pass through) a level surface; the solver raises or lowers the pelvis for it."""
@@ -36,6 +40,25 @@ class Rest:
 
 
 @dataclass(slots=True, kw_only=True)
+class Bed:
+    """The lying surface as limbs meet it."""
+
+    height: float
+    center: tuple[float, float]
+    half: tuple[float, float]
+    """Half extents along x and z, metres."""
+
+    def depth(self, points: Float[np.ndarray, "t n 3"]) -> Float[np.ndarray, "t"]:
+        """How deep the deepest point above the bed's outline is under its surface (2 cm of give, no more than 15 cm)."""
+        inside = (np.abs(points[..., 0] - self.center[0]) < self.half[0]) & (np.abs(points[..., 2] - self.center[1]) < self.half[1])
+        depth = self.height - MATTRESS_GIVE - points[..., 1]
+        return np.where(inside & (depth < 0.15), depth, -1.0).max(axis=1)
+
+
+MATTRESS_GIVE = 0.012
+
+
+@dataclass(slots=True, kw_only=True)
 class Plan:
     """One clip before inverse kinematics. World frame, metres, radians."""
 
@@ -52,6 +75,8 @@ class Plan:
     reach: dict[str, Float[np.ndarray, "t"]] = field(default_factory=dict)
     """Where a foot must be reached (1), the pelvis comes down as far as the leg is long."""
     rests: list[Rest] = field(default_factory=list)
+    bed: Bed | None = None
+    """Kept free of hands and feet."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,22 +102,69 @@ def solve(plan: Plan, rig: Rig, rounds: int = 4) -> Solved:
     solved = _solve_at(plan, rig, pelvis)
     for _ in range(rounds if plan.rests or plan.reach else 0):
         lift = np.zeros(len(pelvis))
-        for rest in plan.rests:
-            near = skin(rig, solved.positions, solved.worlds, rows[id(rest)])
-            heights = near[..., 1]
-            if rest.radius:
-                away = np.linalg.norm(near[..., [0, 2]] - solved.positions[:, :1, [0, 2]], axis=-1)
-                heights = np.where(away < rest.radius, heights, np.inf)
-            missing = rest.height - rest.sink - heights.min(axis=1)
-            missing = np.where(np.isfinite(missing), missing, 0.0)
+        # What carries the body comes first; guards then push up what is still below.
+        for rest in sorted(plan.rests, key=lambda rest: rest.guard):
+            missing = _missing(rig, rest, solved, rows[id(rest)])
             if rest.guard:
-                lift = np.maximum(lift, envelope(np.maximum(missing, 0.0) * rest.weight, 2, 1.5))
+                lift = lift + envelope(np.maximum(missing - lift, 0.0) * rest.weight, 2, 1.5)
             else:
                 lift = lift + smooth(np.clip(missing, -0.3, 0.3), 1.0) * rest.weight
         pelvis[:, 1] += lift
         pelvis[:, 1] -= _overreach(plan, rig, pelvis)
         solved = _solve_at(plan, rig, pelvis)
-    return solved
+    return keep_limbs_out(solved, plan, rig)
+
+
+def _missing(rig: Rig, rest: Rest, solved: Solved, rows: np.ndarray) -> np.ndarray:
+    """How far (metres) the lowest skin of a rule is below where it should be."""
+    active = np.flatnonzero(rest.weight > 1e-3)
+    missing = np.zeros(len(solved.positions))
+    if not len(active):
+        return missing
+    near = skin(rig, solved.positions[active], solved.worlds[active], rows)
+    heights = near[..., 1]
+    if rest.radius:
+        away = np.linalg.norm(near[..., [0, 2]] - solved.positions[active, :1][..., [0, 2]], axis=-1)
+        heights = np.where(away < rest.radius, heights, np.inf)
+    low = heights.min(axis=1)
+    missing[active] = np.where(np.isfinite(low), rest.height - rest.sink - low, 0.0)
+    return missing
+
+
+def keep_limbs_out(solved: Solved, plan: Plan, rig: Rig) -> Solved:
+    """Raise hands and feet that dip into the floor (or the bed) on the way from one goal to the next, elbow and knee giving."""
+    for limbs in (LEG, ARM):
+        for side in SIDES:
+            joints = limbs[side]
+            end = joints[3] if limbs is ARM else joints[2]
+            rows = np.flatnonzero(np.isin(rig.part, (end, SMPL_CHILD[end])))
+            points = skin(rig, solved.positions, solved.worlds, rows)
+            under = -0.006 - points[..., 1].min(axis=1)
+            if plan.bed is not None:
+                under = np.maximum(under, plan.bed.depth(points))
+            lift = envelope(np.maximum(under, 0.0), 1, 0.8)
+            if lift.max() > 1e-4:
+                _raise_end(solved, rig, limbs is ARM, joints, lift)
+    positions, worlds = ik.forward(solved.rotations, rig.rest)
+    return Solved(rotations=solved.rotations, positions=positions + solved.positions[:, :1], worlds=worlds)
+
+
+def _raise_end(solved: Solved, rig: Rig, is_arm: bool, joints: tuple[int, ...], lift: np.ndarray) -> None:
+    """Bend a limb so that its end is ``lift`` metres higher, turned as before; changes ``solved.rotations``."""
+    before, upper, middle, end = (joints[0], joints[1], joints[2], joints[3]) if is_arm else (0, joints[0], joints[1], joints[2])
+    root, hinge, tip = (solved.positions[:, joint] for joint in (upper, middle, end))
+    pole = hinge - 0.5 * (root + tip) + 1e-4 * solved.worlds[:, upper, :, 2]
+    up = lift[:, None] * np.array([0.0, 1.0, 0.0])
+    lengths = np.linalg.norm(rig.rest[middle] - rig.rest[upper]), np.linalg.norm(rig.rest[end] - rig.rest[middle])
+    first, second, _ = ik.two_bone(root, tip + up, pole, float(lengths[0]), float(lengths[1]))
+    new_upper = ik.between(ik.unit(hinge - root), first) @ solved.worlds[:, upper]
+    new_lower = ik.between(ik.unit(tip - hinge), second) @ solved.worlds[:, middle]
+    moved = (lift > 1e-5)[:, None, None]
+    for joint, local in (
+        (upper, ik.transpose(solved.worlds[:, before]) @ new_upper), (middle, ik.transpose(new_upper) @ new_lower),
+        (end, ik.transpose(new_lower) @ solved.worlds[:, end]),
+    ):  # fmt: skip
+        solved.rotations[:, joint] = np.where(moved, local, solved.rotations[:, joint])
 
 
 def _overreach(plan: Plan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:

@@ -134,7 +134,7 @@ def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
     # Head, hands and feet have most of a mesh's vertices and least to do with what carries the body.
     fine = np.isin(part, [12, 15, 20, 21, 22, 23, 7, 8, 10, 11])
     order = np.arange(len(vertices))
-    rows = np.flatnonzero(np.where(fine, order % 6 == 0, order % max(1, (~fine).sum() // 2500) == 0))
+    rows = np.flatnonzero(np.where(fine, order % 4 == 0, order % max(1, (~fine).sum() // 2500) == 0))
     return Rig(
         rest=rest, betas=np.asarray(betas, float), skin=vertices[rows], weights=weights[rows], part=part[rows],
         heel=heel, ball=ball, ankle_height=float(np.mean(heights)), flat=float(np.mean(pitches)),

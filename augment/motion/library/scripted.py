@@ -15,9 +15,10 @@ from ...types import SMPL_JOINTS, Motion, Segment
 from .manner import Manner, Take, times
 from .pose import solve
 from .rig import Rig, make_rig
-from .bed import act_get_up_from_bed, act_lie_down, draw_bed
+from .bed import act_lie_down, draw_bed
 from .ground import act_crawl, act_kneel, draw_crawl, draw_kneel
 from .lying import act_lie, draw_lie
+from .rise import act_get_up, draw_get_up
 from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
 from .gestures import (
     act_jump, act_pick_up, act_reach, act_wave, draw_jump, draw_pick_up, draw_reach, draw_wave,
@@ -41,7 +42,7 @@ SCRIPTS: dict[str, Script] = {
     "stand": Script(draw_stand, act_stand),
     "sit_down": Script(draw_seat, act_sit_down),
     "lie_down": Script(draw_bed, act_lie_down),
-    "get_up": Script(draw_bed, act_get_up_from_bed),
+    "get_up": Script(draw_get_up, act_get_up),
     "lie": Script(draw_lie, act_lie),
     "sit": Script(draw_seat, act_sit),
     "stand_up": Script(draw_seat, act_stand_up),
