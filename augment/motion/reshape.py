@@ -12,6 +12,7 @@ from ..sources.amass import SMPL_REST_PELVIS
 from ..types import Motion
 from .contacts import FOOT_JOINTS
 from .legs import reach_ankles
+from .outline import lowest_point, upper_outline
 from .posture import face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
 
 _ANKLES = list(FOOT_JOINTS[::2])
@@ -21,8 +22,9 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
     """The same motion on another shape of the body.
 
     Steps scale with the legs, and the ankles keep to the scaled tracks (so feet that stood, stand). On a chair or bed the
-    pelvis keeps its height above the support while it rests there, and gains what the longer legs give while standing; ways
-    scale about the support's middle, which stays in place.
+    pelvis keeps to the support while it rests there, and gains what the longer legs give while standing; ways scale about the
+    support's middle, which stays in place. Wherever trunk, thighs, arms or head rested on floor or support, they rest again:
+    a thicker body lies higher.
 
     Args:
         motion: Made for ``motion.betas``.
@@ -52,8 +54,17 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
         on_new = place_joints(worlds, after, new_pelvis)
         floor_before = floor_height(joints, worlds, before, sole_before)
         new_pelvis[:, 1] += floor_before * ratio - floor_height(on_new, worlds, after, sole_after)
-    worlds = reach_ankles(worlds, place_joints(worlds, after, new_pelvis), targets)
-    return replace(with_pose(motion, worlds, new_pelvis, after), betas=np.asarray(betas, np.float32))
+    was = lowest_point(worlds, joints, upper_outline(body, motion.betas))
+    resting_on = np.clip((0.15 - np.abs(was - motion.support_height)) / 0.1, 0.0, 1.0)
+    outline = upper_outline(body, np.asarray(betas))
+    bent = worlds
+    # On the floor the legs' bend and the pelvis' height depend on each other; on a seat a second look would chase the thighs,
+    # whose skin the outline only roughly follows where they leave the trunk.
+    for _ in range(1 if supported else 3):
+        now = lowest_point(bent, place_joints(bent, after, new_pelvis), outline)
+        new_pelvis[:, 1] += _smooth(resting_on * (was - now))
+        bent = reach_ankles(worlds, place_joints(worlds, after, new_pelvis), targets)
+    return replace(with_pose(motion, bent, new_pelvis, after), betas=np.asarray(betas, np.float32))
 
 
 def adopt(motion: Motion, body: Body) -> Motion:
@@ -77,6 +88,14 @@ def adopt(motion: Motion, body: Body) -> Motion:
     provenance = {key: value for key, value in motion.provenance.items() if key != "foreign_body"} | kept
     adopted = replace(motion, betas=betas.astype(np.float32), provenance=provenance)
     return face_forward(with_pose(adopted, worlds, pelvis, rest), rest)
+
+
+def _smooth(values: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
+    """A quarter of both neighbours and half of itself, twice."""
+    for _ in range(2):
+        padded = np.pad(values, 1, mode="edge")
+        values = padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4
+    return values
 
 
 def _sole(body: Body, betas: np.ndarray) -> float:

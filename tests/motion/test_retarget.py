@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.body import joints_of, sample_betas
+from augment.body import betas_from_phenotype, joints_of, pose_body, sample_betas
 from augment.motion.contacts import FOOT_JOINTS, foot_contacts
+from augment.motion.outline import lowest_point, upper_outline
 from augment.motion.plausibility import foot_skate
-from augment.motion.posture import leg_length
+from augment.motion.posture import leg_length, world_rotations
 from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
 from augment.motion.skeletons import FAMILIES
 from augment.sources.bvh import parse_bvh, read_bvh
@@ -227,23 +228,41 @@ def test_another_shape_keeps_feet_on_the_floor_and_steps_in_proportion(bandai, b
         assert foot_skate(moved, contacts, motion.fps) < 1.15 * foot_skate(joints, contacts, motion.fps) + 0.005
 
 
-def test_on_a_chair_the_pelvis_keeps_to_the_seat_and_the_feet_to_the_floor(body):
-    sitting = standing(body, support="chair", support_height=0.45, support_center=(0.0, 0.0))
-    rest = body.rest_joints(np.zeros(10))
-    pose = sitting.body_pose.copy()
+def underside(body, motion):
+    """Lowest skin of everything but feet and lower shins, per frame."""
+    return lowest_point(world_rotations(motion), joints_of(body, motion), upper_outline(body, motion.betas))
+
+
+def test_on_a_chair_the_seat_is_kept_and_the_feet_keep_to_the_floor(body):
+    rest, sole = body.rest_joints(np.zeros(10)), body.rest_vertices(np.zeros(10))[:, 1].min()
+    pose = np.zeros((20, 23, 3), np.float32)
     pose[:, [JOINT["left_hip"] - 1, JOINT["right_hip"] - 1], 0] = -np.pi / 2
     pose[:, [JOINT["left_knee"] - 1, JOINT["right_knee"] - 1], 0] = np.pi / 2
-    shin = rest[JOINT["left_knee"], 1] - body.rest_vertices(np.zeros(10))[:, 1].min()
-    hip_drop = rest[JOINT["left_hip"], 1] - rest[0, 1]
-    transl = np.tile([0.0, shin - hip_drop - rest[0, 1], 0.0], (20, 1)).astype(np.float32)
-    sitting = replace(sitting, body_pose=pose, transl=transl)
-    before = joints_of(body, sitting)
-    for seed in (3, 4):
+    hip_height = rest[JOINT["left_knee"], 1] - sole
+    transl = np.tile([0.0, hip_height - rest[JOINT["left_hip"], 1], 0.0], (20, 1)).astype(np.float32)
+    sitting = replace(standing(body), body_pose=pose, transl=transl, support="chair", support_center=(0.0, 0.0))
+    seated = np.isin(body.part_of_vertex, [JOINT[name] for name in ("pelvis", "left_hip", "right_hip")])
+
+    def seat(motion):
+        return float(pose_body(body, motion, slice(0, 1))[0][0, seated, 1].min())
+
+    sitting = replace(sitting, support_height=seat(sitting))
+    for seed in (3, 4, 5):
         betas = sample_betas(body, rng=np.random.default_rng(seed))
-        after = joints_of(body, to_shape(sitting, betas, body))
-        np.testing.assert_allclose(after[:, 0, 1], before[:, 0, 1], atol=0.01)
+        shaped = to_shape(sitting, betas, body)
+        assert seat(shaped) == pytest.approx(sitting.support_height, abs=0.03)
         ankle = body.rest_joints(betas)[JOINT["left_ankle"], 1] - body.rest_vertices(betas)[:, 1].min()
-        np.testing.assert_allclose(after[:, JOINT["left_ankle"], 1], ankle, atol=0.02)
+        np.testing.assert_allclose(joints_of(body, shaped)[:, JOINT["left_ankle"], 1], ankle, atol=0.02)
+
+
+def test_lying_on_the_floor_thin_and_thick_bodies_lie_on_it(body):
+    lying = standing(body)
+    lying = replace(lying, global_orient=np.tile(np.array([-np.pi / 2, 0, 0], np.float32), (20, 1)))
+    lying = replace(lying, transl=lying.transl - [0, underside(body, lying)[0], 0])
+    for weight, height in ((0.05, 1.5), (1.0, 1.6), (0.5, 1.95)):
+        shaped = to_shape(lying, betas_from_phenotype(body, height_m=height, weight=weight), body)
+        np.testing.assert_allclose(underside(body, shaped), 0, atol=0.01)
+        assert pose_body(body, shaped, slice(0, 1))[0][..., 1].min() > -0.03
 
 
 def test_a_foreign_smpl_motion_is_adopted_onto_our_floor(body):
