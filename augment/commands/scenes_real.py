@@ -35,6 +35,8 @@ class SceneFromVideo:
     """Degrees the picture's content is turned counter-clockwise, where it is known."""
     frames: int = 200
     """Frames sampled for the plate, over all videos."""
+    empty: tuple[float, float] | None = None
+    """First and last second of a stretch of the first video in which nobody is in the picture: takes the plate from it alone."""
     trust_undetected: bool = False
     """Take frames in which the detector found nobody for empty; only if you looked: it misses people on the floor."""
 
@@ -61,7 +63,7 @@ class SceneFromVideo:
                 focal=self.focal, height=self.camera_height, pitch=None if self.pitch is None else np.radians(self.pitch),
                 roll=None if self.roll is None else np.radians(self.roll),
             ),
-            max_frames=self.frames, trust_undetected=self.trust_undetected,
+            max_frames=self.frames, trust_undetected=self.trust_undetected, empty=self.empty,
         )  # fmt: skip
         save_scene(scene, self.out)
         camera = scene.provenance["camera"]

@@ -33,7 +33,7 @@ _BEHIND = 1.0
 def scene_from_video(
     videos: Sequence[Path], keypoints: Sequence[Path] | None, *, person_height_m: float = 1.70,
     mask: Bool[np.ndarray, "h w"] | None = None, given: Given | None = None, name: str = "room", max_frames: int = 200,
-    trust_undetected: bool = False,
+    trust_undetected: bool = False, empty: tuple[float, float] | None = None,
 ) -> Scene:  # fmt: skip
     """Build a scene from one or more videos of the same fixed camera.
 
@@ -47,6 +47,7 @@ def scene_from_video(
         name: The scene's name.
         max_frames: Frames sampled for the plate, over all videos.
         trust_undetected: Take frames without a detection for empty.
+        empty: Seconds of the first video in which nobody is in the picture; the plate is then taken from them alone.
     Returns:
         The scene; ``provenance["guessed"]`` lists what was not measured.
     Raises:
@@ -56,7 +57,7 @@ def scene_from_video(
         raise ValueError("no video given; name one or more videos of one fixed camera")
     given = given or Given()
     found = None if keypoints is None else _read_keypoints(videos, keypoints)
-    plate = make_plate(videos, found, mask=mask, max_frames=max_frames, trust_undetected=trust_undetected)
+    plate = make_plate(videos, found, mask=mask, max_frames=max_frames, trust_undetected=trust_undetected, empty=empty)
     height, width = plate.guessed.shape
     x0, y0, x1, y1 = plate.content
     center, content_width = ((x0 + x1) / 2, (y0 + y1) / 2), x1 - x0

@@ -53,6 +53,7 @@ class Plate:
 def make_plate(
     videos: Sequence[Path], keypoints: Sequence[Keypoints] | None, *, mask: Bool[np.ndarray, "h w"] | None = None,
     max_frames: int = 200, trust_undetected: bool = False,
+    empty: tuple[float, float] | None = None,
 ) -> Plate:  # fmt: skip
     """Build the plate of one fixed camera from one or more of its videos.
 
@@ -61,33 +62,38 @@ def make_plate(
         keypoints: One for each video, or None for plates without a detector.
         mask: True where somebody sat still in every video: painted over, and said to be guessed.
         max_frames: Frames sampled over all videos, evenly.
+        empty: First and last second of a stretch of the first video in which, by eye, nobody is in the picture: the plate is
+            then taken from it alone.
         trust_undetected: Take frames in which the detector found nobody for empty; only where that was checked by eye.
     Raises:
         ValueError: If the videos differ in size, the mask does not fit, or no pixel is ever seen free.
     """
     with tempfile.TemporaryDirectory(prefix="understudy-plate-") as folder:
-        samples = sample_videos(videos, keypoints, Path(folder), max_frames=max_frames, trust_undetected=trust_undetected)
+        samples = sample_videos(
+            videos, keypoints, Path(folder), max_frames=max_frames, trust_undetected=trust_undetected, empty=empty
+        )
         _, height, width, _ = samples.frames.shape
         if mask is not None and mask.shape != (height, width):
             raise ValueError(f"mask is {mask.shape[1]}x{mask.shape[0]} but the video {width}x{height}; draw it on a frame")
         least = min(_LEAST, len(samples.frames))
-        if keypoints is None:
+        if empty is not None:
+            layout, known = np.zeros(1, int), np.ones((height, width), bool)
+            image, seen, _ = densest_look(samples, np.ones(len(samples.frames), bool), np.ones((1, 3)))
+        elif keypoints is None:
             layout = np.arange(len(videos))
             everything = np.ones(len(samples.frames), bool)
             image, seen, _ = densest_look(samples, everything, np.ones((len(videos), 3)))
-            image, known = grow_room(samples, image, seen, mask), np.ones((height, width), bool)
+            aside = ~_inside(image) if mask is None else ~_inside(image) | mask
+            image, known = grow_room(samples, image, seen, aside), np.ones((height, width), bool)
         else:
             layout, image, seen, known = _plate_between_people(samples, least)
         frames = len(samples.frames)
     if not known.any():
         raise ValueError("no pixel was ever seen free of people; give a longer video, or keypoints that fit this video")
-    content = content_box(image)
-    inside = np.zeros((height, width), bool)
-    inside[content[1] : content[3], content[0] : content[2]] = True
-    hole = ~known if mask is None else ~known | mask
-    hole &= inside
+    hole = (~known if mask is None else ~known | mask) & _inside(image)
     return Plate(
-        image=fill_holes(image, hole), guessed=hole, seen=seen, content=content, layout_videos=tuple(map(int, layout)),
+        image=fill_holes(image, hole), guessed=hole, seen=seen, content=content_box(image),
+        layout_videos=tuple(map(int, layout)),
         frames=frames,
     )  # fmt: skip
 
@@ -312,3 +318,10 @@ def content_box(image: UInt8[np.ndarray, "h w 3"]) -> tuple[int, int, int, int]:
     if not len(columns) or not len(rows):
         return 0, 0, image.shape[1], image.shape[0]
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def _inside(image: np.ndarray) -> np.ndarray:
+    x0, y0, x1, y1 = content_box(image)
+    inside = np.zeros(image.shape[:2], bool)
+    inside[y0:y1, x0:x1] = True
+    return inside

@@ -26,15 +26,32 @@ class Samples:
 
 
 def sample_videos(
-    videos: Sequence[Path], keypoints: Sequence[Keypoints] | None, folder: Path, *, max_frames: int, trust_undetected: bool
+    videos: Sequence[Path],
+    keypoints: Sequence[Keypoints] | None,
+    folder: Path,
+    *,
+    max_frames: int,
+    trust_undetected: bool,
+    empty: tuple[float, float] | None = None,
 ) -> Samples:
     """Decode evenly spaced frames of every video to files in ``folder``, with their person-free pixels."""
     infos = [probe(video) for video in videos]
+    if empty is not None:
+        start, stop = (round(second * infos[0].fps) for second in empty)
+        if not 0 <= start < stop <= infos[0].frames + 1:
+            raise ValueError(
+                f"the empty stretch {empty[0]:g} to {empty[1]:g} s does not lie in {videos[0]} "
+                f"(0 to {infos[0].frames / infos[0].fps:.2f} s)"
+            )
+        stretch = np.arange(start, min(stop, infos[0].frames))
+        videos, infos, keypoints = videos[:1], infos[:1], None
     sizes = {(info.width, info.height) for info in infos}
     if len(sizes) != 1:
         raise ValueError(f"the videos differ in size ({sorted(sizes)}); a scene is made from videos of ONE fixed camera")
     ((width, height),) = sizes
     picked = _pick_frames([info.frames for info in infos], keypoints, max_frames, trust_undetected)
+    if empty is not None:
+        picked = [stretch[np.unique(np.linspace(0, len(stretch) - 1, max_frames).round().astype(int))]]
     total = sum(map(len, picked))
     if not total:
         raise ValueError("the detector found nobody in the frames of these videos; nothing to sample (see trust_undetected)")

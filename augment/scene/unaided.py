@@ -12,16 +12,20 @@ from jaxtyping import Bool, Float32, UInt8
 
 from .samples import Samples
 
-_BLOCK, _MARGIN = 8, 3
-_ALIKE = 9.0
-"""Two looks of a block whose mean absolute difference is less are one look."""
-_RARITY = 8.0
-"""What a look that was hardly ever seen pays against one that was always seen, in grey levels of mismatch."""
+_BLOCK, _MARGIN, _AROUND = 8, 6, 12
+"""Pixels: a block is told apart with its margin, and judged by how the room continues in all that is around it."""
+_ALIKE, _PIXEL_ALIKE, _ODD_SHARE = 7.0, 28.0, 0.03
+"""Two looks of a block are one look if their mean absolute difference is less, and no more than this share of the pixels
+differs by more than the second: the tip of a shoe is another look."""
+_INTRUDED = 40.0
+"""What a look pays if all around it something else than the room is seen at the same time, in grey levels of mismatch."""
+_EDGES = 0.25
+"""What a look pays for its mean gradient, in grey levels of mismatch: people bring edges along."""
 
 
 def grow_room(
     samples: Samples, image: UInt8[np.ndarray, "h w 3"], seen: Float32[np.ndarray, "h w"],
-    mask: Bool[np.ndarray, "h w"] | None = None,
+    aside: Bool[np.ndarray, "h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:  # fmt: skip
     """Decide the blocks in which the most frequent look is not nearly the only one.
 
@@ -29,7 +33,7 @@ def grow_room(
         samples: All frames.
         image: The most frequent look of each pixel.
         seen: How many samples agree with it.
-        mask: Pixels that will be painted over anyway and are no evidence.
+        aside: Pixels that are no evidence: black bars, and what will be painted over anyway.
     Returns:
         The plate; blocks decided from the best known neighbourhood outwards, each by the look whose margin fits best.
     """
@@ -37,55 +41,65 @@ def grow_room(
     unsure = seen < 0.93 * len(samples.frames)
     down, across = -(-height // _BLOCK), -(-width // _BLOCK)
     padded = np.zeros((down * _BLOCK, across * _BLOCK))
-    padded[:height, :width] = unsure if mask is None else unsure & ~mask
+    padded[:height, :width] = unsure & ~aside
     open_blocks = padded.reshape(down, _BLOCK, across, _BLOCK).mean(axis=(1, 3)) > 0.04
     result = image.astype(np.float32)
     settled = ~np.kron(open_blocks, np.ones((_BLOCK, _BLOCK), bool))[:height, :width]
-    if mask is not None:
-        settled &= ~mask
-    looks = {tuple(b): _looks(samples, *_window(b, height, width)[0]) for b in np.argwhere(open_blocks)}
+    settled &= ~aside
+    looks = {tuple(b): _looks(samples, b, height, width) for b in np.argwhere(open_blocks)}
     while looks:
         # the block whose margin is best known comes next; ties go to the one with fewer looks
         block = max(looks, key=lambda b: (settled[_window(b, height, width)[0]].mean(), -len(looks[b]), -b[0], -b[1]))
         outer, inner, core = _window(block, height, width)
         known = settled[outer]
         candidates = looks.pop(block)
-        costs = [
-            (np.abs(look - result[outer])[known].mean() if known.any() else 0.0) + _RARITY * (1 - share)
-            for look, share in candidates
-        ]
+        costs = []
+        for look in candidates:
+            off = np.abs(look - result[outer]).max(axis=2)[known]
+            around = off.mean() + _INTRUDED * (off > _PIXEL_ALIKE).mean() if known.any() else 0.0
+            costs.append(around + _EDGES * _edges(look[core]))
         if costs:
-            result[inner] = candidates[int(np.argmin(costs))][0][core]
-        settled[inner] = True
+            result[inner] = candidates[int(np.argmin(costs))][core]
+        settled[inner] = ~aside[inner]
     return result.round().clip(0, 255).astype(np.uint8)
 
 
-def _window(block: np.ndarray, height: int, width: int) -> tuple[tuple, tuple, tuple]:
+def _edges(look: np.ndarray) -> float:
+    grey = look.mean(axis=2)
+    return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
+
+
+def _window(block: np.ndarray, height: int, width: int, margin: int = _AROUND) -> tuple[tuple, tuple, tuple]:
     """Slices of a block with its margin, of the block alone, and of the block within its margin."""
     outer, inner, core = [], [], []
     for number, size in zip(block, (height, width), strict=True):
         start, stop = number * _BLOCK, min((number + 1) * _BLOCK, size)
-        low, high = max(0, start - _MARGIN), min(size, stop + _MARGIN)
+        low, high = max(0, start - margin), min(size, stop + margin)
         outer.append(slice(low, high))
         inner.append(slice(start, stop))
         core.append(slice(start - low, stop - low))
     return tuple(outer), tuple(inner), tuple(core)
 
 
-def _looks(samples: Samples, rows: slice, columns: slice) -> list[tuple[np.ndarray, float]]:
-    """What a block looked like: medians of groups of alike frames (at least 3), each with its share of the frames."""
-    frames = samples.frames[:, rows, columns].astype(np.float32)
+def _looks(samples: Samples, block: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+    """What a block looked like: groups of at least 3 alike frames, in the order found.
+
+    A look is the median of its frames over the block and all around it.
+    """
+    wide = samples.frames[:, *_window(block, height, width)[0]]
+    frames = samples.frames[:, *_window(block, height, width, _MARGIN)[0]].astype(np.float32)
     left = np.arange(len(frames))
     found = []
-    while len(left) and len(found) < 8:
+    while len(left) and len(found) < 16:
         # the frame most like its neighbours in time leads: a stable stretch, not a passer-by
         middle = frames[left]
         step = np.abs(np.diff(middle, axis=0)).mean(axis=(1, 2, 3)) if len(left) > 1 else np.zeros(1)
         leader = middle[int(np.argmin(step))]
-        alike = np.abs(middle - leader).mean(axis=(1, 2, 3)) < _ALIKE
+        difference = np.abs(middle - leader).max(axis=3)
+        alike = (difference.mean(axis=(1, 2)) < _ALIKE) & ((difference > _PIXEL_ALIKE).mean(axis=(1, 2)) <= _ODD_SHARE)
         if not alike.any():
             break
         if alike.sum() >= min(3, len(frames)):
-            found.append((np.median(middle[alike], axis=0), float(alike.sum()) / len(frames)))
+            found.append(np.median(wide[left[alike]], axis=0).astype(np.float32))
         left = left[~alike]
     return found
