@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ...types import JOINT, SMPL_JOINTS
-from .fall_poses import NEUTRAL, Posture, muscle_targets, swapped
+from .fall_poses import Posture, muscle_targets
 from .humanoid import FOOT_PARTS, GROUPS, HAND_PARTS, TRUNK_PARTS, Humanoid
 
 PARTS: dict[str, tuple[int, ...]] = {
@@ -129,10 +129,17 @@ def _effort(plan: Plan) -> float:
     return plan.strength + plan.drawn.get("against", 0.0)
 
 
+def _off_the_side(plan: Plan) -> bool:
+    """Whether the body leaves a chair sideways: hip first, or it would dive on its head."""
+    return plan.kind == "fall_from_chair" and abs(np.cos(plan.direction)) < 0.65
+
+
 def push(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """A shove at the height of the shoulder blades."""
     high = plan.drawn.get("push_height", 0.45)
     parts = {"spine3": high, "spine2": 0.7 - 0.5 * high, "pelvis": 0.3 - 0.5 * high}
+    if _off_the_side(plan):
+        parts = {"spine3": 0.15, "spine2": 0.25, "pelvis": 0.6}
     _shove(human, data, plan, time, parts, _effort(plan), 0.28)
 
 
@@ -149,7 +156,7 @@ def trip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
 def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """The feet shoot away from under the body, against the direction of the fall; on a chair, the seat slides off it."""
     if plan.kind == "fall_from_chair":
-        _shove(human, data, plan, time, {"pelvis": 0.6, "spine2": 0.4}, _effort(plan), 0.5)
+        _shove(human, data, plan, time, {"pelvis": 0.65, "spine2": 0.35}, _effort(plan), 0.5)
         return
     for side in ("left", "right"):
         share = 0.65 if side == plan.caught else 0.35
@@ -161,7 +168,16 @@ def slip(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
 def give_way(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
     """The legs lose their strength (their tone is low from the first stage on); the trunk leans where the weight lies."""
     share = 0.9 if plan.kind == "fall_forward_knees" else 0.7
-    _shove(human, data, plan, time, {"spine3": 0.5, "spine2": 0.3, "pelvis": 0.2}, share * _effort(plan), 0.5)
+    pelvis = 0.6 if _off_the_side(plan) else 0.2
+    _shove(
+        human,
+        data,
+        plan,
+        time,
+        {"spine3": 0.7 * (1 - pelvis), "spine2": 0.3 * (1 - pelvis), "pelvis": pelvis},
+        share * _effort(plan),
+        0.5,
+    )
 
 
 CAUSES: dict[str, Callable[[Humanoid, Any, Plan, float], None]] = {
@@ -171,6 +187,16 @@ CAUSES: dict[str, Callable[[Humanoid, Any, Plan, float], None]] = {
 
 SLIPPERY_SECONDS = 0.6
 """How long a slip leaves the feet without grip."""
+
+
+def _slick_parts(plan: Plan) -> tuple[tuple[int, ...], float, float]:
+    """Parts that lose grip, for how many seconds, and the share of grip left to them."""
+    seated = (*PARTS["thighs"], JOINT["pelvis"])
+    if plan.kind == "fall_from_chair" and plan.cause == "slip":
+        return (*FOOT_PARTS, *seated), 2.0 * SLIPPERY_SECONDS, 0.1
+    if _off_the_side(plan):
+        return seated, 2.0 * SLIPPERY_SECONDS, 0.3
+    return FOOT_PARTS, SLIPPERY_SECONDS, 0.08 if plan.cause == "slip" else 1.0
 
 
 def _tones(tone: dict[str, float]) -> np.ndarray:
@@ -278,8 +304,9 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
     mujoco.mj_forward(model, data)
     trace, senses = Trace(), _Senses(human)
     muscles = _Muscles(human, data, _tones(plan.stages[0].tone))
-    feet = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in FOOT_PARTS]
-    grip = model.geom_friction[feet].copy()
+    slick, slippery, left = _slick_parts(plan)
+    slick_geoms = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in slick]
+    grip = model.geom_friction[slick_geoms].copy()
     saved = [model.actuator_gainprm.copy(), model.actuator_biasprm.copy(), model.actuator_forcerange.copy()]
     stages, entered, current = list(plan.stages), 0.0, -1
     dt, since_still, work = model.opt.timestep * CONTROL_STEPS, 0.0, 0.0
@@ -294,9 +321,7 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
         muscles.act(time, dt)
         data.xfrc_applied[:] = 0.0
         CAUSES[plan.cause](human, data, plan, time)
-        if plan.cause == "slip":
-            model.geom_friction[feet] = grip * (0.08 if time < SLIPPERY_SECONDS else 1.0)
-            model.geom_priority[feet] = 1
+        model.geom_friction[slick_geoms] = grip * (left if time < slippery else 1.0)
         for _ in range(CONTROL_STEPS):
             mujoco.mj_step(model, data)
             work += model.opt.timestep * (_outer_power(human, data) + float(data.actuator_force @ data.actuator_velocity))
@@ -316,7 +341,7 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
                 trace.still_at = data.time - since_still
             if trace.still_at is not None and data.time - trace.still_at >= plan.rest:
                 break
-    model.geom_friction[feet], model.geom_priority[feet] = grip, 0
+    model.geom_friction[slick_geoms] = grip
     model.actuator_gainprm[:], model.actuator_biasprm[:], model.actuator_forcerange[:] = saved
     return trace
 
@@ -353,5 +378,3 @@ def _record(human: Humanoid, data: Any, trace: Trace, work: float) -> None:
     scalar = np.abs(data.qpos[model.jnt_qposadr[balls]])
     reach = 2.0 * np.arccos(np.clip(scalar, 0.0, 1.0)) - model.jnt_range[balls, 1]
     trace.limit_excess = max(trace.limit_excess, float(excess.max()), float(reach.max()))
-
-

@@ -96,7 +96,7 @@ def physics_problem(trace: Trace, sink: float, plan: Plan) -> str | None:
     return None
 
 
-def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trace, release: int) -> str | None:
+def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trace, release: int, fps: float) -> str | None:
     """Why the fall is not the one that was asked for, or None.
 
     The head must travel the way asked and end low; a forward fall ends on the front or a side, a backward one on the back or a
@@ -116,7 +116,15 @@ def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trac
     chair = plan.kind == "fall_from_chair"
     if np.linalg.norm(travel) < (0.15 if chair else 0.25) * scale or angle > (65.0 if chair else 55.0):
         return "fell in another direction"
+    if _upside_down(joints) > 0.2 * fps:
+        return "stood on the head"
     return _posture_problem(plan, joints, trace)
+
+
+def _upside_down(joints: Float[np.ndarray, "t 24 3"]) -> int:
+    """Frames in which the head is on the floor, and pelvis and feet well above it."""
+    feet = joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]], 1].min(1)
+    return int(((joints[:, JOINT["head"], 1] < 0.3) & (joints[:, JOINT["pelvis"], 1] > 0.42) & (feet > 0.3)).sum())
 
 
 def _front(joints: np.ndarray) -> np.ndarray:

@@ -129,9 +129,18 @@ def _backward(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     return (
         Stage(posture=sit, tone=tone, blend=0.28, until=("pelvis", "chest", "head"), hold=1.6),
         Stage(
-            posture=roll, tone={"leg": 0.3, "trunk": 0.45, "neck": 1.0, "arm": 0.4}, blend=0.15, until=("chest", "head"), hold=0.6
+            posture=roll,
+            tone={"leg": 0.3, "trunk": 0.45, "neck": 1.0, "arm": 0.4},
+            blend=0.15,
+            until=("chest", "head"),
+            hold=0.6,
         ),
-        Stage(posture=roll, tone={"leg": 0.2, "trunk": 0.4, "neck": 1.0, "arm": 0.3}, blend=0.2, hold=float(rng.uniform(0.05, 0.3))),
+        Stage(
+            posture=roll,
+            tone={"leg": 0.2, "trunk": 0.4, "neck": 1.0, "arm": 0.3},
+            blend=0.2,
+            hold=float(rng.uniform(0.05, 0.3)),
+        ),
     )
 
 
@@ -151,10 +160,28 @@ def _sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     return (
         Stage(posture=brace, tone=tone, blend=0.25, until=trunk, hold=1.6),
         Stage(
-            posture=land, tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4}, blend=0.2, until=("chest", "head"), hold=0.6
+            posture=land,
+            tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4},
+            blend=0.2,
+            until=("chest", "head"),
+            hold=0.6,
         ),
-        Stage(posture=land, tone={"leg": 0.25, "trunk": 0.5, "neck": 0.9, "arm": 0.15}, blend=0.2, hold=float(rng.uniform(0.05, 0.25))),
+        Stage(
+            posture=land,
+            tone={"leg": 0.25, "trunk": 0.5, "neck": 0.9, "arm": 0.15},
+            blend=0.2,
+            hold=float(rng.uniform(0.05, 0.25)),
+        ),
     )
+
+
+def _off_chair_sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
+    """Tipping over the seat's left edge, the legs still bent."""
+    first, *rest = _sideways(rng, weak)
+    legs = {"left_hip_x": -72.0, "right_hip_x": -66.0, "left_knee_x": 85.0, "right_knee_x": 75.0, "right_hip_z": 4.0}
+    tone = {"leg": 0.15, "trunk": 0.9, "neck": 0.9, "arm": 0.8}
+    stages = (replace(first, posture=first.posture | legs, tone=tone), *(replace(s, posture=s.posture | legs) for s in rest))
+    return tuple(replace(s, tone=s.tone | {"leg": min(s.tone["leg"], 0.2)}) for s in stages)
 
 
 def _off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
@@ -178,15 +205,24 @@ def _slide_off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
         "hip_x": -float(rng.uniform(40, 60)), "knee_x": float(rng.uniform(40, 65)), "shoulder_forward": -10.0,
         "shoulder_raise": -45.0, "elbow_y": -40.0, "neck_x": 15.0, "head_x": 10.0,
     }  # fmt: skip
-    topple = slide | {"spine1_z": -10.0, "spine2_z": -10.0, "spine3_z": -8.0, "hip_x": -40.0, "neck_z": 10.0, "spine1_y": 10.0}
+    topple = slide | {
+        "spine1_z": -14.0, "spine2_z": -12.0, "spine3_z": -12.0, "neck_z": -8.0, "spine1_y": 12.0, "hip_x": -45.0, "hip_y": 0.0,
+        "left_shoulder_forward": 20.0, "left_shoulder_raise": -30.0,
+    }  # fmt: skip
     return (
-        Stage(posture=slide, tone=ALERT | {"leg": 0.3}, blend=0.3, until=("pelvis", "chest", "head"), hold=1.6),
-        Stage(posture=topple, tone={"leg": 0.2, "trunk": 0.6, "neck": 0.8, "arm": 0.3}, blend=0.4, until=("chest", "head"), hold=1.4),
+        Stage(posture=slide, tone=ALERT | {"leg": 0.15}, blend=0.3, until=("pelvis", "chest", "head"), hold=1.8),
+        Stage(
+            posture=topple,
+            tone={"leg": 0.08, "trunk": 0.7, "neck": 0.6, "arm": 0.1},
+            blend=0.25,
+            until=("chest", "head"),
+            hold=1.4,
+        ),
     )
 
 
 MODES = {
     "forward": _forward, "knees": _knees, "backward": _backward, "sideways": _sideways,
-    "off_chair": _off_chair, "slide_off_chair": _slide_off_chair,
+    "off_chair": _off_chair, "off_chair_sideways": _off_chair_sideways, "slide_off_chair": _slide_off_chair,
 }  # fmt: skip
 """How a body meets the floor; falls are written for the left side and mirrored."""

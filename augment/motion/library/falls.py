@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -240,7 +240,8 @@ def _swinging_foot(human: Humanoid, start: Motion, otherwise: str) -> str:
     """The foot that moves faster at the start's end; ``otherwise`` when both stand."""
     joints = state_joints(human, motion_to_qpos(human, start)[-2:])
     speed = {
-        side: float(np.linalg.norm(np.diff(joints[:, JOINT[f"{side}_ankle"]], axis=0)) * start.fps) for side in ("left", "right")
+        side: float(np.linalg.norm(np.diff(joints[:, JOINT[f"{side}_ankle"]], axis=0)) * start.fps)
+        for side in ("left", "right")
     }
     fastest = max(speed, key=lambda side: speed[side])
     return fastest if speed[fastest] > 0.3 else otherwise
@@ -264,7 +265,7 @@ def _overlaps(human: Humanoid, qpos: np.ndarray) -> frozenset[tuple[int, int]]:
 
 def _mode(kind: str, cause: str, sidewards: bool) -> str:
     if kind == "fall_from_chair":
-        return "sideways" if sidewards else "slide_off_chair" if cause == "slip" else "off_chair"
+        return "off_chair_sideways" if sidewards else "slide_off_chair" if cause == "slip" else "off_chair"
     return {"fall_forward_hands": "forward", "fall_forward_knees": "knees", "fall_backward": "backward"}.get(kind, "sideways")
 
 
@@ -311,7 +312,7 @@ def _simulate(
     release = len(before) - 1
     motion, sink = _to_motion(human, states, start, plan, fps)
     joints = state_joints(human, states)
-    problem = physics_problem(trace, sink, plan) or outcome_problem(plan, joints, trace, min(release, len(joints) - 1))
+    problem = physics_problem(trace, sink, plan) or outcome_problem(plan, joints, trace, min(release, len(joints) - 1), fps)
     if problem is None and too_short:
         problem = "does not fit into the seconds asked for"
     if problem is None:
