@@ -38,7 +38,7 @@ class Style:
 def sample_style(*, rng: np.random.Generator) -> Style:
     """Draw a camera."""
     return Style(
-        blur=float(rng.uniform(0.15, 0.6)),
+        blur=float(rng.uniform(0.1, 0.45)),
         noise=float(rng.gamma(2.0, 0.6)),
         exposure=float(np.exp(rng.normal(0.0, 0.08))),
         shadow=float(rng.uniform(0.75, 1.0)),

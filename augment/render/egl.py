@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 class EglRasterizer:
-    """Draws meshes with pyrender. Keeps one OpenGL context and picture buffer; not for sharing between threads.
+    """Draws meshes with pyrender. All of a process share one OpenGL context and picture buffer: not for use from two threads.
 
     Raises:
         RuntimeError: At construction, if there is no working EGL; the message is the reason.
@@ -33,17 +34,7 @@ class EglRasterizer:
 
     def __init__(self) -> None:
         self._pyrender = _import_pyrender()
-        self._offscreen: Any = None
-        self._open(64, 64)
-
-    def _open(self, width: int, height: int) -> None:
-        if self._offscreen is None:
-            try:
-                self._offscreen = self._pyrender.OffscreenRenderer(width, height)
-                self._offscreen._renderer = _one_sample_renderer(self._offscreen._renderer)
-            except Exception as error:  # PyOpenGL raises whatever it meets: missing library, no device, no config
-                raise RuntimeError(f"EGL does not work here: {type(error).__name__}: {error}") from error
-        self._offscreen.viewport_width, self._offscreen.viewport_height = width, height
+        _offscreen(os.getpid())
 
     def render_mesh(
         self,
@@ -69,16 +60,23 @@ class EglRasterizer:
         scene = pyrender.Scene(bg_color=[0, 0, 0, 0])
         scene.add(pyrender.Mesh([primitive]))
         scene.add(_pyrender_camera(pyrender, vertices, camera), pose=camera.T_world_camera @ GL_FROM_CV)
-        self._open(camera.width, camera.height)
+        offscreen = _offscreen(os.getpid())
+        offscreen.viewport_width, offscreen.viewport_height = camera.width, camera.height
         flags = pyrender.RenderFlags.FLAT | (0 if cull else pyrender.RenderFlags.SKIP_CULL_FACES)
-        rgb, depth = self._offscreen.render(scene, flags=flags)
+        rgb, depth = offscreen.render(scene, flags=flags)
         return np.array(rgb), np.array(depth)
 
-    def close(self) -> None:
-        """Give the OpenGL context back."""
-        if self._offscreen is not None:
-            self._offscreen.delete()
-            self._offscreen = None
+
+@cache
+def _offscreen(process: int) -> Any:
+    """The process's one renderer: closing a second one would terminate the display of the first. A fork needs its own."""
+    pyrender = _import_pyrender()
+    try:
+        offscreen = pyrender.OffscreenRenderer(64, 64)
+        _draw_one_sample(offscreen._renderer)
+    except Exception as error:  # PyOpenGL raises whatever it meets: missing library, no device, no config
+        raise RuntimeError(f"EGL does not work here: {type(error).__name__}: {error}") from error
+    return offscreen
 
 
 def _pyrender_camera(pyrender: Any, vertices: Float[np.ndarray, "v 3"], camera: Camera) -> Any:
@@ -100,24 +98,20 @@ def _import_pyrender() -> Any:
     return pyrender
 
 
-def _one_sample_renderer(renderer: Any) -> Any:
+def _draw_one_sample(renderer: Any) -> None:
     """Make pyrender's renderer draw one sample a pixel instead of four."""
     from OpenGL import GL
 
-    module = type(renderer)
-
-    class OneSampleRenderer(module):
+    class OneSampleRenderer(type(renderer)):
         """Pyrender's renderer whose multisample buffers hold a single sample."""
 
         def _configure_main_framebuffer(self) -> None:
-            fresh = self._main_fb is None or self._main_fb_dims != (self.viewport_width, self.viewport_height)
-            super()._configure_main_framebuffer()
-            if not fresh:
-                return
             size = (self.viewport_width, self.viewport_height)
-            for buffer, kind in ((self._main_cb_ms, GL.GL_RGBA), (self._main_db_ms, GL.GL_DEPTH_COMPONENT24)):
-                GL.glBindRenderbuffer(GL.GL_RENDERBUFFER, buffer)
-                GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, kind, *size)
+            fresh = self._main_fb is None or self._main_fb_dims != size
+            super()._configure_main_framebuffer()
+            if fresh:
+                for buffer, kind in ((self._main_cb_ms, GL.GL_RGBA), (self._main_db_ms, GL.GL_DEPTH_COMPONENT24)):
+                    GL.glBindRenderbuffer(GL.GL_RENDERBUFFER, buffer)
+                    GL.glRenderbufferStorage(GL.GL_RENDERBUFFER, kind, *size)
 
     renderer.__class__ = OneSampleRenderer
-    return renderer

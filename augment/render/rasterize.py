@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
@@ -19,6 +19,7 @@ GL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
 """Debian packages that make EGL work without a GPU."""
 
 
+@runtime_checkable
 class Rasterizer(Protocol):
     """Draws a lit, smoothly shaded mesh. The same input gives the same bytes, whatever was drawn before."""
 

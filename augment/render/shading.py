@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from scipy.sparse import csr_array
 
 from augment.types import Light
@@ -45,7 +45,7 @@ def irradiance(
     Args:
         points: World, metres. Shape (n, 3).
         normals: Unit, world. Shape (n, 3).
-        lights: A point light gives ``intensity * (3 m / distance)^2``, a directional one ``intensity``.
+        lights: A point light gives ``intensity * (3 m / distance)^2`` (no more than at 1 m), a directional one ``intensity``.
         ambient: Light from everywhere; surfaces that face down get half of what those that face up get.
     Returns:
         Linear RGB; 1 shows a white surface as white. Shape (n, 3).
@@ -63,7 +63,7 @@ def direct(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], 
         falloff = 1.0
     elif light.kind == "point":
         towards = light.position.astype(np.float32) - points
-        squared = np.maximum(np.einsum("nk,nk->n", towards, towards), 0.25)
+        squared = np.maximum(np.einsum("nk,nk->n", towards, towards), 1.0)
         towards = towards / np.sqrt(squared)[:, None]
         falloff = 9.0 / squared
     else:
@@ -76,7 +76,7 @@ def direct(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], 
 def shade_vertices(
     vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
-    colors: Int[np.ndarray, "v 3"],
+    colors: UInt8[np.ndarray, "v 3"],
     lights: Sequence[Light] | None,
     ambient: float = AMBIENT,
 ) -> Float[np.ndarray, "v 3"]:
