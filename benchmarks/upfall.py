@@ -3,8 +3,8 @@
     python benchmarks/upfall.py --data DATA --work DIR
 
 1. import the Bandai-Namco motions, add the embedded falls and daily actions, 2. train the generator on them, 3. build rooms
-from both cameras of UP-Fall and from the care room, 4. film synthetic clips in camera 2's empty room (and a few in the others, to
-look at), 5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside
+from both cameras of UP-Fall and from the care room, 4. film synthetic clips in camera 2's empty room (and a few in the
+others, to look at), 5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside
 them the oracle, trained on real clips of camera 2, trial 1.
 
 The rooms are built from trial-1 recordings alone: nothing of what is tested on is seen before the test. Every step is kept in
@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import tyro
 
@@ -65,7 +65,11 @@ class Settings:
     """Side of the classifier's picture, pixels."""
     seeds: tuple[int, ...] = (0, 1, 2)
     workers: int = 2
+    """Processes."""
     seed: int = 0
+    """Decides everything that is drawn."""
+    until: Literal["motions", "generator", "rooms", "film", "study"] = "study"
+    """Stop after this step."""
 
 
 def motions(settings: Settings) -> Path:
@@ -185,10 +189,21 @@ def study(settings: Settings, shards: Path) -> Path:
 def main() -> None:
     settings = tyro.cli(Settings, description=__doc__)
     settings.work.mkdir(parents=True, exist_ok=True)
-    weights = generator(settings, motions(settings)) if settings.source == "generator" else Path()
-    report = study(settings, film(settings, weights, rooms(settings)))
-    (settings.work / f"settings-{settings.source}.json").write_text(json.dumps(settings.__dict__, default=str, indent=1))
-    print(f"report: {report}")
+    steps = ("motions", "generator", "rooms", "film", "study")
+    wanted = steps[: steps.index(settings.until) + 1]
+    weights, scenes, report = Path(), {}, settings.work
+    if settings.source == "generator":
+        store = motions(settings)
+        if "generator" in wanted:
+            weights = generator(settings, store)
+    if "rooms" in wanted:
+        scenes = rooms(settings)
+    if "film" in wanted:
+        shards = film(settings, weights, scenes)
+        if "study" in wanted:
+            report = study(settings, shards)
+    (settings.work / f"settings-{settings.source}.json").write_text(json.dumps(asdict(settings), default=str, indent=1))
+    print(f"until {settings.until}: {report}")
 
 
 if __name__ == "__main__":
