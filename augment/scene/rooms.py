@@ -99,7 +99,7 @@ def design_room(
 
 def draw_plan(*, rng: np.random.Generator) -> Plan:
     """Measures of the room; the camera will hang above (0, 0), so the window is in one of the two far walls or beside it."""
-    width, length, height = rng.uniform(3.7, 5.2), rng.uniform(4.2, 6.0), rng.uniform(2.5, 2.9)
+    width, length, height = rng.uniform(3.4, 4.7), rng.uniform(4.0, 5.3), rng.uniform(2.45, 2.85)
     window_wall = int(rng.choice([1, 2, 2, 1, 0, 3]))
     door_wall = int(rng.choice([wall for wall in range(4) if wall != window_wall]))
 
@@ -257,7 +257,7 @@ def corner_camera(
     width = round(height * 4 / 3)
     for _ in range(12):
         eye = np.array([rng.uniform(0.1, 0.3), min(rng.uniform(2.2, 2.7), plan.height - 0.08), rng.uniform(0.1, 0.3)])
-        focal = width / 2 / np.tan(np.radians(rng.uniform(68, 95)) / 2)
+        focal = width / 2 / np.tan(np.radians(rng.uniform(64, 92)) / 2)
         K = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
         aim = 0.55 * np.array([square[0], 0, square[1]]) + 0.45 * np.array([plan.width / 2, 0, plan.length / 2])
         aim += [rng.normal(0, 0.15), rng.uniform(0.3, 0.8), rng.normal(0, 0.15)]

@@ -120,13 +120,14 @@ def _window(window: Opening, height: float, white: Color, *, rng: np.random.Gene
         rectangle((x, y, -deep), (0, h, 0), (0, 0, deep), white),
         rectangle((x + w, y, 0), (0, h, 0), (0, 0, -deep), white),
         rectangle((x, y + h, -deep), (w, 0, 0), (0, 0, deep), white),
+        rectangle((x, y, 0), (w, 0, 0), (0, 0, -deep), white),
         box((x + w / 2, y - 0.015, 0.04), (w + 0.12, 0.03, 0.2), white, bevel=0.008),
     ]
-    bar, z = 0.055, -deep + 0.04
+    bar, z, frame = 0.055, -deep + 0.04, _pick(((206, 204, 198), (188, 186, 182), (150, 120, 90)), rng)
     for cx in (x + bar / 2, x + w / 2, x + w - bar / 2):
-        pieces.append(box((cx, y + h / 2, z), (bar, h, 0.05), white))
+        pieces.append(box((cx, y + h / 2, z), (bar, h, 0.05), frame))
     for cy in (y + bar / 2, y + h - bar / 2):
-        pieces.append(box((x + w / 2, cy, z), (w, bar, 0.05), white))
+        pieces.append(box((x + w / 2, cy, z), (w, bar, 0.05), frame))
     rail = min(window.top + 0.14, height - 0.06)
     cloth = _pick(CURTAINS, rng)
     foot = 0.08 if rng.random() < 0.5 else max(0.08, y - 0.12)
