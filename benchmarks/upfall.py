@@ -2,10 +2,12 @@
 
     python benchmarks/upfall.py --data DATA --work DIR
 
-1. import the Bandai-Namco motions, add the embedded falls and daily actions, 2. train the generator on them, 3. build rooms
-from both cameras of UP-Fall and from the care room, 4. film synthetic clips in camera 2's empty room (and a few in the
-others, to look at), 5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside
-them the oracle, trained on real clips of camera 2, trial 1.
+1. import the Bandai-Namco motions, add the embedded falls and daily actions,
+2. train the generator on them,
+3. build rooms from both cameras of UP-Fall and from the care room,
+4. film synthetic clips in camera 2's empty room (and a few in the others, to look at),
+5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside them the
+   oracle, trained on real clips of camera 2, trial 1.
 
 The rooms are built from trial-1 recordings alone: nothing of what is tested on is seen before the test. Every step is kept in
 ``--work`` and not repeated; a changed setting repeats what depends on it.
