@@ -15,7 +15,7 @@ from .commands.motions_import import MotionsImport
 from .commands.motions_library import MotionsLibrary
 from .commands.motions_train import MotionsSample, MotionsTrain
 from .commands.scenes_real import SceneFromRgbd, SceneFromVideo
-from .commands.scenes_room import ScenesRoom
+from .commands.scenes_room import SceneRoom
 from .commands.verify import Verify
 
 
@@ -39,7 +39,7 @@ class Scenes:
     """Rooms to film in: an embedded one, one from a fixed camera's video, one from an RGB-D frame."""
 
     command: (
-        Annotated[ScenesRoom, subcommand("room")]
+        Annotated[SceneRoom, subcommand("room")]
         | Annotated[SceneFromVideo, subcommand("from-video")]
         | Annotated[SceneFromRgbd, subcommand("from-rgbd")]
     )
