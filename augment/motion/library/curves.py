@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +14,7 @@ Times = Float[np.ndarray, "t"]
 """Seconds from the start of the clip."""
 
 
-def keyed(t: Times, keys: Sequence[tuple[float, float | Sequence[float]]]) -> Float[np.ndarray, "t *d"]:
+def keyed(t: Times, keys: Sequence[tuple[Any, Any]]) -> Float[np.ndarray, "t *d"]:
     """Monotone cubic through (second, value) keys: it flows through keys, holds between equal ones, never overshoots.
 
     Before the first and after the last key the value holds.
@@ -46,8 +47,8 @@ def window(t: Times, start: float, end: float, blend: float = 0.3) -> Float[np.n
 
 
 def noise(
-    t: Times, *, rng: np.random.Generator, amplitude: float | Sequence[float], low: float = 0.1, high: float = 0.9
-) -> Float[np.ndarray, "t *d"]:
+    t: Times, *, rng: np.random.Generator, amplitude: float | Sequence[float] | Float[np.ndarray, "d"], low: float = 0.1, high: float = 0.9
+) -> Float[np.ndarray, "t *c"]:
     """Band-limited 1/f wander: a sum of seven sines of random frequency and phase.
 
     Args:

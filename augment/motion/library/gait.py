@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -109,7 +110,7 @@ class Trail:
     xz: Float[np.ndarray, "n 2"]
     heading: Float[np.ndarray, "n"]
 
-    def at(self, s: float | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def at(self, s: float | Float[np.ndarray, "t"]) -> tuple[Any, Any, Any]:
         """x, z and heading at ``s`` metres."""
         x, z = np.interp(s, self.s, self.xz[:, 0]), np.interp(s, self.s, self.xz[:, 1])
         return x, z, np.interp(s, self.s, self.heading)

@@ -171,7 +171,7 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
         (0.0, 0.0, relaxed(t, manner, rng=rng, flexion=1.0 * depth * w)), (down + 0.15, bottom, hand), (lift + 0.05, up, held),
     ]  # fmt: skip
     plan.arms["right"] = [(0.0, 0.0, relaxed(t, manner, rng=rng, flexion=(0.75 if squat else 1.6) * depth * w))]
-    if not squat and (manner.old > 0.3 or rng.random() < 0.4):
+    if not squat and depth < 0.8 and (manner.old > 0.3 or rng.random() < 0.4):
         brace = Hand(at=(0.02, -0.86 * rig.thigh, 0.9 * rig.thigh_radius + rig.palm), frame="thigh", pole=(1.0, 0.1, 0.5),
                      fingers=(-0.2, -1.0, 0.0), palm=(0, 0, -1))  # fmt: skip
         plan.arms["right"] += [(down + 0.1, bottom - 0.1, brace), (lift + 0.3, up, relaxed(t, manner, rng=rng))]
@@ -279,7 +279,7 @@ def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Gene
             t, (start, 0.0), (bottom, 1.0), (leave, 0.0), (touch, 0.15), (low_again, 0.8), (low_again + recover, 0.0)
         )
         arm = arm + along(
-            t, (start, 0.0), (bottom - 0.05, -0.8), (leave, 1.5), (leave + 0.6 * flight, 1.2), (low_again, 0.1),
+            t, (start, 0.0), (bottom - 0.1, -0.7), (leave + 0.06, 1.2), (leave + 0.7 * flight, 1.1), (low_again, 0.1),
             (low_again + recover, 0.0),
         )  # fmt: skip
         segments += [("standing" if index == 0 else "jump", start), ("jump", low_again + 0.5 * recover)]

@@ -4,7 +4,7 @@ local rotations of the limb's joints; ``follow`` crossfades from goal to goal. W
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -13,9 +13,13 @@ from . import ik
 from .curves import ramp
 from .rig import ARM, ELBOW_HINGE, KNEE_HINGE, LEG, SIGN, Rig
 
-Channel = Float[np.ndarray, "t"] | float
+MAX_WRIST = np.radians(75.0)
+"""A hand bends no further against its forearm."""
+MAX_ROLL = np.radians(110.0)
+"""Nor turns further about it."""
+Channel = Float[np.ndarray, "t"] | float | int
 """A figure that may change over the frames."""
-Path = Float[np.ndarray, "t 3"] | tuple[float, float, float]
+Path = Float[np.ndarray, "*t 3"] | tuple[float | int, float | int, float | int]
 """A point or direction that may move."""
 
 
@@ -31,6 +35,7 @@ class Trunk:
         return len(self.positions)
 
 
+@runtime_checkable
 class Goal(Protocol):
     """Anything that solves a limb."""
 
@@ -66,7 +71,7 @@ class Planted:
 
     ankle: Path
     """World."""
-    foot: Float[np.ndarray, "t 3 3"] | Float[np.ndarray, "3 3"]
+    foot: Float[np.ndarray, "*t 3 3"]
     """World rotation of the foot (identity: sole level, toes to +z)."""
     toe: Channel = 0.0
     """Toes bent up against the foot, radians."""
@@ -231,12 +236,12 @@ class Hand:
             hand = ik.aim(fingers, palm, np.array([SIGN[side], 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
         # A forearm turns over its whole length: give the elbow 60 % of the hand's roll, so that the wrist does not wring.
         local = ik.transpose(forearm) @ hand
-        axis = np.array([1.0, 0.0, 0.0])
-        roll = ik.flexion(np.broadcast_to(np.eye(3), local.shape), local, axis)
-        shared = ik.about("x", 0.6 * np.clip(roll, -1.7, 1.7))
-        forearm_local = ik.transpose(arm) @ forearm @ shared
+        roll = np.unwrap(ik.flexion(np.eye(3), local, np.array([1.0, 0.0, 0.0])))
+        tilt = ik.limited(ik.about("x", -roll) @ local, MAX_WRIST)
+        roll = np.clip(roll, -MAX_ROLL, MAX_ROLL)
+        forearm_local = ik.transpose(arm) @ forearm @ ik.about("x", 0.6 * roll)
         return np.stack(
-            [clavicle, ik.transpose(chest @ clavicle) @ arm, forearm_local, ik.transpose(shared) @ local], axis=1
+            [clavicle, ik.transpose(chest @ clavicle) @ arm, forearm_local, ik.about("x", 0.4 * roll) @ tilt], axis=1
         )
 
     def _frame(self, side: str, trunk: Trunk) -> tuple[np.ndarray, np.ndarray]:

@@ -148,7 +148,7 @@ def ankle_shift(rig: Rig) -> float:
 
 def _heel_seat(rig: Rig, near: KneelGeometry) -> tuple[float, float]:
     """Pelvis height and distance behind the knees of someone who sits back towards the heels."""
-    angle = np.radians(38.0)
+    angle = np.radians(46.0)
     return rig.knee_radius + rig.thigh * np.sin(angle) + rig.hip_drop, float(rig.thigh * np.cos(angle))
 
 

@@ -8,14 +8,16 @@ from scipy.spatial.transform import Rotation
 
 from ...types import SMPL_PARENTS
 
-Rot = Float[np.ndarray, "*batch 3 3"]
-Vec = Float[np.ndarray, "*batch 3"]
+Rot = Float[np.ndarray, "... 3 3"]
+"""Rotation matrices; leading shapes broadcast."""
+Vec = Float[np.ndarray, "... 3"]
+"""Points or directions; leading shapes broadcast."""
 
 MAX_FLEXION = np.radians(145.0)
 """Knees and elbows fold no further."""
 
 
-def about(axis: str, angle: Float[np.ndarray, "*batch"] | float) -> Rot:
+def about(axis: str, angle: Float[np.ndarray, "..."] | float) -> Rot:
     """Right-handed turn about ``x``, ``y`` or ``z`` by ``angle`` radians, any shape."""
     angle = np.asarray(angle, float)
     c, s, one, zero = np.cos(angle), np.sin(angle), np.ones_like(angle), np.zeros_like(angle)
@@ -48,21 +50,41 @@ def transpose(rotation: Rot) -> Rot:
     return np.swapaxes(rotation, -1, -2)
 
 
-def to_quaternion(rotation: Rot) -> Float[np.ndarray, "*batch 4"]:
+def to_quaternion(rotation: Rot) -> Float[np.ndarray, "... 4"]:
     """(x, y, z, w)."""
     return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_quat().reshape(*rotation.shape[:-2], 4)
 
 
-def from_quaternion(quaternion: Float[np.ndarray, "*batch 4"]) -> Rot:
+def from_quaternion(quaternion: Float[np.ndarray, "... 4"]) -> Rot:
     """Rotation matrices of quaternions of any length."""
     return Rotation.from_quat(quaternion.reshape(-1, 4)).as_matrix().reshape(*quaternion.shape[:-1], 3, 3)
 
 
-def slerp(start: Rot, end: Rot, weight: Float[np.ndarray, "*batch"]) -> Rot:
+def from_rotvec(rotvec: Vec) -> Rot:
+    """Rotation matrices of rotation vectors (radians)."""
+    return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)
+
+
+def to_rotvec(rotation: Rot) -> Vec:
+    """Rotation vectors (radians) of rotation matrices."""
+    return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_rotvec().reshape(*rotation.shape[:-1])
+
+
+def angle(rotation: Rot) -> Float[np.ndarray, "..."]:
+    """How far a rotation turns, radians."""
+    return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).magnitude().reshape(rotation.shape[:-2])
+
+
+def limited(rotation: Rot, most: float) -> Rot:
+    """The same turn, by no more than ``most`` radians."""
+    rotvec = to_rotvec(rotation)
+    size = np.linalg.norm(rotvec, axis=-1, keepdims=True)
+    return from_rotvec(rotvec * np.minimum(1.0, most / np.maximum(size, 1e-9)))
+
+
+def slerp(start: Rot, end: Rot, weight: Float[np.ndarray, "..."]) -> Rot:
     """Turn the short way from ``start`` (weight 0) to ``end`` (weight 1)."""
-    between = Rotation.from_matrix((transpose(start) @ end).reshape(-1, 3, 3)).as_rotvec().reshape(*start.shape[:-1])
-    part = Rotation.from_rotvec((between * weight[..., None]).reshape(-1, 3)).as_matrix().reshape(start.shape)
-    return start @ part
+    return start @ from_rotvec(to_rotvec(transpose(start) @ end) * weight[..., None])
 
 
 def frame(direction: Vec, hinge: Vec) -> Rot:
@@ -106,12 +128,11 @@ def between(start: Vec, end: Vec) -> Rot:
     """Smallest rotation that carries one unit vector to another."""
     axis = np.cross(start, end)
     sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    angle = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
-    rotvec = axis / np.maximum(sine, 1e-12) * angle
-    return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*start.shape[:-1], 3, 3)
+    turn = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
+    return from_rotvec(axis / np.maximum(sine, 1e-12) * turn)
 
 
-def flexion(parent: Rot, child: Rot, axis: Vec) -> Float[np.ndarray, "*batch"]:
+def flexion(parent: Rot, child: Rot, axis: Vec) -> Float[np.ndarray, "..."]:
     """Signed angle (radians) of a hinge: the twist of child against parent about ``axis`` (rest frame)."""
     quaternion = to_quaternion(transpose(parent) @ child)
     quaternion = quaternion * np.sign(quaternion[..., 3:] + 1e-12)

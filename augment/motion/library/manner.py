@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -158,6 +159,6 @@ def times(seconds: float, fps: float) -> Float[np.ndarray, "t"]:
     return np.arange(max(8, round(seconds * fps))) / fps
 
 
-def along(t: np.ndarray, *keys: tuple[float, float | tuple[float, ...]]) -> np.ndarray:
+def along(t: np.ndarray, *keys: tuple[Any, Any]) -> np.ndarray:
     """``curves.keyed`` with the keys as arguments."""
     return keyed(t, keys)

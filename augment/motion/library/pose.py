@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
-from scipy.spatial.transform import Rotation
 
 from . import ik
 from .curves import envelope, smooth
@@ -91,8 +90,7 @@ class Solved:
 
     def axis_angles(self) -> Float[np.ndarray, "t 24 3"]:
         """Rotation vectors."""
-        flat = Rotation.from_matrix(self.rotations.reshape(-1, 3, 3)).as_rotvec()
-        return flat.reshape(*self.rotations.shape[:2], 3)
+        return ik.to_rotvec(self.rotations)
 
 
 def solve(plan: Plan, rig: Rig, rounds: int = 4) -> Solved:

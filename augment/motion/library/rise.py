@@ -165,7 +165,7 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
     parts = np.array([0.06, 0.26, 0.16, 0.20, 0.20]) * rng.uniform(0.9, 1.1, 5)
     begin, sat, drawn, squat, up = np.cumsum(parts) * manner.seconds * min(1.0, 0.93 / parts.sum())
     stand = standing_height(rig, manner)
-    feet_z = 0.40 * rig.scale
+    feet_z = 0.45 * rig.scale
     sit_y = lying.height + 0.005
     still = plan.pelvis - [0.0, stand, 0.0]
     plan.pelvis = along(
@@ -177,12 +177,12 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
     standing_turn = plan.turn
     plan.turn = _blend(t, [
         (0.0, 0.0, lying.turn), (begin, sat, ik.lean(-0.38, -0.05)), (sat, drawn, ik.lean(-0.12, -0.06)),
-        (drawn - 0.35, drawn + 0.6 * (squat - drawn), ik.lean(0.8, 0.0)), (squat, up, standing_turn),
+        (drawn - 0.35, drawn + 0.6 * (squat - drawn), ik.lean(0.5, 0.0)), (drawn + 0.5 * (squat - drawn), squat, ik.lean(0.85)), (squat, up, standing_turn),
     ])  # fmt: skip
     tipped = np.arctan2(plan.turn[:, 2, 1], plan.turn[:, 1, 1])
     tipped = tipped - tipped[0]
     end_spine, end_head = plan.spine.copy(), plan.head.copy()
-    curl = along(t, (begin, 0.0), (begin + 0.6 * (sat - begin), 0.75), (sat, 0.45), (drawn, 0.5), (squat, 0.4), (up, 0.0))
+    curl = along(t, (begin, 0.0), (begin + 0.6 * (sat - begin), 0.75), (sat, 0.45), (drawn, 0.35), (squat, 0.4), (up, 0.0))
     steady = ramp(t, squat, up)[:, None]
     plan.spine = (lying.spine + np.stack([curl, 0 * t, 0.12 * curl], axis=1)) * (1 - steady) + end_spine * steady
     nod = along(t, (begin - 0.2, 0.0), (begin + 0.3 * (sat - begin), 0.55), (sat, -0.1), (drawn, -0.15), (squat, -0.5), (up, 0.0))
@@ -219,7 +219,7 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
     lies = 1 - ramp(t, begin, begin + 0.35 * (sat - begin))
     plan.rests = [
         Rest(parts=TRUNK, weight=lies, sink=0.008),
-        Rest(parts=(0, 1, 2), weight=1 - ramp(t, drawn, drawn + 0.3), sink=0.008, radius=0.22),
+        Rest(parts=(0, 1, 2), weight=(1 - lies) * (1 - ramp(t, drawn, drawn + 0.3)), sink=0.008, radius=0.22),
         Rest(parts=tuple(p for p in FLESH if p not in (18, 19)), weight=np.ones(len(t)), sink=0.008, guard=True),
     ]
     return Take(plan=plan, segments=[("lying", begin), ("stand_up", up), ("standing", manner.seconds)],

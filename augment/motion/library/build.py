@@ -1,0 +1,210 @@
+"""The embedded motion library: daily actions and falls, each on a body of its own, written to a motion store.
+
+A clip depends on (seed, key) alone, so any number of workers and any number of interruptions give the same bytes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import multiprocessing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...actions import DAILY, FALLS
+from ...types import Motion
+from . import ik
+from .rig import make_rig, skin
+from .scripted import LICENCE, make_action
+
+if TYPE_CHECKING:
+    from ...body import Body
+
+ATTEMPTS = 12
+"""Tries for one clip before it is given up."""
+LOWEST = -0.02
+"""No skin may be further below the floor than this, metres."""
+FASTEST = 28.0
+"""No joint may turn faster than this, radians a second."""
+START_SHARE = 0.6
+"""Share of the falls that begin in the middle of a scripted action; the others begin from the simulator's own starts."""
+
+
+@dataclass(slots=True)
+class LibrarySummary:
+    """What a build did."""
+
+    kept: int = 0
+    """Motions in the store now, of those asked for."""
+    added: int = 0
+    """Motions made by this run."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """How often each reason made this run try a clip again."""
+    missing: list[str] = field(default_factory=list)
+    """Clips given up after ``ATTEMPTS`` tries."""
+
+
+def clip_rng(seed: int, key: str) -> np.random.Generator:
+    """The random numbers of one clip."""
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:16], "big"))
+
+
+def library_keys(per_action: int, actions: Sequence[str] | None = None) -> list[str]:
+    """Names of all clips, in order.
+
+    Raises:
+        ValueError: For an action the library cannot make, or fewer than one clip an action.
+    """
+    chosen = list(actions) if actions else [*DAILY, *FALLS]
+    for name in chosen:
+        if name not in (*DAILY, *FALLS):
+            raise ValueError(f"actions: {name!r} is not in the library; expected some of: {', '.join((*DAILY, *FALLS))}")
+    if per_action < 1:
+        raise ValueError(f"per_action: expected 1 or more, found {per_action}")
+    return [f"{name}-{index:04d}" for name in dict.fromkeys(chosen) for index in range(per_action)]
+
+
+def build_library(
+    out: Path, *, per_action: int, seed: int, workers: int = 1, actions: Sequence[str] | None = None, progress: bool = True
+) -> LibrarySummary:
+    """Write a motion store with ``per_action`` clips of every action.
+
+    Args:
+        out: Folder of the store; clips it already holds from the same seed stay as they are.
+        seed: Everything is drawn from it and the clip's name.
+        workers: Processes.
+        actions: Some of ``actions.DAILY`` and ``actions.FALLS``; all by default.
+        progress: Show a bar.
+    Raises:
+        ValueError: For unknown actions or a store that cannot be read.
+    """
+    from ..store import StoreWriter
+
+    keys = library_keys(per_action, actions)
+    summary = LibrarySummary()
+    with StoreWriter(Path(out)) as store:
+        origin = _source(seed)
+        todo = [key for key in keys if key not in store.rows or store.rows[key]["source"] != origin]
+        with _clips(todo, seed, workers) as clips:
+            for key, motion, reasons in _shown(clips, len(todo), progress):
+                summary.rejected.update(reasons)
+                if motion is None:
+                    summary.missing.append(key)
+                    continue
+                store.add(motion, rest_pelvis=_rest_pelvis(motion))
+                summary.added += 1
+        summary.kept = len(set(keys) & set(store.rows))
+    return summary
+
+
+def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[str]]:
+    """One clip of the library, and why earlier tries at it failed; None if all did."""
+    action = key.rsplit("-", 1)[0]
+    reasons: list[str] = []
+    for attempt in range(ATTEMPTS):
+        rng = clip_rng(seed, f"{key}/{attempt}")
+        made = _make_fall(action, rng=rng, body=body) if action in FALLS else _make_daily(action, rng=rng, body=body)
+        if isinstance(made, str):
+            reasons.append(f"{action}: {made}")
+            continue
+        motion = made
+        provenance = {
+            **motion.provenance, "origin": "simulated" if action in FALLS else "scripted", "seed": seed, "key": key,
+            "attempt": attempt, "body": body.name,
+        }  # fmt: skip
+        return dataclasses.replace(
+            motion, name=key, action=action, source=_source(seed), licence=LICENCE, subject=f"library-{seed}-{key}",
+            provenance=provenance,
+        ), reasons  # fmt: skip
+    return None, reasons
+
+
+def implausible(motion: Motion, body: Body) -> str | None:
+    """Why a scripted motion is not fit for use: skin under the floor, a joint that spins; None if it is."""
+    rig = make_rig(body, motion.betas)
+    turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
+    rotations = ik.from_rotvec(turns)
+    positions, worlds = ik.forward(rotations, rig.rest)
+    positions = positions + (motion.transl + rig.rest[0])[:, None]
+    if not np.isfinite(positions).all():
+        return "not finite"
+    if skin(rig, positions, worlds)[..., 1].min() < LOWEST:
+        return f"skin more than {-100 * LOWEST:.0f} cm under the floor"
+    step = ik.angle(ik.transpose(rotations[:-1]) @ rotations[1:])
+    if len(step) and step.max() * motion.fps > FASTEST:
+        return f"a joint turns faster than {FASTEST:.0f} rad/s"
+    return None
+
+
+def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
+    """A motion, or why there is none."""
+    from ...body import sample_betas
+
+    motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng))
+    return implausible(motion, body) or motion
+
+
+def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
+    """A motion, or why there is none."""
+    from ...body import sample_betas
+    from .falls import FallRejected, simulate_fall
+
+    betas = sample_betas(body, rng=rng)
+    start = None
+    if rng.random() < START_SHARE:
+        name = "sit" if action == "fall_from_chair" else "walk" if rng.random() < 0.6 else "stand"
+        start = make_action(name, rng=rng, body=body, betas=betas, seconds=float(rng.uniform(2.2, 3.2)))
+    try:
+        return simulate_fall(action, rng=rng, body=body, betas=betas, start=start)
+    except FallRejected as rejected:
+        return rejected.reason
+
+
+def _source(seed: int) -> str:
+    return f"understudy motion library, seed {seed}"
+
+
+@lru_cache(maxsize=1)
+def _body() -> Body:
+    import torch
+
+    from ...body import load_body
+
+    torch.set_num_threads(1)
+    return load_body()
+
+
+def _rest_pelvis(motion: Motion) -> np.ndarray:
+    return np.asarray(_body().rest_joints(motion.betas))[0]
+
+
+def _work(task: tuple[str, int]) -> tuple[str, Motion | None, list[str]]:
+    key, seed = task
+    motion, reasons = make_clip(key, seed=seed, body=_body())
+    return key, motion, reasons
+
+
+@contextmanager
+def _clips(keys: list[str], seed: int, workers: int) -> Iterator[Iterable[tuple[str, Motion | None, list[str]]]]:
+    """Clips as they are done, in the order of the keys."""
+    tasks = [(key, seed) for key in keys]
+    if workers <= 1 or len(tasks) <= 1:
+        yield map(_work, tasks)
+        return
+    # Forking a process that has run torch can hang; fresh ones cannot.
+    with multiprocessing.get_context("spawn").Pool(min(workers, len(tasks))) as pool:
+        yield pool.imap(_work, tasks)
+
+
+def _shown(clips: Iterable[Any], total: int, progress: bool) -> Iterator[Any]:
+    """The same, with a progress bar."""
+    from rich.progress import track
+
+    return iter(track(clips, description="library", total=total, disable=not progress, transient=True))
