@@ -36,7 +36,7 @@ class SceneFromVideo:
     frames: int = 200
     """Frames sampled for the plate, over all videos."""
     empty: tuple[float, float] | None = None
-    """First and last second of a stretch of the first video in which nobody is in the picture: takes the plate from it alone."""
+    """First and last second of a stretch of the first video with nobody in the picture: the plate is taken from it alone."""
     trust_undetected: bool = False
     """Take frames in which the detector found nobody for empty; only if you looked: it misses people on the floor."""
 

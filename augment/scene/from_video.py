@@ -70,7 +70,7 @@ def scene_from_video(
             content_width=content_width,
         )  # fmt: skip
         feet = places(rods, calibration, person_height_m)
-    seen = visible_floor(calibration, plate.content, reach=8.0 if len(feet) else 5.0)
+    seen = visible_floor(calibration, plate.content, reach=8.0 if len(feet) else 4.0)
     floor = walked_floor(feet, seen)
     backdrop = float(max(floor[:, 1].max() + _BEHIND, 2.0))
     depth, on_floor = floor_depth(calibration.camera, backdrop, plate.content)
@@ -111,6 +111,8 @@ def _provenance(
     mask: np.ndarray | None, found: list[Keypoints] | None, backdrop: float, on_floor: np.ndarray, feet: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
     guessed = ["depth: an empty floor before an upright backdrop; furniture is not in it", "lights"]
+    if found is None:
+        guessed.append("plate: made without keypoints; look at it, somebody who kept still may be left in it")
     share = float(plate.guessed.mean())
     if share:
         guessed.append(f"plate: {share:.2%} of the pixels, never seen free, painted in from around them")

@@ -71,7 +71,8 @@ class Calibration:
     @property
     def observed(self) -> bool:
         """Whether people's places tell the camera; if all stood in one spot, expectation did most of it."""
-        return self.rods > 0 and self.near_far > 1.25 and self.std["focal"] < 0.12 and self.std["pitch"] < np.radians(2.5)
+        sure = self.rods > 0 and self.near_far > 1.25 and self.std["focal"] < 0.12 and self.std["pitch"] < np.radians(2.5)
+        return bool(sure)
 
     @property
     def camera(self) -> Camera:

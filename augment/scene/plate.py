@@ -132,7 +132,7 @@ def agreeing_videos(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     gains = np.ones((int(numbers.max()) + 1, 3))
     if len(numbers) == 1:
         return numbers, gains
-    looks = np.stack([_video_look(samples, number) for number in numbers])
+    looks = np.stack([_video_look(samples, number) for number in numbers.tolist()])
     known = np.isfinite(looks[..., 0])
     differs = np.zeros((len(numbers), len(numbers), *known.shape[1:]), bool)
     for i in range(len(numbers)):

@@ -7,6 +7,8 @@ neighbours.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
@@ -46,7 +48,7 @@ def grow_room(
     result = image.astype(np.float32)
     settled = ~np.kron(open_blocks, np.ones((_BLOCK, _BLOCK), bool))[:height, :width]
     settled &= ~aside
-    looks = {tuple(b): _looks(samples, b, height, width) for b in np.argwhere(open_blocks)}
+    looks = {tuple(b): _looks(samples, b, height, width) for b in np.argwhere(open_blocks).tolist()}
     while looks:
         # the block whose margin is best known comes next; ties go to the one with fewer looks
         block = max(looks, key=lambda b: (settled[_window(b, height, width)[0]].mean(), -len(looks[b]), -b[0], -b[1]))
@@ -69,7 +71,7 @@ def _edges(look: np.ndarray) -> float:
     return float(np.abs(np.diff(grey, axis=0)).mean() + np.abs(np.diff(grey, axis=1)).mean())
 
 
-def _window(block: np.ndarray, height: int, width: int, margin: int = _AROUND) -> tuple[tuple, tuple, tuple]:
+def _window(block: Sequence[int], height: int, width: int, margin: int = _AROUND) -> tuple[tuple, tuple, tuple]:
     """Slices of a block with its margin, of the block alone, and of the block within its margin."""
     outer, inner, core = [], [], []
     for number, size in zip(block, (height, width), strict=True):
@@ -81,7 +83,7 @@ def _window(block: np.ndarray, height: int, width: int, margin: int = _AROUND) -
     return tuple(outer), tuple(inner), tuple(core)
 
 
-def _looks(samples: Samples, block: np.ndarray, height: int, width: int) -> list[np.ndarray]:
+def _looks(samples: Samples, block: Sequence[int], height: int, width: int) -> list[np.ndarray]:
     """What a block looked like: groups of at least 3 alike frames, in the order found.
 
     A look is the median of its frames over the block and all around it.
