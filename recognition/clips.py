@@ -7,6 +7,7 @@ segment at the window's middle (a fall lasts a second, so no majority rule would
 from __future__ import annotations
 
 import csv
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,6 +25,15 @@ from .study import Source
 COLUMNS = ("video", "fps", "frames", "segments")
 """Columns a CSV of real videos must have; more are allowed and may be used in ``where`` and ``group_by``."""
 VIDEO_ENDINGS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".m4v")
+
+
+@functools.lru_cache(maxsize=100_000)
+def _digest(path: Path, member: tuple[int, int] | None, changed: int) -> str:
+    """``changed`` makes the cache forget a file that was written anew."""
+    offset, size = member or (0, -1)
+    with open(path, "rb") as stream:
+        stream.seek(offset)
+        return hashlib.sha256(stream.read(size)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +74,7 @@ class Recording:
     def digest(self) -> str:
         """SHA-256 of the video's bytes; empty where the file is missing (which is reported when it is decoded)."""
         try:
-            video = self.video()
-            return hashlib.sha256(video.read_bytes() if isinstance(video, Path) else video).hexdigest()
+            return _digest(self.path, self.member, self.path.stat().st_mtime_ns)
         except OSError:
             return ""
 
@@ -191,7 +200,9 @@ def read_samples(source: Path) -> list[Recording]:
                     frames=frames,
                     segments=segments,
                     is_synthetic=synthetic,
-                    group=f"sample {key}" if synthetic else str(provenance.get("group") or provenance.get("video") or key),
+                    group=f"{path.resolve()}:{key}"
+                    if synthetic
+                    else str(provenance.get("group") or provenance.get("video") or key),
                     row={"action": str(meta.get("label", ""))},
                     sources=frozenset(named_sources(provenance)),
                 )
@@ -240,9 +251,10 @@ def refuse_leaks(train: Iterable[Recording], test: Iterable[Recording], *, arm: 
             "change `where` so that each is on one side only (two cameras that film one event are one "
             "group), or add the column to `group_by` that tells them apart"
         )
-    digests = {recording.digest(): recording.name for recording in test} if any(not r.is_synthetic for r in train) else {}
+    digests = {recording.digest(): recording.name for recording in test}
+    digests.pop("", None)
     for recording in train:
-        if not recording.is_synthetic and (twin := digests.get(recording.digest())):
+        if twin := digests.get(recording.digest()):
             raise ValueError(f"arm {arm!r} leaks: {recording.name} is the same video as {twin}, which is tested on; remove one")
     if not any(recording.sources for recording in train):
         return

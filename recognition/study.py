@@ -228,7 +228,9 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        raise ValueError(f"{name}: " + "; ".join(_explain(problem) for problem in error.errors())) from error
+        # `real: {...}` in an arm is tried as a bool first; that it is none is no news.
+        problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "bool_parsing")]
+        raise ValueError(f"{name}: " + "; ".join(map(_explain, problems or error.errors()))) from error
 
     def absolute(source: Any) -> Any:
         if not isinstance(source, Source):

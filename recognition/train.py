@@ -36,6 +36,10 @@ class Trained:
     """Cross-entropy of each update's batch."""
 
 
+SETTLING = 24
+"""Batches over which normalization statistics are settled after training."""
+
+
 def compute_device() -> torch.device:
     """The GPU where there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -51,21 +55,30 @@ def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
 
 
 def batches(
-    study: Study, arm: Arm, real: Sequence[Recording], synthetic: Sequence[Recording], *, store: FrameStore, seed: int
+    study: Study,
+    arm: Arm,
+    real: Sequence[Recording],
+    synthetic: Sequence[Recording],
+    *,
+    store: FrameStore,
+    seed: int,
+    settling: bool = False,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of one run, in order: uint8 video (b, 3, t, size, size) and classes (b,).
 
     For every window a class is drawn uniformly (so rare ones are seen as often as common ones), then real or synthetic where
     the class has both, then a recording, then an instant. The seed alone decides the draws.
 
+    Args:
+        settling: Give the ``SETTLING`` batches that ``settle_normalization`` wants instead: other draws, the last phase's mix.
     Raises:
         ValueError: If no clip has a segment of any class.
     """
-    rng = np.random.default_rng([seed, 20])
+    rng = np.random.default_rng([seed, 21 if settling else 20])
     samplers = [
         WindowSampler(clips, study.classes, window_sec=study.window_sec) if clips else None for clips in (real, synthetic)
     ]
-    for step in range(study.steps):
+    for step in range(study.steps, study.steps + SETTLING) if settling else range(study.steps):
         if arm.pretrain:
             allowed = [samplers[1] if step < study.steps // 2 else samplers[0]]
         else:
@@ -134,7 +147,28 @@ def train(
             schedule.step()
             losses.append(loss.item())
             tick()
+        settle_normalization(network, batches(study, arm, real, synthetic, store=store, seed=seed, settling=True), dtype)
     return Trained(network=network.eval(), losses=losses)
+
+
+def settle_normalization(network: nn.Module, stream: Iterator[tuple[Tensor, Tensor]], dtype: torch.dtype) -> None:
+    """Set every batch normalization's running statistics to their mean over the batches, with the weights as they are now.
+
+    The running statistics kept during training lag behind the weights; after a few hundred updates a network that fits its
+    training clips can give one class for everything because of it.
+    """
+    device = next(network.parameters()).device
+    layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the plain mean of all batches
+    network.train()
+    with torch.no_grad(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+        for video, _ in ahead(stream):
+            network(normalize(video.to(device)))
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
 
 
 def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, seed: int) -> None:

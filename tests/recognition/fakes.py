@@ -59,10 +59,10 @@ def write_samples(folder: Path, count: int, *, seed: int, provenance: dict | Non
     return folder
 
 
-def study_data(real: Path, test: Path, **changes: object) -> dict:
+def study_data(real_csv: Path, test_csv: Path, **changes: object) -> dict:
     """A study small enough for a test, as plain data."""
     return {
         "classes": CLASSES, "window_sec": 1.0, "frames": 4, "size": 32, "steps": 40, "batch": 8, "seeds": [0], "lr": 3e-3,
-        "group_by": ["trial"], "real": {"csv": str(real)}, "test": {"csv": str(test)}, "arms": ["real"],
+        "group_by": ["trial"], "real": {"csv": str(real_csv)}, "test": {"csv": str(test_csv)}, "arms": ["real"],
         "precision": "float32", **changes,
     }  # fmt: skip

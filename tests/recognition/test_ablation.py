@@ -1,0 +1,143 @@
+"""From clips to a report: it learns, repeats itself, resumes, and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from recognition import ablation, cli
+from recognition.ablation import ablate, plan_study, run_one
+from recognition.report import sentence, write_report
+from recognition.statistics import Interval
+from recognition.study import make_study
+from recognition.train import load_checkpoint
+
+from .fakes import study_data, write_samples, write_videos
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Videos to train and test on, and shards."""
+    folder = tmp_path_factory.mktemp("world")
+    real = write_videos(folder / "real", 4, seed=1, prefix="r")
+    test = write_videos(folder / "test", 3, seed=2, prefix="t")
+    return folder, real, test, write_samples(folder / "shards", 4, seed=3)
+
+
+def test_a_classifier_learns_and_the_same_seed_gives_the_same_result(world, tmp_path):
+    _, real, test, _ = world
+    study = make_study(study_data(real, test))
+    plan = plan_study(study)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        runs = [run_one(plan, study.arms[0], 0, tmp_path / "frames", lambda: None) for _ in range(2)]
+    finally:
+        torch.set_num_threads(threads)
+    assert runs[0]["macro_accuracy"] > 0.7  # chance is 1/3
+    assert runs[0]["losses"] == runs[1]["losses"]
+    assert runs[0]["rare_scores"] == runs[1]["rare_scores"]
+    assert runs[0]["recall"].keys() == {"standing", "fall", "down"}
+
+
+def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
+    _, real, test, shards = world
+    arms = ["real", "real_augmented", "real_synthetic", "synthetic_then_real", "synthetic"]
+    data = study_data(real, test, arms=arms, steps=2, seeds=[0, 1], synthetic=str(shards), note="made-up bars")
+    study = make_study(data)
+    out = tmp_path / "out"
+    result = ablate(study, out, workers=1, threads=1)
+    write_report(result, out)
+    assert {path.name for path in out.iterdir()} == {"report.html", "report.png", "report.json", "runs"}
+    assert len(list((out / "runs").iterdir())) == 10
+    written = json.loads((out / "report.json").read_text())
+    assert written["arms"].keys() == set(arms)
+    assert [c["arm"] for c in written["comparisons"]] == arms[1:]
+    assert written["data"]["training"]["real_synthetic"]["synthetic"]["recordings"] == 4
+    html = (out / "report.html").read_text()
+    assert "made-up bars" in html
+    assert "http" not in html.replace("http-equiv", "")
+    # One run is lost, another damaged: these two are made again, the others taken as they are.
+    lost, damaged = sorted((out / "runs").iterdir())[:2]
+    lost.unlink()
+    damaged.write_text("{")
+    made = []
+    real_tasks = ablation.run_tasks
+    monkeypatch.setattr(
+        ablation, "run_tasks", lambda plan, tasks, *a, **k: (made.extend(tasks), real_tasks(plan, tasks, *a, **k))
+    )
+    again = ablate(study, out, workers=1, threads=1)
+    assert len(made) == 2
+    assert again["reused_runs"] == 8
+    assert again["arms"] == result["arms"]
+    # Another setting is another experiment.
+    digests = [ablation.run_digest(plan_study(make_study({**data, **change})), study.arms[0], 0, {}, threads=1)
+               for change in ({}, {"steps": 3}, {"lr": 0.1}, {"note": "another"})]  # fmt: skip
+    assert len(set(digests)) == 3
+    assert digests[0] == digests[3]
+
+
+def test_a_leaking_study_is_refused_before_anything_is_decoded(world, tmp_path):
+    _, real, test, _ = world
+    with pytest.raises(ValueError, match=r"leaks: 4 group\(s\)"):
+        ablate(make_study(study_data(real, real)), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    made = write_samples(tmp_path / "made", 1, seed=4, provenance={"scene": {"recordings": ["trial=t0"]}})
+    data = study_data(real, test, arms=["synthetic"], synthetic=str(made))
+    with pytest.raises(ValueError, match=r"clip0, were made from test recording.s. videos/t0.mp4"):
+        plan_study(make_study(data))
+
+
+def test_the_commands_train_evaluate_and_fail_in_one_line(world, tmp_path, capsys):
+    _, real, test, shards = world
+    study = tmp_path / "study.yaml"
+    study.write_text(json.dumps(study_data(real, test, steps=2)))
+    checkpoint = tmp_path / "c.safetensors"
+    assert cli.main(["train", str(study), "--out", str(checkpoint)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"checkpoint: {checkpoint}"
+    network, about = load_checkpoint(checkpoint)
+    assert about["classes"].keys() == {"standing", "fall", "down"}
+    assert not network.training
+    figures = []
+    for data in (str(test), str(shards)):
+        out = tmp_path / "figures.json"
+        assert cli.main(["evaluate", str(checkpoint), "--data", data, "--out", str(out)]) == 0
+        figures.append(json.loads(out.read_text()))
+    assert figures[0]["windows"] == 27
+    assert cli.main(["evaluate", str(checkpoint), "--data", str(test), "--where", "trial=t0"]) == 0
+    capsys.readouterr()
+    for arguments, message in (
+        (["train", str(tmp_path / "none.yaml")], "error: [Errno 2]"),
+        (["train", str(study), "--arm", "reel"], "error: unknown arm 'reel'; the study has: real"),
+        (["evaluate", str(study), "--data", str(test)], "not a checkpoint of `recognition train`"),
+        (["evaluate", str(checkpoint), "--data", str(test), "--where", "trial"], "expected COLUMN=VALUE"),
+        (["ablate", str(study), "--out", str(tmp_path / "o"), "--workers", "0"], "expected 1 or more"),
+    ):
+        assert cli.main(arguments) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert message in error
+        assert error.startswith("error: ")
+
+
+def test_ctrl_c_is_130(monkeypatch, tmp_path, capsys):
+    def interrupt(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Ablate, "run", interrupt)
+    assert cli.main(["ablate", "x.yaml", "--out", str(tmp_path)]) == 130
+
+
+@pytest.mark.parametrize(
+    ("seeds", "recordings", "words"),
+    [
+        ((0.1, 0.05, 0.15), (0.1, 0.02, 0.2), "gain. Macro accuracy +0.100"),
+        ((0.1, 0.05, 0.15), (0.1, -0.02, 0.2), "it holds for these test clips, and may not for others"),
+        ((-0.1, -0.2, -0.01), (-0.1, -0.2, -0.01), "harm."),
+        ((0.1, -0.2, 0.4), (0.1, -0.2, 0.3), "no measurable difference"),
+    ],
+)
+def test_the_sentence_says_what_the_intervals_do(seeds, recordings, words):
+    intervals = [Interval(mean=m, low=low, high=high, count=3) for m, low, high in (seeds, recordings)]
+    assert words in sentence("real_synthetic", "real", *intervals)

@@ -1,0 +1,74 @@
+"""STUDY.yaml: mistakes are named, with what would be right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recognition.study import ARMS, load_study, make_study
+
+from .fakes import study_data
+
+
+def data(**changes: object) -> dict:
+    return study_data(Path("real.csv"), Path("test.csv"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"framez": 3}, r"unknown key 'framez' \(did you mean 'frames'\?\)"),
+        ({"real": {"csv": "a.csv", "wher": {}}}, r"'real.wher' \(did you mean 'where'\?\); valid: csv, shards, where"),
+        ({"arms": ["reel"]}, r"unknown arm 'reel' \(did you mean 'real'\?\); expected one of: real, real_augmented"),
+        ({"arms": [{"name": "mine", "augmented": True}]}, r"did you mean 'augment'"),
+        ({"arms": ["synthetic"]}, "the study has no `synthetic`"),
+        ({"arms": [{"name": "none", "real": False}]}, "neither real nor synthetic"),
+        ({"arms": ["real", "real"]}, "must not repeat"),
+        ({"model": "x3d_s"}, r"unknown model 'x3d_s' \(did you mean 'x3d_xs'\?\)"),
+        ({"classes": {"a": ["fal"], "b": ["walk"]}}, r"unknown frame label 'fal' \(did you mean 'fall'\?\)"),
+        ({"classes": {"fall": ["fall"], "b": ["fall"]}}, "in two classes"),
+        ({"rare_class": "jump"}, "expected one of: standing, fall, down"),
+        ({"steps": 0}, r"steps: .*greater than or equal to 1.*found 0"),
+        ({"test": {"shards": "x", "where": {"a": 1}}}, "shards have no columns"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(changes, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        make_study(data(**changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_key_is_named():
+    with pytest.raises(ValueError, match="key 'test' is missing"):
+        make_study({"classes": {"a": ["walk"], "fall": ["fall"]}})
+
+
+def test_paths_are_relative_to_the_file(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(data(arms=["real", {"name": "oracle", "real": "more.csv"}])))
+    study = load_study(path)
+    assert study.test.path == tmp_path / "test.csv"
+    oracle = study.source(study.arms[1], "real")
+    assert oracle is not None
+    assert oracle.path == tmp_path / "more.csv"
+
+
+def test_a_single_label_or_value_needs_no_brackets():
+    study = make_study(data(classes={"fall": "fall", "walk": "walk"}, real={"csv": "a.csv", "where": {"camera": 1}}))
+    assert study.classes["fall"] == ["fall"]
+    assert study.real is not None
+    assert study.real.where == {"camera": [1]}
+
+
+def test_the_arms_of_the_issue_are_there():
+    assert {"real", "real_augmented", "real_synthetic", "synthetic"} <= ARMS.keys()
+
+
+def test_a_file_that_is_no_mapping_is_refused(tmp_path):
+    path = tmp_path / "study.yaml"
+    for text in ("- a\n- b\n", "a: [", ""):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=str(path)):
+            load_study(path)
