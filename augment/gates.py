@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
@@ -139,9 +137,11 @@ def _extent(uv: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0)
 
 
-def local_xz(points: Float[np.ndarray, "*batch 2"], center: Sequence[float], yaw: float) -> Float[np.ndarray, "*batch 2"]:
+def local_xz(
+    points: Float[np.ndarray, "*batch 2"], center: Float[np.ndarray, "2"], yaw: float
+) -> Float[np.ndarray, "*batch 2"]:
     """World (x, z) to a frame at ``center`` turned by ``yaw`` about +y."""
-    away = points - np.asarray(center)
+    away = points - center
     cosine, sine = np.cos(yaw), np.sin(yaw)
     return np.stack([cosine * away[..., 0] - sine * away[..., 1], sine * away[..., 0] + cosine * away[..., 1]], axis=-1)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.sparse import csr_array, vstack
+from scipy.sparse import csr_array, diags_array, vstack
 from scipy.spatial import cKDTree
 
 from augment.body import Body
@@ -193,7 +193,9 @@ def _join(pieces: list[Piece], **rest: Any) -> Look:
     starts = np.cumsum([0] + [rows.shape[0] for rows, _, _, _ in pieces])
     faces = np.concatenate([f + start for (_, f, _, _), start in zip(pieces, starts, strict=False)])
     colors = np.clip(np.rint(np.concatenate([c for _, _, c, _ in pieces])), 0, 255).astype(np.uint8)
-    mix = csr_array(vstack([rows for rows, _, _, _ in pieces])).astype(np.float32)
+    mix = csr_array(vstack([rows for rows, _, _, _ in pieces]))
+    # Rows that sum to 1 exactly move with the body exactly.
+    mix = csr_array(diags_array(1 / np.asarray(mix.sum(axis=1)).ravel()) @ mix).astype(np.float32)
     return Look(mix=mix, faces=faces, colors=colors, offsets=np.concatenate([o for _, _, _, o in pieces]), **rest)
 
 

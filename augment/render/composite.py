@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from augment.types import Camera
 
@@ -223,7 +223,7 @@ def _within(view: View, centers: np.ndarray, reach: float) -> np.ndarray:
 def joint_visibility(
     joints2d: Float[np.ndarray, "j 2"],
     z: Float[np.ndarray, "j"],
-    mask: Int[np.ndarray, "h w"],
+    mask: UInt8[np.ndarray, "h w"],
     depth: Float[np.ndarray, "h w"],
     person: int,
 ) -> Float32[np.ndarray, "j"]:

@@ -15,12 +15,12 @@ _BAR = 22
 
 
 def contact_sheet(
-    clips: Sequence[tuple[UInt8[np.ndarray, "t h w 3"], str]],
+    clips: Sequence[tuple[UInt8[np.ndarray, "_ _ _ 3"], str]],
     path: Path | str | None = None,
     *,
     columns: int = 7,
     height: int = 160,
-) -> UInt8[np.ndarray, "H W 3"]:
+) -> UInt8[np.ndarray, "_ _ 3"]:
     """Lay clips out as rows of evenly spaced frames.
 
     Args:
