@@ -99,10 +99,10 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
     for motion in motions:
         if motion.fps != FPS:
             raise ValueError(f"motion {motion.name!r}: expected {FPS:g} frames/s, found {motion.fps:g}; resample it first")
-        rest = np.asarray(rest_joints_of(np.asarray(motion.betas)))
+        rest = np.array(rest_joints_of(np.asarray(motion.betas)))
         features, T_world_canonical = motion_to_features(motion, rest)
         channels.append(torch.cat([features.float(), annotations_of(motion, T_world_canonical)], dim=-1))
-        rests.append(torch.as_tensor(rest, dtype=torch.float32))
+        rests.append(torch.tensor(rest, dtype=torch.float32))
         kept.append(motion)
     if not kept:
         raise ValueError("the motion store holds no motions; build one with `augment motions library` or `import`")

@@ -186,7 +186,7 @@ def motion_to_features(
     """
     axis_angles = np.concatenate([np.asarray(motion.global_orient)[:, None], np.asarray(motion.body_pose)], axis=1)
     rotations = axis_angle_to_matrix(torch.as_tensor(axis_angles, dtype=torch.float64))
-    rest = torch.as_tensor(np.asarray(rest_joints), dtype=torch.float64)
+    rest = torch.as_tensor(np.array(rest_joints), dtype=torch.float64)
     root = torch.as_tensor(np.asarray(motion.transl), dtype=torch.float64) + rest[0]
     joints = pose_joints(rotations, root, rest)
     contacts = torch.as_tensor(np.asarray(foot_contacts(joints.numpy(), motion.fps)), dtype=torch.float64)
