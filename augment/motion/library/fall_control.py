@@ -1,7 +1,7 @@
 """How a person falls: what upsets the balance, how the body protects itself, and the physics in between.
 
-A fall is a short list of stages. Each stage pulls the muscles towards a posture with some tone per muscle group; it ends when its
-time is over or a part of the body strikes the floor. After the last impact tone fades, and gravity does the rest.
+A fall is a short list of stages. Each stage pulls the muscles towards a posture with some tone per muscle group; it ends when
+its time is over or a part of the body strikes the floor. After the last impact tone fades, and gravity does the rest.
 """
 
 from __future__ import annotations
@@ -93,6 +93,8 @@ class Trace:
     """Greatest sum of normal forces on the floor and chair, newtons."""
     peak_part_force: float = 0.0
     """Greatest normal force on one part, newtons."""
+    peak_head_force: float = 0.0
+    """Greatest normal force on the head, newtons."""
     peak_part: str = ""
     """That part."""
     limit_excess: float = 0.0
@@ -131,7 +133,7 @@ def _effort(plan: Plan) -> float:
 
 def _off_the_side(plan: Plan) -> bool:
     """Whether the body leaves a chair sideways: hip first, or it would dive on its head."""
-    return plan.kind == "fall_from_chair" and abs(np.cos(plan.direction)) < 0.65
+    return plan.kind == "fall_from_chair" and bool(abs(np.cos(plan.direction)) < 0.65)
 
 
 def push(human: Humanoid, data: Any, plan: Plan, time: float) -> None:
@@ -225,7 +227,7 @@ class _Muscles:
         if not stage.lying:
             return stage.posture
         up = self.data.xmat[self.human.body_id[JOINT["spine2"]]][5]
-        return stage.lying["front" if up > 0.55 else "back" if up < -0.35 else "side"]
+        return stage.lying["front" if up > 0.4 else "back" if up < -0.35 else "side"]
 
     def act(self, time: float, dt: float) -> None:
         share = min((time - self.began) / self.blend, 1.0)
@@ -254,7 +256,8 @@ class _Senses:
         self.joint_of_geom = np.array([joint_of_body.get(int(body), -1) for body in model.geom_bodyid])
         self.floor = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_GEOM, "floor")
         region = {joint: name for name, joints in PARTS.items() for joint in joints}
-        self.legs = [*PARTS["knees"], *PARTS["thighs"]]
+        self.is_leg, self.is_thigh = (np.isin(np.arange(24), PARTS[name]) for name in ("knees", "thighs"))
+        self.is_leg |= self.is_thigh
         self.knees = human.body_id[list(PARTS["knees"])]
         self.region_of_joint = [region.get(joint, "") for joint in range(24)]
 
@@ -272,16 +275,17 @@ class _Senses:
         trace.peak_force = max(trace.peak_force, float(per_joint.sum()))
         if per_joint.max() > trace.peak_part_force:
             trace.peak_part_force, trace.peak_part = float(per_joint.max()), SMPL_JOINTS[int(per_joint.argmax())]
+        trace.peak_head_force = max(trace.peak_head_force, float(per_joint[JOINT["head"]]))
         on_floor = (geoms[ground] == self.floor).any(1)
         floor_force = np.bincount(joints[on_floor], weights=force[on_floor], minlength=24)
         touching = {self.region_of_joint[joint] for joint in np.flatnonzero(floor_force > 25.0)}
-        legs = np.isin(joints, self.legs) & on_floor & (force > 25.0)
+        legs = self.is_leg[joints] & on_floor & (force > 25.0)
         if legs.any():
             places = contact.pos[ground][legs]
             knees = data.xpos[self.knees]
             near = np.linalg.norm(places[:, None] - knees[None], axis=-1).min(1) < 0.16
             touching = (touching - {"knees", "thighs"}) | ({"knees"} if near.any() else set())
-            touching |= {"thighs"} if (~near & np.isin(joints[legs], PARTS["thighs"])).any() else set()
+            touching |= {"thighs"} if (~near & self.is_thigh[joints[legs]]).any() else set()
         for region in touching - trace.first_touch.keys():
             trace.first_touch[region] = time
             trace.touch_axes[region] = data.xmat[self.human.body_id[JOINT["spine3"]]].reshape(3, 3).copy()
@@ -309,7 +313,7 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
     grip = model.geom_friction[slick_geoms].copy()
     saved = [model.actuator_gainprm.copy(), model.actuator_biasprm.copy(), model.actuator_forcerange.copy()]
     stages, entered, current = list(plan.stages), 0.0, -1
-    dt, since_still, work = model.opt.timestep * CONTROL_STEPS, 0.0, 0.0
+    step, since_still, work = model.opt.timestep, 0.0, 0.0
     touching: set[str] = set()
     while data.time < plan.limit:
         time = data.time
@@ -318,13 +322,14 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
         if current < 0 or (ended and current + 1 < len(stages)):
             current, entered = current + 1, time
             muscles.aim(stages[current], time)
-        muscles.act(time, dt)
+        muscles.act(time, CONTROL_STEPS * step)
         data.xfrc_applied[:] = 0.0
         CAUSES[plan.cause](human, data, plan, time)
         model.geom_friction[slick_geoms] = grip * (left if time < slippery else 1.0)
+        pushed = np.flatnonzero(data.xfrc_applied[:, :3].any(1))
         for _ in range(CONTROL_STEPS):
             mujoco.mj_step(model, data)
-            work += model.opt.timestep * (_outer_power(human, data) + float(data.actuator_force @ data.actuator_velocity))
+            work += step * (_outer_power(human, data, pushed) + float(data.actuator_force @ data.actuator_velocity))
         if (
             not np.isfinite(data.qpos).all()
             or np.abs(data.qvel).max() > 200.0
@@ -346,9 +351,8 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
     return trace
 
 
-def _outer_power(human: Humanoid, data: Any) -> float:
-    """Power of the applied forces, watts."""
-    bodies = np.flatnonzero(data.xfrc_applied[:, :3].any(1))
+def _outer_power(human: Humanoid, data: Any, bodies: np.ndarray) -> float:
+    """Power of the forces applied to some bodies, watts."""
     if len(bodies) == 0:
         return 0.0
     root = human.model.body_rootid[bodies]

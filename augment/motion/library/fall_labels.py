@@ -19,8 +19,10 @@ SETTLED_SPEED = 0.5
 PEAK_FORCE_N = 25_000.0
 """Ground force beyond which an impact is no fall from standing height."""
 PEAK_PART_FORCE_N = 15_000.0
-"""Force on one part beyond which it is no fall from standing height (hips break at 3-6 kN, rigid-hull impacts read higher)."""
-LIMIT_EXCESS_DEG = 22.0
+"""Force on one part beyond which it is no fall from standing height (real hips meet a floor at 2-8 kN; ours has no padding)."""
+PEAK_HEAD_FORCE_N = 8_000.0
+"""Force on the head beyond which nobody protected it."""
+LIMIT_SLACK_DEG = 22.0
 """How far a joint may be forced beyond its passive range at an impact, for a frame."""
 SINK_M = 0.04
 """How far the skin may sink into the floor before the fall is given up."""
@@ -89,7 +91,9 @@ def physics_problem(trace: Trace, sink: float, plan: Plan) -> str | None:
         return "did not come to rest"
     if trace.peak_force > PEAK_FORCE_N or trace.peak_part_force > PEAK_PART_FORCE_N:
         return "impact force too great"
-    if np.rad2deg(trace.limit_excess) > LIMIT_EXCESS_DEG:
+    if trace.peak_head_force > PEAK_HEAD_FORCE_N:
+        return "struck the head too hard"
+    if np.rad2deg(trace.limit_excess) > LIMIT_SLACK_DEG:
         return "joint forced beyond its limit"
     if sink > SINK_M:
         return "sank into the floor"

@@ -157,8 +157,11 @@ def sitting_start(human: Humanoid, *, rng: np.random.Generator, fps: float, seco
     """Sitting on a seat as high as the shins are long, feet on the floor, facing +z."""
     frames = max(round(seconds * fps), 2)
     posture = _jittered(
-        NEUTRAL | {"hip_x": -84.0, "hip_z": 6.0, "knee_x": 82.0, "spine1_x": 6.0, "spine2_x": 6.0, "neck_x": 6.0, "elbow_y": -55.0,
-                   "shoulder_forward": 55.0, "shoulder_raise": -62.0}, rng, 2.0
+        NEUTRAL
+        | {
+            "hip_x": -84.0, "hip_z": 6.0, "knee_x": 82.0, "spine1_x": 6.0, "spine2_x": 6.0, "neck_x": 6.0, "elbow_y": -55.0,
+            "shoulder_forward": 55.0, "shoulder_raise": -62.0,
+        }, rng, 2.0,
     )  # fmt: skip
     time = np.arange(frames) / fps
     lean = np.deg2rad(1.5) * np.sin(2 * np.pi * (0.3 * time + rng.random()))

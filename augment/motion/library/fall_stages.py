@@ -78,7 +78,8 @@ def _come_to_lie(rng: Rng) -> tuple[Stage, ...]:
     front: Posture = {"hip_x": -2.0, "knee_x": 8.0, "ankle_x": 34.0, "hip_z": 8.0, "neck_y": turn, "head_y": turn, **arms}
     lying = {"front": back, "side": side, "back": front}
     return (
-        Stage(posture={}, lying=lying, tone={"leg": 0.12, "trunk": 0.25, "neck": 0.5, "arm": 0.06}, blend=0.5, hold=0.7),
+        Stage(posture={}, lying=lying, tone={"leg": 0.12, "trunk": 0.25, "neck": 0.5, "arm": 0.05}, blend=0.45, hold=0.35),
+        Stage(posture={}, lying=lying, tone={"leg": 0.10, "trunk": 0.20, "neck": 0.4, "arm": 0.04}, blend=0.45, hold=0.4),
         Stage(posture={}, lying=lying, tone=LIMP, blend=0.7, hold=0.8),
     )
 
@@ -188,7 +189,8 @@ def _off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     """Pitching forward off the seat."""
     slump: Posture = {
         "hip_x": -118.0, "knee_x": float(rng.uniform(88, 105)), "ankle_x": -12.0, "spine1_x": 22.0, "spine2_x": 18.0,
-        "spine3_x": 12.0, "neck_x": 10.0, "shoulder_forward": 80.0, "shoulder_raise": -float(rng.uniform(20, 45)), "elbow_y": -35.0,
+        "spine3_x": 12.0, "neck_x": 10.0, "shoulder_forward": 80.0, "shoulder_raise": -float(rng.uniform(20, 45)),
+        "elbow_y": -35.0,
     }  # fmt: skip
     brace = _reach(rng) | {"hip_x": -float(rng.uniform(50, 75)), "knee_x": float(rng.uniform(80, 100)), "ankle_x": 10.0}
     tone = ALERT | {"leg": 0.3 if weak else 0.45, "trunk": 0.6}

@@ -12,12 +12,13 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ...actions import FALLS, caption_for
+from ...body import Body, sample_betas
 from ...types import JOINT, Motion
 from .fall_control import CAUSES, Plan, Trace, run_fall
 from .fall_labels import fall_interval, fall_segments, outcome_problem, physics_problem, start_segments, trunk_lean
 from .fall_poses import sitting_start, standing_start, walking_start
 from .fall_stages import stages_for
-from .humanoid import BodyShape, Chair, Humanoid, build_humanoid, motion_to_qpos, qpos_to_rotations, skin_heights
+from .humanoid import Chair, Humanoid, build_humanoid, motion_to_qpos, qpos_to_rotations, skin_heights
 
 STARTS = {"stand": standing_start, "walk": walking_start, "sit": sitting_start}
 """Starts made here when the caller brings none."""
@@ -42,6 +43,11 @@ STRENGTH: dict[str, tuple[float, float]] = {
     "fall_sideways": (0.9, 1.5), "fall_from_chair": (1.5, 2.3), "off_chair_sideways": (1.0, 1.5),
 }  # fmt: skip
 """How hard balance is upset, least and most, m/s of the whole body."""
+_WALKING_ODDS = {"fall_sideways": 0.4, "fall_backward": 0.6}
+FALL_SECONDS = 4.5
+"""Time that a fall and the first of lying still may take."""
+SHORTEST_SECONDS = 3.0
+"""Least length one may ask for."""
 _WIDEST = 50.0
 """Degrees by which a direction may differ from its kind's middle."""
 
@@ -72,7 +78,7 @@ def simulate_fall(
     kind: str,
     *,
     rng: np.random.Generator,
-    body: BodyShape,
+    body: Body,
     betas: Float[np.ndarray, "10"] | None = None,
     start: Motion | None = None,
     cause: str | None = None,
@@ -106,7 +112,7 @@ def simulate_fall(
 
 
 def simulate_falls(
-    kinds: Iterable[str], *, rng: np.random.Generator, body: BodyShape, attempts: int = 12, **options: Any
+    kinds: Iterable[str], *, rng: np.random.Generator, body: Body, attempts: int = 12, **options: Any
 ) -> tuple[list[Motion], Counter[str]]:
     """One fall for each of ``kinds``, trying again after a rejection.
 
@@ -134,7 +140,7 @@ def attempt_fall(
     kind: str,
     *,
     rng: np.random.Generator,
-    body: BodyShape,
+    body: Body,
     betas: np.ndarray | None = None,
     start: Motion | None = None,
     cause: str | None = None,
@@ -149,8 +155,11 @@ def attempt_fall(
     if cause not in CAUSES:
         raise ValueError(f"unknown cause {cause!r}; expected one of: {', '.join(CAUSES)}")
     degrees = resolve_direction(kind, direction, rng=rng)
+    if seconds is not None and seconds < SHORTEST_SECONDS:
+        raise ValueError(f"seconds: a fall to lying still takes {SHORTEST_SECONDS} or more, found {seconds}")
     betas = _shape_of(body, betas, start, rng)
-    human, start = _ready(kind, cause, body, betas, start, rng, fps)
+    longest = 2.0 if seconds is None else float(np.clip(seconds - FALL_SECONDS, 0.4, 2.0))
+    human, start = _ready(kind, cause, body, betas, start, rng, fps, longest)
     plan = _draw_plan(kind, cause, degrees, start, rng, seconds, fps)
     plan = replace(plan, caught=_swinging_foot(human, start, plan.caught))
     return _simulate(human, plan, start, fps, seconds, rng)
@@ -185,25 +194,30 @@ def _draw(shares: dict[str, float], rng: np.random.Generator) -> str:
     return str(rng.choice(list(shares), p=np.array(list(shares.values()))))
 
 
-def _shape_of(body: BodyShape, betas: np.ndarray | None, start: Motion | None, rng: np.random.Generator) -> np.ndarray:
+def _shape_of(body: Body, betas: np.ndarray | None, start: Motion | None, rng: np.random.Generator) -> np.ndarray:
     if start is not None and betas is not None and not np.allclose(start.betas, betas):
         raise ValueError("start: made for another body shape than betas; bring it over with motion.retarget.to_shape first")
     if betas is not None:
         return np.asarray(betas, float)
     if start is not None:
         return np.asarray(start.betas, float)
-    from ...body import sample_betas
-
-    return sample_betas(body, rng=rng)  # type: ignore[arg-type]
+    return sample_betas(body, rng=rng)
 
 
 def _ready(
-    kind: str, cause: str, body: BodyShape, betas: np.ndarray, start: Motion | None, rng: np.random.Generator, fps: float
+    kind: str,
+    cause: str,
+    body: Body,
+    betas: np.ndarray,
+    start: Motion | None,
+    rng: np.random.Generator,
+    fps: float,
+    longest: float,
 ) -> tuple[Humanoid, Motion]:
-    """The humanoid, with a chair where it sits on one, and the motion it starts from at ``fps``."""
-    seconds = float(rng.uniform(0.3, 2.0))
+    """The humanoid, with a chair where it sits on one, and the end of the motion it starts from, at ``fps``."""
+    seconds = float(rng.uniform(0.3, longest))
     if start is None:
-        walking = rng.random() < _WALKING_SHARE[cause] * (0.4 if kind == "fall_sideways" else 1.0)
+        walking = rng.random() < _WALKING_SHARE[cause] * _WALKING_ODDS.get(kind, 1.0)
         made = STARTS["sit" if kind == "fall_from_chair" else "walk" if walking else "stand"]
         human = build_humanoid(body, betas)
         start = made(human, rng=rng, fps=fps, seconds=seconds)
@@ -280,14 +294,15 @@ def _draw_plan(
     if sidewards:
         side = "left" if relative > 0 else "right"
     stages = stages_for(kind, cause, rng=rng, side=side, mode=_mode(kind, cause, sidewards))
-    rest = float(rng.uniform(1.0, 4.0)) if seconds is None else max(seconds - len(start) / fps, 1.0)
+    rest = float(rng.uniform(1.0, 4.0)) if seconds is None else seconds
+    limit = 7.0 if seconds is None else seconds - (len(start) - 1) / fps
     goes = np.array([np.sin(heading + np.deg2rad(degrees)), 0.0, np.cos(heading + np.deg2rad(degrees))])
     moves = (start.transl[-1] - start.transl[-2]) * fps
     low, high = STRENGTH["off_chair_sideways" if kind == "fall_from_chair" and sidewards else kind]
     drawn = {"push_height": float(rng.uniform(0.3, 0.6)), "against": max(-float(moves @ goes), 0.0)}
     return Plan(
         kind=kind, cause=cause, direction=np.deg2rad(degrees), heading=heading, strength=float(rng.uniform(low, high)),
-        stages=stages, rest=rest, side=side, caught=side, drawn=drawn,
+        stages=stages, rest=rest, side=side, caught=side, drawn=drawn, limit=limit,
     )  # fmt: skip
 
 

@@ -8,29 +8,18 @@ shoulder is a ball whose zero is the middle of its reach.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial import ConvexHull
 from scipy.spatial.transform import Rotation
 
+from ...body import Body
 from ...types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
 
 GROUPS: tuple[str, ...] = ("leg", "trunk", "neck", "arm")
 """Muscle groups whose tone is set apart."""
-
-
-class BodyShape(Protocol):
-    """What the simulation needs to know of a body (``augment.body.Body`` has it)."""
-
-    faces: np.ndarray
-    part_of_vertex: np.ndarray
-    weights: np.ndarray
-
-    def rest_vertices(self, betas: np.ndarray) -> np.ndarray: ...
-
-    def rest_joints(self, betas: np.ndarray) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +42,7 @@ HINGES: dict[str, tuple[Hinge, ...]] = {
     "hip": _hinges(("x", -125, 22), ("z", -22, 45), ("y", -35, 45)),
     "knee": _hinges(("x", -3, 145)),
     "ankle": _hinges(("x", -28, 48), ("z", -20, 20), ("y", -20, 20)),
-    "foot": _hinges(("x", -45, 20)),
+    "foot": _hinges(("x", -65, 25)),
     "spine1": _hinges(("x", -12, 32), ("z", -14, 14), ("y", -12, 12)),
     "spine2": _hinges(("x", -10, 26), ("z", -12, 12), ("y", -15, 15)),
     "spine3": _hinges(("x", -10, 22), ("z", -12, 12), ("y", -15, 15)),
@@ -61,9 +50,9 @@ HINGES: dict[str, tuple[Hinge, ...]] = {
     "head": _hinges(("x", -25, 25), ("z", -18, 18), ("y", -38, 38)),
     "collar": _hinges(("z", -12, 32), ("y", -22, 22)),
     "elbow": _hinges(("y", -148, 4), ("x", -85, 85)),
-    "wrist": _hinges(("z", -75, 75), ("y", -25, 25)),
+    "wrist": _hinges(("z", -75, 75), ("y", -25, 25), ("x", -60, 60)),
 }
-"""Degrees of freedom by joint, outermost rotation first; ranges after standard goniometry, a little wider for passive stretch."""
+"""Degrees of freedom by joint, outermost rotation first; ranges as in goniometry, a little wider for passive stretch."""
 
 SHOULDER_REFERENCE_DEG = (0.0, -50.0, -15.0)
 """Rotation vector of the left shoulder in the middle of its reach: the arm ahead, out to the side and a little down."""
@@ -99,7 +88,7 @@ CAPSULES: dict[str, tuple[str, float, float]] = {
 }  # fmt: skip
 """Inner capsules that keep limbs apart: joint to which joint, start along the bone, share of the limb's own radius."""
 
-SOFT = {"solref": [0.03, 0.8], "solimp": [0.25, 0.95, 0.035, 0.5, 2.0]}
+SOFT = {"solref": [0.026, 0.85], "solimp": [0.25, 0.95, 0.035, 0.5, 2.0]}
 """Contact of flesh that gives two or three centimetres under a falling trunk."""
 FIRM = {"solref": [0.009, 1.0], "solimp": [0.8, 0.97, 0.006, 0.5, 2.0]}
 """Contact of bone under thin skin."""
@@ -200,7 +189,7 @@ def _part_points(vertices: np.ndarray, part_of_vertex: np.ndarray, joint: int, r
 
 
 def build_humanoid(
-    body: BodyShape,
+    body: Body,
     betas: Float[np.ndarray, "10"],
     *,
     chair: Chair | None = None,
@@ -256,7 +245,7 @@ def build_humanoid(
 def _add_ground(spec: Any, chair: Chair | None) -> None:
     import mujoco
 
-    ground = dict(contype=_GROUND[0], conaffinity=_GROUND[1], friction=[0.75, 0.01, 0.003], condim=4)
+    ground = {"contype": _GROUND[0], "conaffinity": _GROUND[1], "friction": [0.75, 0.01, 0.003], "condim": 4}
     upright = [np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0]
     spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], quat=upright, **ground)
     if chair is None:
@@ -284,7 +273,7 @@ def _add_joints(node: Any, name: str, scale: float) -> list[tuple[str, str]]:
     import mujoco
 
     plain = plain_name(name)
-    soft = dict(solref_limit=[0.02, 1.0], solimp_limit=[0.9, 0.98, 0.03, 0.5, 2.0])
+    soft = {"solref_limit": [0.02, 1.0], "solimp_limit": [0.9, 0.98, 0.03, 0.5, 2.0]}
     if plain == "pelvis":
         node.add_freejoint(name="root")
         return []
@@ -299,8 +288,9 @@ def _add_joints(node: Any, name: str, scale: float) -> list[tuple[str, str]]:
     for hinge in HINGES.get(plain, ()):
         stiffness = STIFFNESS[plain][0]
         node.add_joint(
-            name=f"{name}_{hinge.axis}", type=mujoco.mjtJoint.mjJNT_HINGE, axis=AXIS[hinge.axis] * mirror_sign(name, hinge.axis),
-            limited=mujoco.mjtLimited.mjLIMITED_TRUE, range=[hinge.low, hinge.high],
+            name=f"{name}_{hinge.axis}", type=mujoco.mjtJoint.mjJNT_HINGE,
+            limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+            axis=AXIS[hinge.axis] * mirror_sign(name, hinge.axis), range=[hinge.low, hinge.high],
             damping=[0.006 * stiffness * scale], armature=0.00012 * stiffness * scale, **soft,
         )  # fmt: skip
     return [(name, hinge.axis) for hinge in HINGES.get(plain, ())]
