@@ -80,7 +80,7 @@ def _from_physics(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.r
 
 def _from_generator(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
     from .generators.sample import sample
-    from .motion.retarget import to_shape
+    from .motion.reshape import to_shape
 
     # One clip a call: its bytes must not depend on which clips it is batched with.
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -89,7 +89,7 @@ def _from_generator(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np
 
 
 def _from_store(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
-    from .motion.retarget import to_shape
+    from .motion.reshape import to_shape
 
     assert clip.path is not None
     store, rows = _store_rows(clip.path, clip.action)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -41,9 +42,16 @@ def run_here(
         while waiting or not exhausted:
             while not exhausted and len(waiting) < 3 * workers:
                 try:
-                    waiting.add(pool.submit(_work, work, next(source)))
+                    task = next(source)
                 except StopIteration:
                     exhausted = True
+                    break
+                # Ctrl-C reaches the whole process group; workers, which inherit the mask, leave it to the parent.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                try:
+                    waiting.add(pool.submit(_work, work, task))
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
             if waiting:
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                 for future in done:
@@ -69,12 +77,8 @@ def stopping() -> bool:
 
 def _start(stop: Any, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """First thing in a worker."""
-    import signal
-
     global _stop
     _stop = stop
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     prepare(*arguments)
 

@@ -51,7 +51,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     run = Run(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
     facts = {
         "recipe_sha256": digest, "seed": seed, "scenes": {name: sha for name, (_, sha) in scenes.items()},
-        "sources": sources, "version": version("understudy"), "format": FORMAT,
+        "sources": sources, "version": version("understudy"), "code_sha256": code_digest(), "format": FORMAT,
     }  # fmt: skip
     plan_sha256 = hashlib.sha256(canonical_json(facts)).hexdigest()
     size = recipe.shards.samples_per_shard
@@ -84,6 +84,16 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     )  # fmt: skip
     close_journal(out)
     return manifest
+
+
+def code_digest() -> str:
+    """SHA-256 of this package's source: other code may give other bytes, so a run is not continued with it."""
+    digest, package = hashlib.sha256(), Path(__file__).parent
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(("commands/", "cli.py", "demo.py")):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tuple[Path, str]]:
