@@ -12,6 +12,8 @@ from jaxtyping import Bool
 from ..sources.mediapipe import LANDMARK, Keypoints
 from ..sources.video import probe, read_frames
 
+_TRUNK = [LANDMARK[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "hip")]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
@@ -74,9 +76,40 @@ def _pick_frames(
     for number, length in enumerate(lengths):
         usable = np.arange(length)
         if keypoints is not None and not trust_undetected:
-            usable = np.flatnonzero(keypoints[number].found[:length])
+            usable = np.flatnonzero(followed(keypoints[number])[:length])
         picked.append(usable[np.unique(np.linspace(0, len(usable) - 1, min(share, len(usable))).round().astype(int))])
     return picked
+
+
+def followed(keypoints: Keypoints) -> Bool[np.ndarray, "t"]:
+    """Frames in which the detector is on the person who moves, and has not jumped to a bystander.
+
+    The track is cut where its middle jumps by more than a third of the body a frame. The stretch
+    that moves about most is the person; before and after it only stretches count that go on where the last one that
+    counted left off. A detector that lost someone in mid-fall leaves frames that prove nothing about the floor.
+    """
+    rows = np.flatnonzero(keypoints.found)
+    result = np.zeros(len(keypoints), bool)
+    if not len(rows):
+        return result
+    points = keypoints.landmarks2d[rows][:, _TRUNK, :2].astype(float)
+    middle = points.mean(axis=1)
+    body = np.linalg.norm(np.ptp(np.clip(keypoints.landmarks2d[rows, :, :2], -9999, 9999), axis=1), axis=1)
+    jumps = np.linalg.norm(np.diff(middle, axis=0), axis=1) > 0.35 * np.diff(rows) * np.maximum(body[1:], body[:-1])
+    stretches = np.split(np.arange(len(rows)), np.flatnonzero(jumps) + 1)
+    roaming = [
+        np.diff(np.percentile(middle[s], [5, 95], axis=0), axis=0).sum() / np.median(body[s]) + 1e-4 * len(s) for s in stretches
+    ]
+    lead = int(np.argmax(roaming))
+    result[rows[stretches[lead]]] = True
+    for order, here, there in ((range(lead + 1, len(stretches)), 0, -1), (range(lead - 1, -1, -1), -1, 0)):
+        last = stretches[lead][there]
+        for number in order:
+            stretch = stretches[number]
+            if np.linalg.norm(middle[stretch[here]] - middle[last]) < 0.5 * max(body[stretch[here]], body[last]):
+                result[rows[stretch]] = True
+                last = stretch[there]
+    return result
 
 
 def person_mask(keypoints: Keypoints, index: int, height: int, width: int, *, reach: int = 2) -> Bool[np.ndarray, "h w"]:

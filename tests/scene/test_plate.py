@@ -5,7 +5,7 @@ import pytest
 
 from augment.scene.inpaint import fill_holes
 from augment.scene.plate import content_box, make_plate
-from augment.scene.samples import person_mask
+from augment.scene.samples import followed, person_mask
 from augment.sources.mediapipe import read_mediapipe
 from tests.realdata import require
 from tests.scene.scenery import background, box_landmarks, write_keypoints, write_video
@@ -107,6 +107,16 @@ def test_a_gap_in_one_furnishing_is_not_filled_with_another_ones_furniture(tmp_p
     plate = make_plate(videos, keypoints)
     assert plate.layout_videos == (0, 1)
     np.testing.assert_array_equal(plate.image, empty)
+
+
+def test_a_detector_that_jumps_to_a_bystander_proves_nothing_about_the_floor(tmp_path):
+    empty = background()
+    frames, boxes = walk_then_lie(empty)
+    boxes[16:] = (2, 2, 14, 40)
+    video = write_video(tmp_path / "a.mkv", frames)
+    keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
+    assert followed(keypoints).tolist() == [True] * 16 + [False] * 24
+    assert not red(make_plate([video], [keypoints]).image).any()
 
 
 def test_person_mask_covers_the_landmarks_and_a_margin(tmp_path):
