@@ -10,7 +10,7 @@ from . import ik
 from .curves import noise, ramp, smooth, window
 from .goals import Goal, Hand, LegAngles, Track
 from .lying import BED_HALF, MATTRESS, TRUNK, lying_hands, restless, settle_lying
-from .manner import Take, along, draw_manner, pick, relaxed, stance_prints, stand_on
+from .manner import Take, along, draw_manner, oldness, pick, relaxed, stance_prints, stand_on
 from .pose import Bed, Rest
 from .rig import SIDES, Rig
 from .seated import Chair, SeatManner, hand_at_rest, seat_pelvis, seat_place, sit_stand
@@ -27,7 +27,7 @@ class BedManner(SeatManner):
 def draw_bed(rng: np.random.Generator, rig: Rig, low: float = 5.0, high: float = 9.5) -> BedManner:
     manner = draw_manner(rng, low, high)
     height = min(float(rng.uniform(0.45, 0.60)), max(0.45, rig.ankle_height + rig.shank + 0.04))
-    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    old = oldness(manner["age"])
     return BedManner(
         **manner, seat=height, recline=float(rng.uniform(0.0, 0.12)), lean=float(rng.uniform(0.4, 0.65) + 0.15 * old),
         hands=pick(rng, beside=0.5, belly=0.3, one=0.2),
@@ -64,7 +64,9 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     pitch = -manner.recline
     pelvis_y = seat_pelvis(rig, manner.seat, pitch)
     z = -seat_place(rig, pelvis_y, 0.1)
-    plan = sit_stand(t, rig, manner, sit, leaning, Chair(pelvis=np.array([0.0, pelvis_y, z]), center=(0.0, z), pitch=pitch), rng=rng)
+    plan = sit_stand(
+        t, rig, manner, sit, leaning, Chair(pelvis=np.array([0.0, pelvis_y, z]), center=(0.0, z), pitch=pitch), rng=rng
+    )
     stand_on(plan, rig, stance_prints(rig, manner, rng=rng, back=0.0))
 
     lying = settle_lying(rig, pose="supine", knee=0.0, pillow=0.05, stoop=manner.stoop)
@@ -72,7 +74,7 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     recline = ramp(t, swing, lain)
     duration = lain - swing
     # The trunk turns and leans on the near arm first, the legs come up while it goes back.
-    yaw = -np.pi / 2 * ramp(t, swing, swing + 0.75 * duration)
+    yaw = -np.pi / 2 * ramp(t, swing + 0.05 * duration, swing + 0.85 * duration)
     back = along(t, (swing, 0.0), (swing + 0.30 * duration, -0.35), (swing + 0.62 * duration, -0.85), (lain, 0.0))
     laid = ramp(t, swing + 0.45 * duration, lain)
     roll = along(t, (swing, 0.0), (swing + 0.35 * duration, -0.42), (swing + 0.7 * duration, -0.25), (lain, 0.0))
@@ -94,10 +96,10 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     tuck, straight = swing + 0.5 * duration, lain
     for index, side in enumerate(("right", "left") if rng.random() < 0.7 else ("left", "right")):
         late = 0.08 * index * duration
-        lifted = LegAngles(flexion=1.15 - 0.1 * index, knee=0.95, abduction=0.04, twist=0.0, ankle=0.2)
+        lifted = LegAngles(flexion=1.45 - 0.1 * index, knee=0.85, abduction=0.04, twist=0.0, ankle=0.2)
         plan.legs[side] += [
-            (swing + 0.05 * duration + late, tuck + late, lifted),
-            (tuck - 0.1 * duration + late, straight - 0.05 * duration + late, restless(lying.legs[side], t, rng=rng, quiet=quiet)),
+            (swing - 0.05 * duration + late, swing + 0.36 * duration + late, lifted),
+            (tuck + late, straight - 0.05 * duration + late, restless(lying.legs[side], t, rng=rng, quiet=quiet)),
         ]
     hands = lying_hands(manner.hands, lying, rig, rng=rng, t=t)
     prop = np.array([0.30 * rig.scale, manner.seat + rig.palm, z - 0.02])
@@ -105,7 +107,13 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     for side in SIDES:
         hanging = relaxed(t, manner, rng=rng, flexion=0.5 * leaning)
         rest: Goal = hand_at_rest("thighs", rig, rng=rng, t=t)
-        track: Track = [(0.0, 0.0, hanging), (rise + 0.55 * (seated - rise), seated + 0.2, rest)]
+        # Hands go to the knees early: hanging, they would dip into the mattress.
+        knees: Goal = hand_at_rest("knees", rig, rng=rng, t=t)
+        lasting = seated - rise
+        track: Track = [
+            (0.0, 0.0, hanging),
+            (rise + 0.05 * lasting, rise + 0.5 * lasting, knees), (rise + 0.8 * lasting, seated + 0.2, rest)
+        ]  # fmt: skip
         if side == "left":
             track.append((swing - 0.4, swing + 0.25 * duration, prop_hand))
             track.append((swing + 0.62 * duration, lain, hands[side]))
@@ -122,7 +130,7 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
         plan.reach[side] = plan.reach[side] * (1 - ramp(t, swing - 0.1, swing + 0.1))
     end = min(seconds, lain)
     segments = [("standing", rise), ("sit_down", swing), ("lie_down", end), ("lying", seconds)]
-    center = (-0.12 * rig.scale, z + 0.24 - BED_HALF)
+    center = (-0.12 * rig.scale, z + 0.55 * rig.thigh - BED_HALF)
     plan.bed = Bed(height=manner.seat, center=center, half=(1.0, BED_HALF))
     return Take(
         plan=plan, segments=segments, support="bed", support_height=manner.seat, support_center=center, support_yaw=np.pi / 2

@@ -47,7 +47,12 @@ def window(t: Times, start: float, end: float, blend: float = 0.3) -> Float[np.n
 
 
 def noise(
-    t: Times, *, rng: np.random.Generator, amplitude: float | Sequence[float] | Float[np.ndarray, "d"], low: float = 0.1, high: float = 0.9
+    t: Times,
+    *,
+    rng: np.random.Generator,
+    amplitude: float | Sequence[float] | Float[np.ndarray, "d"],
+    low: float = 0.1,
+    high: float = 0.9,
 ) -> Float[np.ndarray, "t *c"]:
     """Band-limited 1/f wander: a sum of seven sines of random frequency and phase.
 

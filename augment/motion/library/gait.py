@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ def _step_foot(t: np.ndarray, prints: list[Footprint], clearance: float, roll: f
     first = prints[0]
     ground = np.tile([first.x, 0.0, first.z], (len(t), 1))
     yaw, pitch, contact = np.full(len(t), first.yaw), np.zeros(len(t)), np.ones(len(t))
-    for before, after in zip(prints[:-1], prints[1:], strict=True):
+    for before, after in pairwise(prints):
         length = float(np.hypot(after.x - before.x, after.z - before.z))
         heading = np.array([np.sin(after.yaw), np.cos(after.yaw)])
         ahead = np.clip((np.array([after.x - before.x, after.z - before.z]) @ heading) / 1.2, 0.0, 1.1)
@@ -174,8 +175,10 @@ def lay_walk(
         put(second, -9.0, times[0] + double_support * gap, start_s)
     for k, (time, s) in enumerate(falls):
         side = first if k % 2 == 0 else second
-        off = time + gap + double_support * gap if k + 1 >= len(falls) else times[k + 1] + double_support * (
-            (times[k + 2] if k + 2 < len(falls) else times[k + 1] + gap) - times[k + 1]
+        off = (
+            time + gap + double_support * gap
+            if k + 1 >= len(falls)
+            else times[k + 1] + double_support * ((times[k + 2] if k + 2 < len(falls) else times[k + 1] + gap) - times[k + 1])
         )
         if k + 2 >= len(falls):
             off = t[-1] + 9.0
@@ -188,7 +191,7 @@ def lay_walk(
         previous = s
     if end_pause:
         keys.append((times[-1] + gap, 0.5 * (falls[-1][1] + falls[-2][1])))
-    s = smooth(keyed(t, keys) if end_pause else np.interp(t, *zip(*keys, strict=True)), 1.0)
+    s = smooth(keyed(t, keys) if end_pause else np.interp(t, [key[0] for key in keys], [key[1] for key in keys]), 1.0)
     x, z, heading = trail.at(s)
     sway_keys = [(times[0] - 1.3 * gap, 0.0)] if start_s is not None else []
     for k, time in enumerate(times):

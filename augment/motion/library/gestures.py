@@ -10,7 +10,20 @@ from . import ik
 from .curves import noise, ramp, window
 from .gait import Foot
 from .goals import ArmAngles, Hand
-from .manner import Manner, Take, along, draw_manner, pick, planted, posture, relaxed, stance_prints, stand_on, use_feet
+from .manner import (
+    Manner,
+    Take,
+    along,
+    draw_manner,
+    oldness,
+    pick,
+    planted,
+    posture,
+    relaxed,
+    stance_prints,
+    stand_on,
+    use_feet,
+)
 from .pose import Plan, solve
 from .rig import ARM, SIDES, Rig
 
@@ -82,7 +95,8 @@ def draw_reach(rng: np.random.Generator, rig: Rig) -> ReachManner:
     manner = draw_manner(rng, 2.5, 5.5)
     return ReachManner(
         **manner, height=float(rng.uniform(0.45, 0.97)), out=float(rng.uniform(-0.3, 0.6)),
-        tiptoe=float(rng.uniform(0.15, 0.5) if rng.random() < 0.4 and float(manner["age"]) < 75 else 0.0), both=bool(rng.random() < 0.3),
+        tiptoe=float(rng.uniform(0.15, 0.5) if rng.random() < 0.4 and float(manner["age"]) < 75 else 0.0),
+        both=bool(rng.random() < 0.3),
     )  # fmt: skip
 
 
@@ -114,7 +128,12 @@ def act_reach(t: np.ndarray, rig: Rig, manner: ReachManner, *, rng: np.random.Ge
     for side in SIDES if manner.both else ("left",):
         sign = 1.0 if side == "left" else -1.0
         at = spot * [sign, 1, 1] if not manner.both else spot * [0, 1, 1] + [0.12 * sign, 0, 0]
-        hand = Hand(at=at, pole=(0.7 * sign, -0.8, -0.2), fingers=tuple(ik.unit(direction * [sign, 1, 1] + [0, 0.1, 0.5])), palm=(0.0, -0.35, 1.0))
+        hand = Hand(
+            at=at,
+            pole=(0.7 * sign, -0.8, -0.2),
+            fingers=tuple(ik.unit(direction * [sign, 1, 1] + [0, 0.1, 0.5])),
+            palm=(0.0, -0.35, 1.0),
+        )
         plan.arms[side] += [(up, there, hand), (leave, leave + 1.0, relaxed(t, manner, rng=rng))]
     plan.spine[:, 1] -= 0.14 * hold * rise * (0.0 if manner.both else 1.0)
     plan.spine[:, 0] -= (0.10 * rise - 0.08 * ahead) * hold
@@ -152,7 +171,9 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
     stand_on(plan, rig, prints)
     toes = rig.ball["left"][2] + 0.06 - 0.05
     # The wrist is above the object by most of a hand that slants down to it.
-    grip = np.array([manner.out * rig.scale, max(manner.size - 0.03, 0.015) + 0.8 * rig.hand_length, toes + manner.ahead * rig.scale])
+    grip = np.array(
+        [manner.out * rig.scale, max(manner.size - 0.03, 0.015) + 0.8 * rig.hand_length, toes + manner.ahead * rig.scale]
+    )
     squat = manner.style == "squat"
     down = rng.uniform(0.25, 0.7)
     bottom = down + (rng.uniform(0.8, 1.1) if squat else rng.uniform(0.9, 1.2)) * (1 + 0.5 * manner.old)
@@ -225,7 +246,7 @@ class JumpManner(Manner):
 
 def draw_jump(rng: np.random.Generator, rig: Rig) -> JumpManner:
     manner = draw_manner(rng, 2.2, 4.5)
-    fit = 1.0 - 0.75 * float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    fit = 1.0 - 0.75 * oldness(manner["age"])
     seconds = float(manner["seconds"])
     return JumpManner(
         **manner, height=float(rng.uniform(0.10, 0.36) * fit + 0.02), depth=float(rng.uniform(0.14, 0.30)),
@@ -268,7 +289,9 @@ def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Gene
         foot_base = off + (land - off) * np.clip(s / flight, 0, 1)
         lift = np.where(air, np.maximum(y - foot_base, 0.0) * 0.97, lift)
         u = (t - touch) / absorb
-        y = np.where((u >= 0) & (u < 1), land + (landing - land) * u * u * (3 - 2 * u) - absorb * impact * (u - 2 * u * u + u**3), y)
+        y = np.where(
+            (u >= 0) & (u < 1), land + (landing - land) * u * u * (3 - 2 * u) - absorb * impact * (u - 2 * u * u + u**3), y
+        )
         y = np.where(u >= 1, landing + (stand - landing) * ramp(t, low_again, low_again + recover), y)
         pitch = pitch + along(
             t, (bottom + 0.35 * push, 0.0), (leave, off_pitch), (leave + 0.5 * flight, 0.9 * off_pitch), (touch, land_pitch),
@@ -301,7 +324,8 @@ def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Gene
         hang = relaxed(t, manner, rng=rng)
         wide = 0.25 * np.clip(arm, 0, 1.5) * manner.arms
         plan.arms[side] = [(0.0, 0.0, ArmAngles(
-            flexion=hang.flexion + arm * manner.arms, abduction=hang.abduction + wide, twist=hang.twist * (1 - 0.7 * np.clip(arm, 0, 1)),
+            flexion=hang.flexion + arm * manner.arms, abduction=hang.abduction + wide,
+            twist=hang.twist * (1 - 0.7 * np.clip(arm, 0, 1)),
             elbow=hang.elbow + 0.5 * np.abs(arm) * manner.arms, wrist=hang.wrist,
         ))]  # fmt: skip
     plan.reach = {}

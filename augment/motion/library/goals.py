@@ -60,8 +60,10 @@ def follow(track: Track, side: str, trunk: Trunk, t: Float[np.ndarray, "t"]) -> 
 def spread(value: Channel | Path, count: int) -> np.ndarray:
     """A constant or a curve as a curve of ``count`` frames."""
     value = np.asarray(value, float)
-    return value if value.ndim and len(value) == count and not (value.ndim == 1 and count == 3) else np.repeat(
-        value[None], count, axis=0
+    return (
+        value
+        if value.ndim and len(value) == count and not (value.ndim == 1 and count == 3)
+        else np.repeat(value[None], count, axis=0)
     )
 
 
@@ -79,7 +81,7 @@ class Planted:
     """World direction the knee points; default the way the foot points, a little of the pelvis's front, and up."""
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
-        hip, knee, ankle, toe = LEG[side]
+        hip, knee, ankle, _ = LEG[side]
         rest, count = trunk.rig.rest, len(trunk)
         foot = np.broadcast_to(self.foot, (count, 3, 3))
         if self.pole is None:
@@ -112,7 +114,7 @@ class Knelt:
     toe: Channel = 0.0
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
-        hip, knee, ankle, toe = LEG[side]
+        hip, knee, ankle, _ = LEG[side]
         rest, count = trunk.rig.rest, len(trunk)
         upper = ik.unit(spread(self.knee, count) - trunk.positions[:, hip])
         lower = ik.unit(spread(self.ankle, count) - spread(self.knee, count))
@@ -144,9 +146,7 @@ class LegAngles:
             spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.knee, self.ankle)
         )
         hip = ik.about("x", -flexion) @ ik.about("z", sign * abduction) @ ik.about("y", sign * twist)
-        return np.stack(
-            [hip, ik.about("x", knee), ik.about("x", ankle + trunk.rig.flat), ik.about("x", 0.0 * ankle)], axis=1
-        )
+        return np.stack([hip, ik.about("x", knee), ik.about("x", ankle + trunk.rig.flat), ik.about("x", 0.0 * ankle)], axis=1)
 
 
 def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndarray, toe: np.ndarray) -> np.ndarray:

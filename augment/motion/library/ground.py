@@ -10,7 +10,7 @@ from . import ik
 from .curves import noise, ramp, smooth, window
 from .gait import Foot, Footprint, step_feet
 from .goals import Hand, Knelt, collar
-from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, standing_height
+from .manner import FLESH, Manner, Take, along, draw_manner, oldness, pick, posture, relaxed, stance_prints, standing_height
 from .pose import SPINE_SHARE, Rest
 from .rig import SIDES, SIGN, Rig
 
@@ -48,7 +48,9 @@ class KneelGeometry:
 def kneel_geometry(rig: Rig, hip_ahead: float) -> KneelGeometry:
     """For a hip ``hip_ahead`` metres before the knee."""
     ball = rig.ball["left"][1:]
-    ankle = ball - np.array([np.cos(TUCKED) * ball[0] - np.sin(TUCKED) * ball[1], np.sin(TUCKED) * ball[0] + np.cos(TUCKED) * ball[1]])
+    ankle = ball - np.array(
+        [np.cos(TUCKED) * ball[0] - np.sin(TUCKED) * ball[1], np.sin(TUCKED) * ball[0] + np.cos(TUCKED) * ball[1]]
+    )
     ankle_y = rig.ankle_height + float(ankle[0])
     rise = ankle_y - rig.knee_radius
     return KneelGeometry(
@@ -90,7 +92,10 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
         lift = 0.05 * np.sin(np.pi * draw) ** 2
         pitch = along(t, (first - 0.05, 0.0), (0.5 * (first + second), 0.85), (second, TUCKED))
         feet["right"] = Foot(
-            ground=np.stack([0 * t + other.x, lift, z], axis=1), yaw=other.yaw * (1 - draw) - 0.05 * draw, pitch=pitch, contact=0 * t
+            ground=np.stack([0 * t + other.x, lift, z], axis=1),
+            yaw=other.yaw * (1 - draw) - 0.05 * draw,
+            pitch=pitch,
+            contact=0 * t,
         )
     for side in SIDES:
         plan.legs[side] = [(0.0, 0.0, feet[side].goal(rig, side))]
@@ -104,17 +109,21 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
         *([(second + 0.2, down_y), (second + 1.0 * slow, _heel_seat(rig, near)[0])] if manner.ends == "heels" else []),
     )  # fmt: skip
     z = along(
-        t, (begin, 0.0), (stepped, 0.5 * (other.z + toes_z) + 0.08), (first, knee_z + 0.02 + hip_z), (second, knee_z + 0.02 + hip_z),
+        t, (begin, 0.0), (stepped, 0.5 * (other.z + toes_z) + 0.08), (first, knee_z + 0.02 + hip_z),
+        (second, knee_z + 0.02 + hip_z),
         *([(second + 0.2, knee_z + 0.02 + hip_z), (second + 1.0 * slow, knee_z - _heel_seat(rig, near)[1])]
           if manner.ends == "heels" else []),
     )  # fmt: skip
     settle = ramp(t, stepped, first)
-    plan.pelvis = np.stack([0.02 * ramp(t, begin, stepped) * (1 - settle) * -1.0, y, z], axis=1) + wander * (1 - 0.85 * settle)[:, None]
+    plan.pelvis = (
+        np.stack([0.02 * ramp(t, begin, stepped) * (1 - settle) * -1.0, y, z], axis=1) + wander * (1 - 0.85 * settle)[:, None]
+    )
     effort = window(t, stepped, first, 0.5) + (0.6 * window(t, first + 0.1, second, 0.4) if not half else 0.0)
     kneeling = ramp(t, first, second)
     plan.turn = ik.lean(
         (0.02 + 0.10 * old) * (1 - kneeling) + 0.30 * effort + 0.08 * (manner.ends == "heels") * kneeling,
-        noise(t, rng=rng, amplitude=0.012, low=0.1, high=0.6), noise(t, rng=rng, amplitude=0.02, low=0.1, high=0.6),
+        noise(t, rng=rng, amplitude=0.012, low=0.1, high=0.6),
+        noise(t, rng=rng, amplitude=0.02, low=0.1, high=0.6),
     )
     plan.spine[:, 0] += 0.28 * effort
     plan.head[:, 0] -= 0.15 * effort
@@ -166,9 +175,10 @@ class CrawlManner(Manner):
 
 def draw_crawl(rng: np.random.Generator, rig: Rig) -> CrawlManner:
     manner = draw_manner(rng, 3.0, 6.5)
-    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    old = oldness(manner["age"])
     return CrawlManner(
-        **manner, stride=float(rng.uniform(0.26, 0.42) * (1 - 0.25 * old)), cycle=float(rng.uniform(1.1, 1.8) * (1 + 0.4 * old)),
+        **manner, stride=float(rng.uniform(0.26, 0.42) * (1 - 0.25 * old)),
+        cycle=float(rng.uniform(1.1, 1.8) * (1 + 0.4 * old)),
         look=float(rng.uniform(0.2, 0.7)),
     )  # fmt: skip
 
@@ -206,7 +216,8 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
     for side in SIDES:
         # The left hand moves with the right knee.
         for prints, phase, ahead, wide in (
-            (knees, 0.0 if side == "right" else 0.5, 0.0, half_knee), (hands, 0.06 if side == "left" else 0.56, reach, half_hand)
+            (knees, 0.0 if side == "right" else 0.5, 0.0, half_knee),
+            (hands, 0.06 if side == "left" else 0.56, reach, half_hand)
         ):  # fmt: skip
             k = -2
             while True:
@@ -233,7 +244,9 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
     shake = noise(t, rng=rng, amplitude=[0.02, 0.02, 0.02], low=0.2, high=0.9)
     yaw = -0.20 * difference
     plan.turn = ik.about("y", yaw + shake[:, 2]) @ ik.about("x", tilt + shake[:, 0]) @ ik.about("z", 0.3 * sway / 0.03 * 0.2)
-    plan.spine = np.stack([0.04 * shake[:, 0] + 0 * t + bend, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1)
+    plan.spine = np.stack(
+        [0.04 * shake[:, 0] + 0 * t + bend, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1
+    )
     plan.head = np.stack([-manner.look - bend + noise(t, rng=rng, amplitude=0.08, low=0.1, high=0.6), 0 * t,
                           noise(t, rng=rng, amplitude=0.12, low=0.1, high=0.5)], axis=1)  # fmt: skip
     for side in SIDES:
@@ -241,7 +254,9 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
         splay = SIGN[side] * 0.03
         ankle_y = 0.085 + 0.02 * (1 - knee[side].contact)
         # The shank trails: while the knee swings forward the foot stays low behind it.
-        ankle = place + np.stack([0 * t + splay - 0.0, ankle_y - place[:, 1] + 0.6 * knee[side].ground[:, 1], 0 * t - rig.shank], axis=1)
+        ankle = place + np.stack(
+            [0 * t + splay - 0.0, ankle_y - place[:, 1] + 0.6 * knee[side].ground[:, 1], 0 * t - rig.shank], axis=1
+        )
         plan.legs[side] = [(0.0, 0.0, Knelt(knee=place, ankle=ankle, bend=1.0))]
         wrist = hand[side].ground + [0.0, rig.palm + 0.004, 0.0]
         turned = SIGN[side] * -0.12

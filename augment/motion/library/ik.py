@@ -94,9 +94,7 @@ def frame(direction: Vec, hinge: Vec) -> Rot:
     return np.stack([direction, hinge, np.cross(direction, hinge)], axis=-1)
 
 
-def two_bone(
-    root: Vec, target: Vec, pole: Vec, upper: float, lower: float
-) -> tuple[Vec, Vec, Vec]:
+def two_bone(root: Vec, target: Vec, pole: Vec, upper: float, lower: float) -> tuple[Vec, Vec, Vec]:
     """Directions of two bones from ``root`` that end at ``target``, the middle joint towards ``pole``.
 
     Out of reach, the chain points at the target almost straight (it eases in, and never locks or turns inside out);

@@ -1,4 +1,4 @@
-"""Lying poses found by settling the skin on a surface; lying down on a bed, lying, getting up from a bed. All acted as ``left``."""
+"""Lying: poses found by settling the skin on a surface, and what people do while they lie. All acted as ``left``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import numpy as np
 from jaxtyping import Float
 
 from . import ik
-from .curves import noise, ramp, window
-from .goals import ArmAngles, Goal, Hand, LegAngles, Track
-from .manner import FLESH, Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, stand_on, standing_height
+from .curves import noise, ramp
+from .goals import ArmAngles, Goal, Hand, LegAngles
+from .manner import Manner, Take, draw_manner, pick, posture
 from .pose import Bed, Plan, Rest, solve
 from .rig import LEG, SIDES, Rig, skin
-from .seated import SEAT, hand_at_rest, seat_pelvis, seat_place
 
 MATTRESS = 0.015
 """How far mattress and back give, metres."""
@@ -34,7 +33,7 @@ class LieManner(Manner):
     knee: float
     """How far one knee is drawn up when supine, 0..1."""
     change: str
-    """What happens while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (draws up a knee) or ``roll`` (turns to the side)."""
+    """What happens while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (draws one up) or ``roll`` (turns over)."""
 
 
 def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float = 7.0) -> LieManner:
@@ -128,7 +127,9 @@ def lying_hands(hands: str, pose: LyingPose, rig: Rig, *, rng: np.random.Generat
         else:
             out = 0.5 * rig.hip_width + rng.uniform(0.12, 0.26)
             at = np.array([out, rng.uniform(-0.06, 0.08), rig.palm + 0.01 - pose.height]) * [rig.scale, rig.scale, 1] + wander
-            goals[side] = Hand(at=at, frame="pelvis", pole=(1.0, 0.0, -0.15), fingers=(-0.1, -1.0, 0.0), palm=(-0.05, 0.0, -1.0))
+            goals[side] = Hand(
+                at=at, frame="pelvis", pole=(1.0, 0.0, -0.15), fingers=(-0.1, -1.0, 0.0), palm=(-0.05, 0.0, -1.0)
+            )
     return goals
 
 
@@ -148,7 +149,9 @@ def side_arms(*, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
 def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Generator) -> Take:
     """Lie and breathe; move a hand, draw up a knee, or turn over."""
     pillow = 0.05 if manner.bed > 0 else 0.0
-    first = settle_lying(rig, pose=manner.pose, knee=manner.knee if manner.pose == "supine" else 0.0, pillow=pillow, stoop=manner.stoop)
+    first = settle_lying(
+        rig, pose=manner.pose, knee=manner.knee if manner.pose == "supine" else 0.0, pillow=pillow, stoop=manner.stoop
+    )
     begin = rng.uniform(0.2, 0.45) * manner.seconds
     done = begin + min(rng.uniform(1.2, 2.2), 0.45 * manner.seconds)
     then = first
@@ -169,12 +172,16 @@ def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Genera
         if then is not first:
             plan.arms[side].append((begin + 0.1, done, hands[id(then)][side]))
     if manner.change == "arm" and manner.pose == "supine":
-        plan.arms["left"] += [(begin, begin + 0.9, face_hand(rig, rng=rng, t=t)), (done + 0.3, done + 1.2, hands[id(then)]["left"])]
+        plan.arms["left"] += [
+            (begin, begin + 0.9, face_hand(rig, rng=rng, t=t)),
+            (done + 0.3, done + 1.2, hands[id(then)]["left"]),
+        ]
     plan.bed = Bed(height=manner.bed, center=(0.0, 0.0), half=(0.6, 1.3))
     head = 0.74 * rig.scale
     feet = rig.leg + rig.ankle_height + 0.1
     return Take(
-        plan=plan, segments=[("lying", manner.seconds)], support="bed" if manner.bed > 0 else "floor", support_height=manner.bed,
+        plan=plan, segments=[("lying", manner.seconds)],
+        support="bed" if manner.bed > 0 else "floor", support_height=manner.bed,
         support_center=(0.0, 0.5 * (feet - head)) if manner.bed > 0 else None, support_yaw=np.pi if manner.bed > 0 else 0.0,
         caption="" if manner.bed > 0 else "A person is lying on the floor.",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What all actions share: who moves (age, side, stoop), how a person stands and carries the arms, and the restlessness of life."""
+"""What all actions share: who moves (age, side, stoop), how a person stands and carries the arms, and restlessness."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ FLESH = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19)
 """Parts that the guard keeps out of the floor: all but feet and hands, which are placed."""
 
 
+def oldness(age: float) -> float:
+    """0 up to the age of 50, 1 from 90."""
+    return float(np.clip((age - 50.0) / 40.0, 0.0, 1.0))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """Parameters of every action; each action adds its own."""
@@ -37,7 +42,7 @@ class Manner:
     @property
     def old(self) -> float:
         """0 up to the age of 50, 1 at 90."""
-        return float(np.clip((self.age - 50.0) / 40.0, 0.0, 1.0))
+        return oldness(self.age)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,10 +62,10 @@ class Take:
     """For provenance."""
 
 
-def draw_manner(rng: np.random.Generator, low: float, high: float) -> dict[str, float | str]:
+def draw_manner(rng: np.random.Generator, low: float, high: float) -> dict[str, Any]:
     """Who moves: half of them old. ``low`` and ``high`` bound the clip's length in seconds; the old take more of it."""
     age = rng.uniform(20.0, 62.0) if rng.random() < 0.5 else rng.uniform(62.0, 95.0)
-    old = float(np.clip((age - 50.0) / 40.0, 0.0, 1.0))
+    old = oldness(age)
     return {
         "seconds": float(np.round(low + (high - low) * np.clip(rng.beta(1.6, 1.8) * 0.8 + 0.2 * old, 0, 1), 2)),
         "age": float(np.round(age)),
@@ -93,9 +98,7 @@ def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator
     bend[:, 0] += manner.stoop - breath
     head = noise(t, rng=rng, amplitude=[0.05, 0.025, 0.12], low=0.1, high=0.7) * lively
     head[:, 0] += 0.02 - 0.06 * old - 0.72 * manner.stoop
-    plan = Plan(
-        t=t, pelvis=pelvis, turn=ik.lean(0.02 + 0.10 * old + tilt[:, 0], tilt[:, 1], tilt[:, 2]), spine=bend, head=head
-    )
+    plan = Plan(t=t, pelvis=pelvis, turn=ik.lean(0.02 + 0.10 * old + tilt[:, 0], tilt[:, 1], tilt[:, 2]), spine=bend, head=head)
     for side in SIDES:
         plan.arms[side] = [(0.0, 0.0, relaxed(t, manner, rng=rng))]
     plan.rests.append(Rest(parts=FLESH, weight=np.ones(count), sink=0.005, guard=True))
@@ -107,12 +110,16 @@ def relaxed(t: np.ndarray, manner: Manner, *, rng: np.random.Generator, flexion:
     old = manner.old
     wander = noise(t, rng=rng, amplitude=[0.03, 0.02, 0.05, 0.05, 0.08], low=0.1, high=0.9) * manner.restless
     base = [
-        0.04 + 0.55 * manner.stoop + 0.10 * old, rng.uniform(0.13, 0.24), rng.uniform(0.1, 0.6),
+        0.04 + 0.55 * manner.stoop + 0.10 * old, rng.uniform(0.13, 0.24), rng.uniform(-0.05, 0.35),
         rng.uniform(0.15, 0.35) + 0.35 * old * rng.random(), rng.uniform(0.1, 0.3),
     ]  # fmt: skip
     flexion_, abduction, twist, elbow, wrist = (wander + np.array(base)).T
     return ArmAngles(
-        flexion=flexion_ + flexion, abduction=np.maximum(abduction, 0.12), twist=twist, elbow=np.maximum(elbow, 0.06), wrist=wrist
+        flexion=flexion_ + flexion,
+        abduction=np.maximum(abduction, 0.12),
+        twist=twist,
+        elbow=np.maximum(elbow, 0.06),
+        wrist=wrist,
     )
 
 

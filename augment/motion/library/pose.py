@@ -49,7 +49,9 @@ class Bed:
 
     def depth(self, points: Float[np.ndarray, "t n 3"]) -> Float[np.ndarray, "t"]:
         """How deep the deepest point above the bed's outline is under its surface (2 cm of give, no more than 15 cm)."""
-        inside = (np.abs(points[..., 0] - self.center[0]) < self.half[0]) & (np.abs(points[..., 2] - self.center[1]) < self.half[1])
+        inside = (np.abs(points[..., 0] - self.center[0]) < self.half[0]) & (
+            np.abs(points[..., 2] - self.center[1]) < self.half[1]
+        )
         depth = self.height - MATTRESS_GIVE - points[..., 1]
         return np.where(inside & (depth < 0.15), depth, -1.0).max(axis=1)
 
@@ -149,7 +151,9 @@ def keep_limbs_out(solved: Solved, plan: Plan, rig: Rig) -> Solved:
 
 def _raise_end(solved: Solved, rig: Rig, is_arm: bool, joints: tuple[int, ...], lift: np.ndarray) -> None:
     """Bend a limb so that its end is ``lift`` metres higher, turned as before; changes ``solved.rotations``."""
-    before, upper, middle, end = (joints[0], joints[1], joints[2], joints[3]) if is_arm else (0, joints[0], joints[1], joints[2])
+    before, upper, middle, end = (
+        (joints[0], joints[1], joints[2], joints[3]) if is_arm else (0, joints[0], joints[1], joints[2])
+    )
     root, hinge, tip = (solved.positions[:, joint] for joint in (upper, middle, end))
     pole = hinge - 0.5 * (root + tip) + 1e-4 * solved.worlds[:, upper, :, 2]
     up = lift[:, None] * np.array([0.0, 1.0, 0.0])

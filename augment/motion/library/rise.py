@@ -82,26 +82,32 @@ def _roll(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Genera
         t, (begin, (0.0, lying.height, 0.0)), (sided, (0.5 * x, aside.height, -0.02)),
         (sided + 0.55 * (fours - sided), (0.85 * x, 0.75 * fours_y, knee_z + 0.02)),
         (fours, (x, fours_y, knee_z - rig.hip_drop * np.sin(tilt) - 0.02)),
-        (half, (x, half_y, knee_z - 0.04 - back_hip)), (half + 0.35 * (up - half), (x, half_y + 0.25 * (stand - half_y), foot_z + 0.14)),
+        (half, (x, half_y, knee_z - 0.04 - back_hip)),
+        (half + 0.35 * (up - half), (x, half_y + 0.25 * (stand - half_y), foot_z + 0.14)),
         (up, (x, stand, foot_z + 0.02)),
     ) + plan_still * ramp(t, half, up)[:, None]  # fmt: skip
     standing_turn = facing @ plan.turn
     plan.turn = _blend(t, [
         (0.0, 0.0, lying.turn), (begin, sided, aside.turn), (sided, fours, facing @ ik.lean(tilt)),
-        (fours + 0.25 * (half - fours), half, facing @ ik.lean(0.42, -0.06)), (half, half + 0.4 * (up - half), facing @ ik.lean(0.75)),
+        (fours + 0.25 * (half - fours), half, facing @ ik.lean(0.42, -0.06)),
+        (half, half + 0.4 * (up - half), facing @ ik.lean(0.75)),
         (half + 0.4 * (up - half), up, standing_turn),
     ])  # fmt: skip
     roll, rise, steady = ramp(t, begin, sided), ramp(t, sided, fours), ramp(t, half, up)
     trunk = window(t, fours, half + 0.4 * (up - half), 0.4)
     end_spine, end_head = plan.spine.copy(), plan.head.copy()
+
     def mix(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
         first = a + (b - a) * roll[:, None]
         second = first + (c - first) * rise[:, None]
         return second + (d - second) * steady[:, None]
+
     plan.spine = mix(lying.spine, aside.spine, np.array([bend, 0.0, 0.0]), end_spine)
     plan.spine[:, 0] += 0.25 * trunk
     plan.spine[:, 2] += 0.45 * window(t, begin + 0.3 * (sided - begin), sided, 0.4)
-    plan.head = mix(lying.head, aside.head, np.array([-0.35, 0.0, 0.0]), end_head) + noise(t, rng=rng, amplitude=[0.03, 0.02, 0.06])
+    plan.head = mix(lying.head, aside.head, np.array([-0.35, 0.0, 0.0]), end_head) + noise(
+        t, rng=rng, amplitude=[0.03, 0.02, 0.06]
+    )
     plan.head[:, 2] += 0.4 * window(t, begin, sided, 0.4)
 
     toes_z = knee_z + near.knee_ahead + ankle_shift(rig)
@@ -136,11 +142,15 @@ def _roll(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Genera
     shoulder = 0.5 * (rig.rest[16, 0] - rig.rest[17, 0])
     for side in SIDES:
         place = np.array([x - SIGN[side] * shoulder, rig.palm + 0.004, knee_z - reach + 0.02 * SIGN[side]])
-        floor: Goal = Hand(at=place, pole=(-SIGN[side] * 0.5, 0.2, 1.0), fingers=(SIGN[side] * 0.15, -0.05, -1.0), palm=(0, -1, 0))
+        floor: Goal = Hand(
+            at=place, pole=(-SIGN[side] * 0.5, 0.2, 1.0), fingers=(SIGN[side] * 0.15, -0.05, -1.0), palm=(0, -1, 0)
+        )
         plan.arms[side] = [(0.0, 0.0, hands[side])]
         if side == "left":
             plan.arms[side].append((begin, sided, turned[side]))
-        plan.arms[side].append((begin + 0.45 * (sided - begin) if side == "right" else sided, sided + 0.55 * (fours - sided), floor))
+        plan.arms[side].append(
+            (begin + 0.45 * (sided - begin) if side == "right" else sided, sided + 0.55 * (fours - sided), floor)
+        )
         hang = relaxed(t, manner, rng=rng, flexion=0.9 * trunk * (1 - steady))
         if side == "right":
             push = Hand(at=(0.01, -0.8 * rig.thigh, rig.thigh_radius + rig.palm + 0.004), frame="thigh", pole=(1.0, 0.6, 0.0),
@@ -171,13 +181,15 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
     plan.pelvis = along(
         t, (begin, (0.0, lying.height, 0.0)), (sat, (0.0, sit_y, 0.02)), (drawn, (0.0, sit_y, 0.03)),
         (drawn + 0.15 * (squat - drawn), (0.0, sit_y, 0.05)),
-        (drawn + 0.6 * (squat - drawn), (-0.02, 0.25 * rig.scale, 0.55 * feet_z)), (squat, (0.0, 0.40 * rig.scale, feet_z - 0.13)),
+        (drawn + 0.6 * (squat - drawn), (-0.02, 0.25 * rig.scale, 0.55 * feet_z)),
+        (squat, (0.0, 0.40 * rig.scale, feet_z - 0.13)),
         (up, (0.0, stand, feet_z + 0.03)),
     ) + still * ramp(t, squat, up)[:, None]  # fmt: skip
     standing_turn = plan.turn
     plan.turn = _blend(t, [
         (0.0, 0.0, lying.turn), (begin, sat, ik.lean(-0.38, -0.05)), (sat, drawn, ik.lean(-0.12, -0.06)),
-        (drawn - 0.35, drawn + 0.6 * (squat - drawn), ik.lean(0.5, 0.0)), (drawn + 0.5 * (squat - drawn), squat, ik.lean(0.85)), (squat, up, standing_turn),
+        (drawn - 0.35, drawn + 0.6 * (squat - drawn), ik.lean(0.5, 0.0)),
+        (drawn + 0.5 * (squat - drawn), squat, ik.lean(0.85)), (squat, up, standing_turn),
     ])  # fmt: skip
     tipped = np.arctan2(plan.turn[:, 2, 1], plan.turn[:, 1, 1])
     tipped = tipped - tipped[0]
@@ -185,21 +197,26 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
     curl = along(t, (begin, 0.0), (begin + 0.6 * (sat - begin), 0.75), (sat, 0.45), (drawn, 0.35), (squat, 0.4), (up, 0.0))
     steady = ramp(t, squat, up)[:, None]
     plan.spine = (lying.spine + np.stack([curl, 0 * t, 0.12 * curl], axis=1)) * (1 - steady) + end_spine * steady
-    nod = along(t, (begin - 0.2, 0.0), (begin + 0.3 * (sat - begin), 0.55), (sat, -0.1), (drawn, -0.15), (squat, -0.5), (up, 0.0))
+    nod = along(
+        t, (begin - 0.2, 0.0), (begin + 0.3 * (sat - begin), 0.55), (sat, -0.1), (drawn, -0.15), (squat, -0.5), (up, 0.0)
+    )
     head = lying.head * (1 - ramp(t, begin, sat))[:, None] + np.stack([nod, 0 * t, 0 * t], axis=1)
     plan.head = head * (1 - steady) + end_head * steady + noise(t, rng=rng, amplitude=[0.02, 0.015, 0.05])
     for index, side in enumerate(SIDES):
         half_hip = 0.5 * rig.hip_width + 0.02
         yaw = SIGN[side] * 0.25
         foot = Foot(
-            ground=np.tile([SIGN[side] * half_hip * 1.15, 0.0, feet_z + 0.03 * SIGN[side]], (len(t), 1)), yaw=np.full(len(t), yaw),
+            ground=np.tile([SIGN[side] * half_hip * 1.15, 0.0, feet_z + 0.03 * SIGN[side]], (len(t), 1)),
+            yaw=np.full(len(t), yaw),
             pitch=along(t, (drawn, 0.0), (drawn + 0.5 * (squat - drawn), 0.12), (squat, 0.0)), contact=0 * t,
         )  # fmt: skip
         # The thighs stay down while the pelvis comes up: the hips bend as much as it turns.
         still_leg = plan.legs[side][0][2]
         assert isinstance(still_leg, LegAngles)
         knee = along(t, (begin, 0.0), (sat, 0.55))
-        plan.legs[side] = [(0.0, 0.0, replace(still_leg, flexion=still_leg.flexion + tipped + 0.5 * knee, knee=still_leg.knee + knee))]
+        plan.legs[side] = [
+            (0.0, 0.0, replace(still_leg, flexion=still_leg.flexion + tipped + 0.5 * knee, knee=still_leg.knee + knee))
+        ]
         late = 0.1 * index
         plan.legs[side].append((sat - 0.1 + late, drawn - 0.1 + late, foot.goal(rig, side)))
     hands = lying_hands("beside", lying, rig, rng=rng, t=t)
@@ -212,7 +229,10 @@ def _sit(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generat
         if side == "left":
             beside: Goal = Hand(at=(0.28 * rig.scale, rig.palm + 0.004, 0.02), pole=(0.6, 0.2, -1.0), fingers=(0.9, -0.05, 0.2),
                                 palm=(0, -1, 0))  # fmt: skip
-            plan.arms[side] += [(sat + 0.4 * (drawn - sat), drawn, beside), (squat - 0.3 * (squat - drawn), up - 0.3 * (up - squat), hang)]
+            plan.arms[side] += [
+                (sat + 0.4 * (drawn - sat), drawn, beside),
+                (squat - 0.3 * (squat - drawn), up - 0.3 * (up - squat), hang),
+            ]
         else:
             balance = relaxed(t, manner, rng=rng, flexion=1.0)
             plan.arms[side] += [(sat, drawn, balance), (squat, up - 0.2 * (up - squat), hang)]

@@ -12,17 +12,24 @@ from jaxtyping import Float
 
 from ...actions import caption_for
 from ...types import SMPL_JOINTS, Motion, Segment
+from .bed import act_lie_down, draw_bed
+from .gestures import (
+    act_jump,
+    act_pick_up,
+    act_reach,
+    act_wave,
+    draw_jump,
+    draw_pick_up,
+    draw_reach,
+    draw_wave,
+)  # fmt: skip
+from .ground import act_crawl, act_kneel, draw_crawl, draw_kneel
+from .lying import act_lie, draw_lie
 from .manner import Manner, Take, times
 from .pose import solve
 from .rig import Rig, make_rig
-from .bed import act_lie_down, draw_bed
-from .ground import act_crawl, act_kneel, draw_crawl, draw_kneel
-from .lying import act_lie, draw_lie
 from .rise import act_get_up, draw_get_up
 from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
-from .gestures import (
-    act_jump, act_pick_up, act_reach, act_wave, draw_jump, draw_pick_up, draw_reach, draw_wave,
-)  # fmt: skip
 from .upright import act_stand, act_walk, draw_stand, draw_walk
 
 LICENCE = "Apache-2.0"

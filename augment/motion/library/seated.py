@@ -9,7 +9,7 @@ import numpy as np
 from . import ik
 from .curves import noise, ramp, smooth, window
 from .goals import ArmAngles, Goal, Hand, LegAngles, Track
-from .manner import Manner, Take, along, draw_manner, pick, posture, relaxed, stance_prints, stand_on, standing_height
+from .manner import Manner, Take, along, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, standing_height
 from .pose import Plan, Rest, solve
 from .rig import SIDES, Rig
 
@@ -43,9 +43,10 @@ class ChairManner(SeatManner):
 
 def draw_seat(rng: np.random.Generator, rig: Rig, low: float = 3.5, high: float = 7.5) -> ChairManner:
     manner = draw_manner(rng, low, high)
-    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    old = oldness(manner["age"])
     return ChairManner(
-        **manner, seat=min(float(rng.uniform(0.42, 0.50)), max(0.42, rig.ankle_height + rig.shank + 0.02)), recline=float(rng.uniform(0.05, 0.3)),
+        **manner, seat=min(float(rng.uniform(0.42, 0.50)), max(0.42, rig.ankle_height + rig.shank + 0.02)),
+        recline=float(rng.uniform(0.05, 0.3)),
         lean=float(rng.uniform(0.45, 0.7) + 0.15 * old), hands=pick(rng, thighs=0.5, lap=0.25, seat=0.1, mixed=0.15),
         gesture=pick(rng, none=0.4, face=0.2, talk=0.25, bend=0.15),
     )  # fmt: skip
@@ -71,22 +72,23 @@ def seat_place(rig: Rig, pelvis_y: float, shin: float) -> float:
 
 
 def hand_at_rest(where: str, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Hand:
-    """A sitting person's hand: on the thigh, in the lap, or beside the hip on the seat."""
+    """A sitting person's hand: on the ``thighs``, in the ``lap``, near the ``knees``, or beside the hip on the ``seat``."""
     wander = noise(t, rng=rng, amplitude=[0.004, 0.006, 0.001], low=0.1, high=0.5)
     wander[:, 2] = np.abs(wander[:, 2])
     if where == "seat":
         at = np.array([0.17, -0.04, -0.5 * rig.thigh_radius]) + np.array([0.0, 0.0, 0.045]) * rng.random()
         return Hand(at=at + wander, frame="thigh", pole=(0.5, 1.0, 0.0), fingers=(0.3, -1.0, -0.2), palm=(0.0, -0.2, -1.0))
-    along_thigh = rng.uniform(0.42, 0.62) if where == "thighs" else rng.uniform(0.34, 0.42)
-    across = rng.uniform(-0.01, 0.03) if where == "thighs" else -0.045
+    low, high = {"thighs": (0.46, 0.64), "lap": (0.36, 0.44), "knees": (0.78, 0.86)}[where]
+    along_thigh = rng.uniform(low, high)
+    across = -0.045 if where == "lap" else rng.uniform(-0.01, 0.03)
     at = np.array([across, -along_thigh * rig.thigh, rig.thigh_radius + rig.palm + 0.004])
-    inward = rng.uniform(-0.3, 0.1) if where == "thighs" else -0.9
+    inward = -0.9 if where == "lap" else rng.uniform(-0.3, 0.1)
     return Hand(at=at + wander, frame="thigh", pole=(0.7, 0.8, -0.35), fingers=(inward, -1.0, -0.08), palm=(0.0, 0.0, -1.0))
 
 
 def resting_hands(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Hand]:
     """Both hands of a sitter."""
-    places = {side: manner.hands for side in SIDES}
+    places = dict.fromkeys(SIDES, manner.hands)
     if manner.hands == "mixed":
         places = {"left": "thighs", "right": "lap"}
     return {side: hand_at_rest(places[side], rig, rng=rng, t=t) for side in SIDES}
@@ -120,9 +122,10 @@ def sit_stand(
     back = np.sin(np.clip(sit, 0, 1) * np.pi / 2) ** 1.0
     down = 1.0 - np.cos(np.clip(sit, 0, 1) * np.pi / 2) ** 1.15
     down = 0.55 * down + 0.45 * sit
-    plan.pelvis = np.stack(
-        [0 * t, height + (chair.pelvis[1] - height) * down, chair.pelvis[2] * back], axis=1
-    ) + base * (1 - 0.8 * sit)[:, None]
+    plan.pelvis = (
+        np.stack([0 * t, height + (chair.pelvis[1] - height) * down, chair.pelvis[2] * back], axis=1)
+        + base * (1 - 0.8 * sit)[:, None]
+    )
     wobble = noise(t, rng=rng, amplitude=[0.012, 0.012, 0.02], low=0.1, high=0.5) * manner.restless
     upright = 0.02 + 0.10 * manner.old
     pitch = upright * (1 - sit) + chair.pitch * sit + manner.lean * 0.8 * leaning
@@ -160,10 +163,9 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
         forward = relaxed(t, manner, rng=rng, flexion=(0.25 if pushing else 0.55) * leaning)
         track: Track = [(0.0, 0.0, forward)]
         if pushing:
-            support = hand_at_rest("thighs", rig, rng=rng, t=t)
-            track.append((start, start + 0.4 * lasting, support))
+            track.append((start, start + 0.4 * lasting, hand_at_rest("knees", rig, rng=rng, t=t)))
         late = rng.uniform(-0.1, 0.15)
-        track.append((start + (0.62 + late) * lasting, end + (0.2 + late) * lasting, hands[side]))
+        track.append((start + (0.74 + late) * lasting, end + (0.38 + late) * lasting, hands[side]))
         plan.arms[side] = track
     return _take(plan, manner, chair, [("standing", start), ("sit_down", end), ("sitting", seconds)])
 
@@ -184,8 +186,11 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     pushing = manner.old > 0.3 or rng.random() < 0.4
     for side in SIDES:
         hanging = relaxed(t, manner, rng=rng, flexion=0.4 * leaning)
-        leave = (0.45 if pushing else 0.12) + rng.uniform(0.0, 0.1)
-        plan.arms[side] = [(0.0, 0.0, hands[side]), (start + leave * lasting, start + (leave + 0.42) * lasting, hanging)]
+        plan.arms[side] = [(0.0, 0.0, hands[side])]
+        if pushing:
+            plan.arms[side].append((start - 0.1, start + 0.34 * lasting, hand_at_rest("knees", rig, rng=rng, t=t)))
+        leave = (0.48 if pushing else -0.02) + rng.uniform(0.0, 0.08)
+        plan.arms[side].append((start + leave * lasting, start + (leave + 0.42) * lasting, hanging))
     take = _take(plan, manner, chair, [("sitting", start), ("stand_up", end), ("standing", seconds)])
     return shifted(take, -chair.pelvis[2])
 
@@ -233,7 +238,11 @@ def shifted(take: Take, dz: float) -> Take:
         for track in tracks.values():
             for goal in {id(entry[2]): entry[2] for entry in track}.values():
                 for name in ("ankle", "knee", "at"):
-                    if hasattr(goal, name) and getattr(goal, "frame", "world") == "world" and type(goal).__name__ != "LegAngles":
+                    if (
+                        hasattr(goal, name)
+                        and getattr(goal, "frame", "world") == "world"
+                        and type(goal).__name__ != "LegAngles"
+                    ):
                         setattr(goal, name, np.asarray(getattr(goal, name)) + move)
     if take.support_center is not None:
         take.support_center = (take.support_center[0], take.support_center[1] + dz)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import ik
-from .curves import noise, ramp
+from .curves import noise
 from .gait import lay_walk, make_trail
 from .goals import Hand
-from .manner import Manner, Take, draw_manner, pick, posture, relaxed, stance_prints, stand_on, use_feet
+from .manner import Manner, Take, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, use_feet
 from .rig import SIDES, SIGN, Rig
 
 
@@ -36,11 +36,11 @@ class WalkManner(Manner):
 
 def draw_walk(rng: np.random.Generator, rig: Rig) -> WalkManner:
     manner = draw_manner(rng, 3.0, 7.5)
-    old = float(np.clip((float(manner["age"]) - 50.0) / 40.0, 0.0, 1.0))
+    old = oldness(manner["age"])
     path = pick(rng, straight=0.35, arc=0.35, corner=0.2, wave=0.1)
     turn = {"straight": 0.12, "arc": rng.uniform(0.4, 1.8), "corner": rng.uniform(0.6, 1.7), "wave": 0.6}[path]
     return WalkManner(
-        **manner, speed=float((rng.uniform(0.85, 1.45) * (1 - old) + rng.uniform(0.35, 0.8) * old)), turn=float(turn), path=path,
+        **manner, speed=float(rng.uniform(0.85, 1.45) * (1 - old) + rng.uniform(0.35, 0.8) * old), turn=float(turn), path=path,
         arm_swing=float(rng.uniform(0.45, 0.75) * (1 - 0.55 * old)), width=float(rng.uniform(0.12, 0.17) + 0.05 * old),
         starts=bool(rng.random() < 0.5), stops=bool(rng.random() < 0.4),
     )  # fmt: skip
@@ -96,7 +96,7 @@ def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Gene
     plan.head[:, 1] -= 0.02 * walk.sway
     for side in SIDES:
         swing = -SIGN[side] * manner.arm_swing * walk.ahead
-        arm = relaxed(t, manner, rng=rng, flexion=np.where(swing > 0, swing, 0.85 * swing))
+        arm = relaxed(t, manner, rng=rng, flexion=np.where(swing > 0, 0.85 * swing, swing))
         arm.elbow = arm.elbow + np.maximum(0.5 * swing, 0.0) + 0.12 * manner.speed
         plan.arms[side] = [(0.0, 0.0, arm)]
     segments = [("standing", max(falls[0][0] - 0.9 * gap, 0.3))] if manner.starts else []
