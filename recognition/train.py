@@ -37,7 +37,7 @@ class Trained:
 
 
 SETTLING = 24
-"""Batches over which normalization statistics are settled after training."""
+"""Batches over which normalization statistics are settled after training; no more than there were updates."""
 
 
 def compute_device() -> torch.device:
@@ -78,7 +78,8 @@ def batches(
     samplers = [
         WindowSampler(clips, study.classes, window_sec=study.window_sec) if clips else None for clips in (real, synthetic)
     ]
-    for step in range(study.steps, study.steps + SETTLING) if settling else range(study.steps):
+    first, last = (study.steps, study.steps + min(SETTLING, study.steps)) if settling else (0, study.steps)
+    for step in range(first, last):
         if arm.pretrain:
             allowed = [samplers[1] if step < study.steps // 2 else samplers[0]]
         else:
