@@ -12,19 +12,13 @@ from scipy.spatial.transform import Rotation
 from augment.actions import FALLS
 from augment.body import betas_from_phenotype, joints_of, pose_body
 from augment.motion.library import falls
-from augment.motion.library.fall_control import CAUSES
+from augment.motion.library.anatomy import HINGES, MASS_FRACTION, plain_name
 from augment.motion.library.fall_labels import LIMIT_SLACK_DEG
+from augment.motion.library.fall_plan import CAUSES
 from augment.motion.library.fall_poses import NEUTRAL, joint_rotation, muscle_targets, standing_start, walking_start
 from augment.motion.library.falls import FallRejected, attempt_fall, resolve_direction, simulate_fall, simulate_falls
-from augment.motion.library.humanoid import (
-    HINGES,
-    MASS_FRACTION,
-    build_humanoid,
-    motion_to_qpos,
-    plain_name,
-    qpos_to_rotations,
-    skin_heights,
-)
+from augment.motion.library.humanoid import build_humanoid
+from augment.motion.library.humanoid_state import motion_to_qpos, qpos_to_rotations, skin_heights, state_joints
 from augment.types import JOINT, SMPL_JOINTS, Motion
 
 
@@ -57,7 +51,7 @@ def test_the_motion_has_the_simulation_s_joints(runs, body):
             body_pose=rotations[:, 1:],
             transl=states[:, :3] - run.human.rest_joints[0],
         )
-        assert np.abs(joints_of(body, motion) - falls.state_joints(run.human, states)).max() < 1e-3
+        assert np.abs(joints_of(body, motion) - state_joints(run.human, states)).max() < 1e-3
 
 
 def test_nothing_tunnels_the_floor(runs, body):

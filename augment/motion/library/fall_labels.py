@@ -8,7 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from ...actions import FRAME_LABELS, require_action
 from ...types import JOINT, Motion, Segment
-from .fall_control import Plan, Trace, world_direction
+from .fall_control import Trace
+from .fall_plan import Plan, world_direction
 
 ONSET_TILT_DEG = 12.0
 """Change of the trunk's lean that says balance is lost."""

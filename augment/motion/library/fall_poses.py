@@ -14,7 +14,9 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ...types import JOINT, SMPL_JOINTS, Motion
-from .humanoid import AXIS, FOOT_PARTS, Humanoid, mirror_sign, plain_name, shoulder_reference, skin_heights
+from .anatomy import AXIS, FOOT_PARTS, mirror_sign, plain_name
+from .humanoid import Humanoid, shoulder_reference
+from .humanoid_state import skin_heights
 
 Posture = dict[str, float]
 

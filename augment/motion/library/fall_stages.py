@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .fall_control import Stage
+from .fall_plan import Stage
 from .fall_poses import NEUTRAL, Posture, swapped
 
 Rng = np.random.Generator

@@ -12,16 +12,15 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 from ...actions import FALLS, caption_for
-from ...body import Body, sample_betas
+from ...body import Body
 from ...types import JOINT, Motion
-from .fall_control import CAUSES, Plan, Trace, run_fall
+from .fall_control import Trace, run_fall
 from .fall_labels import fall_interval, fall_segments, outcome_problem, physics_problem, start_segments, trunk_lean
-from .fall_poses import sitting_start, standing_start, walking_start
+from .fall_plan import CAUSES, Plan
 from .fall_stages import stages_for
-from .humanoid import Chair, Humanoid, build_humanoid, motion_to_qpos, qpos_to_rotations, skin_heights
-
-STARTS = {"stand": standing_start, "walk": walking_start, "sit": sitting_start}
-"""Starts made here when the caller brings none."""
+from .fall_start import ready_to_fall, shape_of, swinging_foot
+from .humanoid import Humanoid, load_mujoco
+from .humanoid_state import motion_to_qpos, qpos_to_rotations, skin_heights, state_joints
 
 DIRECTIONS: dict[str, float] = {"forward": 0.0, "left": 90.0, "backward": 180.0, "right": -90.0}
 """Named directions in degrees from the faller's facing, positive to the left."""
@@ -37,13 +36,11 @@ _CAUSE_SHARE: dict[str, dict[str, float]] = {
     "fall_sideways": {"push": 0.35, "give_way": 0.35, "slip": 0.2, "trip": 0.1},
     "fall_from_chair": {"give_way": 0.5, "push": 0.3, "slip": 0.2},
 }
-_WALKING_SHARE = {"trip": 0.8, "slip": 0.5, "push": 0.3, "give_way": 0.35}
 STRENGTH: dict[str, tuple[float, float]] = {
     "fall_forward_hands": (0.85, 1.4), "fall_forward_knees": (0.9, 1.4), "fall_backward": (0.8, 1.35),
     "fall_sideways": (0.9, 1.5), "fall_from_chair": (1.5, 2.3), "off_chair_sideways": (1.0, 1.5),
 }  # fmt: skip
 """How hard balance is upset, least and most, m/s of the whole body."""
-_WALKING_ODDS = {"fall_sideways": 0.4, "fall_backward": 0.6}
 FALL_SECONDS = 4.5
 """Time that a fall and the first of lying still may take."""
 SHORTEST_SECONDS = 3.0
@@ -157,11 +154,11 @@ def attempt_fall(
     degrees = resolve_direction(kind, direction, rng=rng)
     if seconds is not None and seconds < SHORTEST_SECONDS:
         raise ValueError(f"seconds: a fall to lying still takes {SHORTEST_SECONDS} or more, found {seconds}")
-    betas = _shape_of(body, betas, start, rng)
+    betas = shape_of(body, betas, start, rng)
     longest = 2.0 if seconds is None else float(np.clip(seconds - FALL_SECONDS, 0.4, 2.0))
-    human, start = _ready(kind, cause, body, betas, start, rng, fps, longest)
+    human, start = ready_to_fall(kind, cause, body, betas, start, rng, fps, longest)
     plan = _draw_plan(kind, cause, degrees, start, rng, seconds, fps)
-    plan = replace(plan, caught=_swinging_foot(human, start, plan.caught))
+    plan = replace(plan, caught=swinging_foot(human, start, plan.caught))
     return _simulate(human, plan, start, fps, seconds, rng)
 
 
@@ -192,89 +189,6 @@ def _apart(first: float, second: float) -> float:
 
 def _draw(shares: dict[str, float], rng: np.random.Generator) -> str:
     return str(rng.choice(list(shares), p=np.array(list(shares.values()))))
-
-
-def _shape_of(body: Body, betas: np.ndarray | None, start: Motion | None, rng: np.random.Generator) -> np.ndarray:
-    if start is not None and betas is not None and not np.allclose(start.betas, betas):
-        raise ValueError("start: made for another body shape than betas; bring it over with motion.retarget.to_shape first")
-    if betas is not None:
-        return np.asarray(betas, float)
-    if start is not None:
-        return np.asarray(start.betas, float)
-    return sample_betas(body, rng=rng)
-
-
-def _ready(
-    kind: str,
-    cause: str,
-    body: Body,
-    betas: np.ndarray,
-    start: Motion | None,
-    rng: np.random.Generator,
-    fps: float,
-    longest: float,
-) -> tuple[Humanoid, Motion]:
-    """The humanoid, with a chair where it sits on one, and the end of the motion it starts from, at ``fps``."""
-    seconds = float(rng.uniform(0.3, longest))
-    if start is None:
-        walking = rng.random() < _WALKING_SHARE[cause] * _WALKING_ODDS.get(kind, 1.0)
-        made = STARTS["sit" if kind == "fall_from_chair" else "walk" if walking else "stand"]
-        human = build_humanoid(body, betas)
-        start = made(human, rng=rng, fps=fps, seconds=seconds)
-    else:
-        if len(start) < 2:
-            raise ValueError("start: a fall needs at least 2 frames to know the speed, found 1")
-        if start.fps != fps:
-            from ..resample import resample
-
-            start = resample(start, fps)
-        start = _last_frames(start, max(round(seconds * fps), 2))
-        human = build_humanoid(body, betas)
-    chair = None
-    if kind == "fall_from_chair":
-        if start.support != "chair" or start.support_center is None:
-            raise ValueError(f"start: fall_from_chair needs a motion sitting on a chair, found support {start.support!r}")
-        chair = Chair(height=start.support_height, center=start.support_center, yaw=start.support_yaw)
-    overlaps = _overlaps(human, motion_to_qpos(human, start)[-1])
-    if chair is not None or overlaps:
-        human = build_humanoid(body, betas, chair=chair, skip_pairs=overlaps)
-    return human, start
-
-
-def _last_frames(start: Motion, frames: int) -> Motion:
-    cut = max(len(start) - frames, 0)
-    frames = len(start) - cut
-    return replace(
-        start, global_orient=start.global_orient[cut:], body_pose=start.body_pose[cut:], transl=start.transl[cut:],
-        segments=start_segments(start, frames, start.fps),
-    )  # fmt: skip
-
-
-def _swinging_foot(human: Humanoid, start: Motion, otherwise: str) -> str:
-    """The foot that moves faster at the start's end; ``otherwise`` when both stand."""
-    joints = state_joints(human, motion_to_qpos(human, start)[-2:])
-    speed = {
-        side: float(np.linalg.norm(np.diff(joints[:, JOINT[f"{side}_ankle"]], axis=0)) * start.fps)
-        for side in ("left", "right")
-    }
-    fastest = max(speed, key=lambda side: speed[side])
-    return fastest if speed[fastest] > 0.3 else otherwise
-
-
-def _overlaps(human: Humanoid, qpos: np.ndarray) -> frozenset[tuple[int, int]]:
-    """Pairs of SMPL joints whose parts overlap in a state: they may not push each other apart at release."""
-    import mujoco
-
-    data = mujoco.MjData(human.model)
-    data.qpos[:] = qpos
-    mujoco.mj_forward(human.model, data)
-    joint = {int(body): index for index, body in enumerate(human.body_id)}
-    pairs = set()
-    for geoms, distance in zip(data.contact.geom, data.contact.dist, strict=True):
-        first, second = (joint.get(int(human.model.geom_bodyid[geom]), -1) for geom in geoms)
-        if min(first, second) >= 0 and distance < -0.004:
-            pairs.add((min(first, second), max(first, second)))
-    return frozenset(pairs)
 
 
 def _mode(kind: str, cause: str, sidewards: bool) -> str:
@@ -309,8 +223,7 @@ def _draw_plan(
 def _simulate(
     human: Humanoid, plan: Plan, start: Motion, fps: float, seconds: float | None, rng: np.random.Generator
 ) -> FallRun:
-    import mujoco
-
+    mujoco = load_mujoco()
     before = motion_to_qpos(human, start)
     lowest = skin_heights(human, qpos_to_rotations(human, before[-1:]), before[-1:, :3] - human.rest_joints[0]).min()
     before[:, 1] += max(-float(lowest), 0.0)
@@ -342,19 +255,6 @@ def _simulate(
     }  # fmt: skip
     motion = replace(motion, caption=caption, provenance=provenance)
     return FallRun(motion=motion, trace=trace, human=human, plan=plan, release=release, problem=problem)
-
-
-def state_joints(human: Humanoid, states: Float[np.ndarray, "t q"]) -> Float[np.ndarray, "t 24 3"]:
-    """Joints as the simulation has them, metres, world."""
-    import mujoco
-
-    data = mujoco.MjData(human.model)
-    joints = np.empty((len(states), 24, 3))
-    for frame, state in enumerate(states):
-        data.qpos[:] = state
-        mujoco.mj_kinematics(human.model, data)
-        joints[frame] = data.xpos[human.body_id]
-    return joints
 
 
 def _to_motion(human: Humanoid, states: np.ndarray, start: Motion, plan: Plan, fps: float) -> tuple[Motion, float]:
