@@ -22,6 +22,7 @@ from .conditions import (
     Conditions,
     conditions_of,
     segments_from_labels,
+    stack_conditions,
     support_from_channels,
 )
 from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints, valid_frames
@@ -131,14 +132,15 @@ def denoise(
     """From noise to channels in metres and radians; rows shorter than the longest are padded."""
     x_t = torch.nn.utils.rnn.pad_sequence(list(noise), batch_first=True)
     valid = valid_frames([len(part) for part in noise])
-    anything = conditions.any_action(len(model.actions))
+    both = stack_conditions([conditions, conditions.any_action(len(model.actions))])
 
     def predict(x_t: Tensor, step: int) -> Tensor:
         level = torch.full((len(x_t),), step)
-        conditional = model.denoiser(x_t, level, conditions, valid)
         if guidance == 1.0:
-            return conditional
-        return guide(model.denoiser(x_t, level, anything, valid), conditional, guidance)
+            return model.denoiser(x_t, level, conditions, valid)
+        predicted = model.denoiser(x_t.repeat(2, 1, 1), level.repeat(2), both, valid.repeat(2, 1))
+        conditional, unconditional = predicted.chunk(2)
+        return guide(unconditional, conditional, guidance)
 
     with torch.inference_mode():
         x0 = ddim_sample(model.schedule, predict, x_t, sampling_steps(len(model.schedule), steps))
