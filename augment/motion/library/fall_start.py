@@ -11,7 +11,7 @@ from ...types import JOINT, Motion
 from ..resample import resample
 from .fall_labels import start_segments
 from .fall_poses import sitting_start, standing_start, walking_start
-from .humanoid import Chair, Humanoid, build_humanoid, load_mujoco
+from .humanoid import CHAIR, Chair, Humanoid, build_humanoid, load_mujoco
 from .humanoid_state import motion_to_qpos, state_joints
 
 STARTS = {"stand": standing_start, "walk": walking_start, "sit": sitting_start}
@@ -19,6 +19,10 @@ STARTS = {"stand": standing_start, "walk": walking_start, "sit": sitting_start}
 
 _WALKING_SHARE = {"trip": 0.8, "slip": 0.5, "push": 0.3, "give_way": 0.35}
 _WALKING_ODDS = {"fall_sideways": 0.4, "fall_backward": 0.6}
+
+
+DEEPEST_SEAT_M = 0.04
+"""How far a seat may give way under a sitter; what lies deeper in it passes through, metres."""
 
 
 def shape_of(body: Body, betas: np.ndarray | None, start: Motion | None, rng: np.random.Generator) -> np.ndarray:
@@ -60,7 +64,12 @@ def ready_to_fall(
         if start.support != "chair" or start.support_center is None:
             raise ValueError(f"start: fall_from_chair needs a motion sitting on a chair, found support {start.support!r}")
         chair = Chair(height=start.support_height, center=start.support_center, yaw=start.support_yaw)
-    overlaps = _overlaps(human, motion_to_qpos(human, start)[-1])
+    last = motion_to_qpos(human, start)[-1]
+    overlaps = _overlaps(human, last)
+    if chair is not None:
+        seated = build_humanoid(body, betas, chair=chair, skip_pairs=overlaps)
+        chair, stuck = _fitted(seated, last, chair)
+        overlaps |= stuck
     if chair is not None or overlaps:
         human = build_humanoid(body, betas, chair=chair, skip_pairs=overlaps)
     return human, start
@@ -99,3 +108,23 @@ def _overlaps(human: Humanoid, qpos: np.ndarray) -> frozenset[tuple[int, int]]:
         if min(first, second) >= 0 and distance < -0.004:
             pairs.add((min(first, second), max(first, second)))
     return frozenset(pairs)
+
+
+def _fitted(human: Humanoid, qpos: np.ndarray, chair: Chair) -> tuple[Chair, frozenset[tuple[int, int]]]:
+    """The chair lowered to carry the sitter where the start has it, and parts too deep in it to be pushed out at release."""
+    mujoco = load_mujoco()
+    data = mujoco.MjData(human.model)
+    data.qpos[:] = qpos
+    mujoco.mj_forward(human.model, data)
+    node = human.model.body("chair").id
+    joint = {int(body): index for index, body in enumerate(human.body_id)}
+    lower, stuck = 0.0, set()
+    for geoms, distance in zip(data.contact.geom, data.contact.dist, strict=True):
+        bodies = [int(human.model.geom_bodyid[geom]) for geom in geoms]
+        if node not in bodies:
+            continue
+        if -distance > DEEPEST_SEAT_M:
+            stuck.add((joint[bodies[1 - bodies.index(node)]], CHAIR))
+        else:
+            lower = max(lower, -float(distance))
+    return replace(chair, height=chair.height - lower), frozenset(stuck)

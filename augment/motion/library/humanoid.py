@@ -47,6 +47,10 @@ def load_mujoco() -> Any:
     return importlib.import_module("mujoco")
 
 
+CHAIR = -1
+"""Stands for the chair in a pair of parts that do not touch."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chair:
     """A seat to fall from, in the simulation's world."""
@@ -160,7 +164,7 @@ def build_humanoid(
         _add_hull(spec, node, name, vertices[points] - rest[joint], mass)
         _add_capsule(node, joint, vertices[body.part_of_vertex == joint] - rest[joint], rest)
     for first, second in {*_neighbours(), *skip_pairs}:
-        spec.add_exclude(bodyname1=SMPL_JOINTS[first], bodyname2=SMPL_JOINTS[second])
+        spec.add_exclude(bodyname1=SMPL_JOINTS[first], bodyname2="chair" if second == CHAIR else SMPL_JOINTS[second])
     actuators = _add_muscles(spec, dofs, scale)
 
     model = spec.compile()
