@@ -148,7 +148,7 @@ def local_xz(
 
 def _over(surface: Surface, points: Float[np.ndarray, "*batch 2"], margin: float = 0.0) -> Bool[np.ndarray, "*batch"]:
     local = local_xz(points, surface.center[[0, 2]], surface.yaw)
-    return (np.abs(local) <= np.array(surface.size) / 2 + margin).all(-1)
+    return np.asarray((np.abs(local) <= np.array(surface.size) / 2 + margin).all(-1))
 
 
 def _belongs(obstacle: Obstacle, surface: Surface) -> bool:

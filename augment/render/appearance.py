@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 from scipy.sparse import csr_array, diags_array, vstack
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from augment.body import Body
 
@@ -190,12 +190,12 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
 
 
 def _join(pieces: list[Piece], **rest: Any) -> Look:
-    starts = np.cumsum([0] + [rows.shape[0] for rows, _, _, _ in pieces])
+    starts = np.cumsum([0] + [len(colors) for _, _, colors, _ in pieces])
     faces = np.concatenate([f + start for (_, f, _, _), start in zip(pieces, starts, strict=False)])
     colors = np.clip(np.rint(np.concatenate([c for _, _, c, _ in pieces])), 0, 255).astype(np.uint8)
     mix = csr_array(vstack([rows for rows, _, _, _ in pieces]))
     # Rows that sum to 1 exactly move with the body exactly.
-    mix = csr_array(diags_array(1 / np.asarray(mix.sum(axis=1)).ravel()) @ mix).astype(np.float32)
+    mix = csr_array(diags_array(1 / np.asarray(mix.sum(axis=1)).ravel()) @ mix, dtype=np.float32)
     return Look(mix=mix, faces=faces, colors=colors, offsets=np.concatenate([o for _, _, _, o in pieces]), **rest)
 
 
@@ -293,8 +293,8 @@ def _skirt_piece(pattern: Pattern, worn: Outfit, dye: np.ndarray, fit: float, *,
     top, hem = _skirt_heights(pattern, worn)
     rows, faces, offsets = skirt(pattern, top, hem, 0.01 + 0.04 * fit)
     # The cloth's colour is looked up on the body's surface nearest to each vertex of the skirt.
-    rest = rows @ body_rest(pattern, rows.shape[1])
-    near = cKDTree(pattern.rest).query(rest)[1]
+    rest = rows @ body_rest(pattern)
+    near = KDTree(pattern.rest).query(rest)[1]
     drop = np.clip((top - rest[:, 1]) / (top - hem), 0, 1)
     angle = np.arctan2(rest[:, 0], rest[:, 2])
     pleats = np.sin(angle * int(rng.integers(5, 11)) + rng.uniform(0, 6.28)) * drop
@@ -302,9 +302,9 @@ def _skirt_piece(pattern: Pattern, worn: Outfit, dye: np.ndarray, fit: float, *,
     return rows, faces, color, offsets + 0.006 * pleats * fit + (0.010 if worn.one_piece else 0.0) * (1 - drop)
 
 
-def body_rest(pattern: Pattern, count: int) -> np.ndarray:
+def body_rest(pattern: Pattern) -> np.ndarray:
     """Zero-pose vertices of the body itself: the pattern's first rows are the body's own vertices."""
-    rest = np.zeros((count, 3))
+    rest = np.zeros((int((pattern.mix.shape or (0, 0))[1]), 3))
     single = np.flatnonzero(np.diff(pattern.mix.indptr) == 1)
     rest[pattern.mix.indices[pattern.mix.indptr[single]]] = pattern.rest[single]
     return rest
@@ -332,7 +332,7 @@ def _feet(pattern: Pattern, worn: Outfit, put_on: Any, *, rng: np.random.Generat
     pieces = []
     for side in ("left", "right"):
         rows, faces = shoe(pattern, side, top)
-        rest = rows @ body_rest(pattern, rows.shape[1])
+        rest = rows @ body_rest(pattern)
         flat = soft(rest[:, 1] - sole - 0.012, 0.02)
         color = np.where((rest[:, 1] < sole + 0.014)[:, None], rim, dye)
         pieces.append((rows, faces, color, 0.006 * flat))

@@ -15,6 +15,8 @@ from .shading import linear_to_srgb, srgb_to_linear
 from .shadow import BodyShadow
 from .view import View
 
+_Box = tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, int, int]]
+"""Middle, extent, colour."""
 _WOOD = ((120, 82, 52), (160, 118, 78), (92, 62, 44), (196, 170, 132), (70, 70, 74))
 _CLOTH = ((150, 60, 55), (70, 90, 120), (95, 110, 85), (130, 120, 105), (60, 62, 70), (170, 150, 110))
 _LINEN = ((232, 232, 228), (214, 224, 232), (226, 220, 206))
@@ -42,7 +44,7 @@ def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, floa
     if kind == "chair":
         cloth = _CLOTH[int(rng.integers(len(_CLOTH)))]
         seat = 0.05
-        boxes = [((0, top - seat / 2, 0), (across, seat, along), cloth)]
+        boxes: list[_Box] = [((0, top - seat / 2, 0), (across, seat, along), cloth)]
         for x in (-1, 1):
             for z in (-1, 1):
                 at = (x * (across / 2 - 0.025), (top - seat) / 2, z * (along / 2 - 0.025))

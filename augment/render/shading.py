@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -99,10 +100,10 @@ def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
     return (normals / np.maximum(length, 1e-12)[:, None]).astype(np.float32)
 
 
-_incidences: dict[int, tuple[weakref.ref, csr_array]] = {}
+_incidences: dict[int, tuple[weakref.ref, Any]] = {}
 
 
-def _incidence(faces: Int[np.ndarray, "f 3"], vertex_count: int) -> csr_array:
+def _incidence(faces: Int[np.ndarray, "f 3"], vertex_count: int) -> Any:
     """Sparse (v, f) matrix that sums over the faces at a vertex; kept while ``faces`` lives, for it comes back every frame."""
     known = _incidences.get(id(faces))
     if known is not None and known[0]() is faces and known[1].shape[0] == vertex_count:

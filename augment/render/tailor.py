@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import coo_array, csr_array, diags_array, vstack
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import ConvexHull, KDTree
 
 from augment.body import Body
 from augment.types import JOINT
@@ -94,7 +94,7 @@ def _pattern(key: _ById) -> Pattern:
     for _ in range(2):
         faces, mix = _halve_long_edges(faces, mix, mix @ rest)
     used = np.unique(faces)
-    renumber = np.full(mix.shape[0], -1)
+    renumber = np.full(mix.indptr.size - 1, -1)
     renumber[used] = np.arange(len(used))
     faces, mix = renumber[faces], csr_array(mix[used])
     vertices = mix @ rest
@@ -124,7 +124,7 @@ def _halve_long_edges(faces: np.ndarray, mix: csr_array, rest: np.ndarray) -> tu
     pairs, which = np.unique(np.sort(sides.reshape(-1, 2), axis=1), axis=0, return_inverse=True)
     long = np.linalg.norm(rest[pairs[:, 0]] - rest[pairs[:, 1]], axis=1) > LONGEST_EDGE
     middle = np.full(len(pairs), -1)
-    middle[long] = mix.shape[0] + np.arange(long.sum())
+    middle[long] = (mix.indptr.size - 1) + np.arange(long.sum())
     m = middle[which.reshape(-1)].reshape(-1, 3)
     split = m >= 0
     count = split.sum(1)
@@ -213,7 +213,7 @@ def skirt(
 
 def _near_rows(pattern: Pattern, lower: np.ndarray, points: np.ndarray, count: int = 24) -> csr_array:
     """Rows over the pattern that reproduce points from the vertices around them, smoothly from point to point."""
-    distance, near = cKDTree(pattern.rest[lower]).query(points, k=count)
+    distance, near = KDTree(pattern.rest[lower]).query(points, k=count)
     near = lower[near]
     weight = np.exp(-0.5 * (distance / 0.03) ** 2) + 1e-6
     weight /= weight.sum(1, keepdims=True)
@@ -266,7 +266,7 @@ def shoe(pattern: Pattern, side: str, top: float) -> tuple[csr_array, np.ndarray
         triangles, mix = _halve_long_edges(triangles.reshape(-1, 3), csr_array(mix), mix @ pattern.rest)
         rows.append(mix)
         faces.append(triangles + base)
-        base += mix.shape[0]
+        base += mix.indptr.size - 1
     return csr_array(csr_array(vstack(rows)) @ pattern.mix), np.concatenate(faces)
 
 
