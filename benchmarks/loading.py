@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,7 +53,7 @@ def main() -> None:
     from torch.utils.data import SequentialSampler
     from torchvision.transforms.v2 import functional
 
-    pairs = [(str(recording.path), {"label": 0}) for recording in recordings]
+    pairs: list[tuple[str, dict[Any, Any] | None]] = [(str(recording.path), {"label": 0}) for recording in recordings]
 
     def theirs() -> None:
         made, dataset = 0, LabeledVideoDataset(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .clips import Recording, describe, digest_of, evaluation_windows, read_source, refuse_leaks
+from .clips import VIDEO_ENDINGS, Recording, describe, digest_of, evaluation_windows, read_source, refuse_leaks
 from .study import Arm, Study
 
 RUNS = "runs"
@@ -95,6 +95,13 @@ def _warnings(
         seconds = describe([*real[arm.name], *synthetic[arm.name]], study.classes)["seconds_per_class"]
         if missing := [name for name, value in seconds.items() if value == 0]:
             found.append(f"Arm {arm.name} has no training clip of: {', '.join(missing)}.")
+    made = {(r.path, r.member): r for clips in synthetic.values() for r in clips if r.is_synthetic}.values()
+    silent = sum(not r.declares_sources and not any(s.lower().endswith(VIDEO_ENDINGS) for s in r.sources) for r in made)
+    if silent and any(not r.is_synthetic for r in test):
+        found.append(
+            f"{silent} of {len(made)} synthetic clips do not say which recordings they were made from (`recordings` in their "
+            "provenance): whether their rooms or motions come from test recordings could not be checked."
+        )
     people = {r.row["subject"] for r in test if r.row.get("subject")}
     trained = {r.row["subject"] for clips in real.values() for r in clips if r.row.get("subject")}
     if shared := sorted(people & trained):

@@ -56,6 +56,8 @@ class Recording:
     """The CSV row, as text."""
     sources: frozenset[str] = frozenset()
     """Names and digests of real recordings that it was made from (synthetic clips)."""
+    declares_sources: bool = False
+    """Whether its provenance has a ``recordings`` entry, maybe an empty one; without it a leak could go unseen."""
 
     @property
     def seconds(self) -> float:
@@ -205,6 +207,7 @@ def read_samples(source: Path) -> list[Recording]:
                     else str(provenance.get("group") or provenance.get("video") or key),
                     row={"action": str(meta.get("label", ""))},
                     sources=frozenset(named_sources(provenance)),
+                    declares_sources=_has_key(provenance, "recordings"),
                 )
             )
     if not recordings:
@@ -234,6 +237,12 @@ def named_sources(provenance: Any, *, inside: bool = False) -> set[str]:
         return {provenance, Path(provenance).name}
     is_digest = len(provenance) == 64 and set(provenance) <= set("0123456789abcdef")
     return {provenance} if inside or is_digest else set()
+
+
+def _has_key(provenance: Any, key: str) -> bool:
+    if isinstance(provenance, Mapping):
+        return key in provenance or any(_has_key(value, key) for value in provenance.values())
+    return isinstance(provenance, list | tuple) and any(_has_key(value, key) for value in provenance)
 
 
 def refuse_leaks(train: Iterable[Recording], test: Iterable[Recording], *, arm: str) -> None:

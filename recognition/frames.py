@@ -51,7 +51,7 @@ def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.nd
     frames, decoded = [], 0
     try:
         video = recording.video()
-        with av.open(str(video) if isinstance(video, Path) else io.BytesIO(video)) as container:
+        with av.open(str(video) if isinstance(video, Path) else io.BytesIO(video), mode="r") as container:
             if not container.streams.video:
                 raise ValueError(f"{recording.name}: no video stream in it")
             stream = container.streams.video[0]

@@ -212,7 +212,7 @@ def _bars(axes: Any, result: dict[str, Any], metric: str, title: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     if metric == "macro_accuracy":
         axes.axvline(result["chance"], color="grey", ls=":", lw=1)
-        axes.text(result["chance"], len(names) - 0.45, " chance", fontsize=7, color="grey", ha="left", va="bottom")
+        axes.text(result["chance"], -0.42, " chance", fontsize=7, color="grey", ha="left", va="bottom")
 
 
 def _confusion(axes: Any, result: dict[str, Any], name: str) -> None:

@@ -63,7 +63,7 @@ class Arm(_Strict):
     """The study's synthetic clips, none, or the arm's own."""
     augment: bool = False
     """Standard augmentation: random crop, mirroring, brightness, contrast, saturation, hue, the same for a window's frames."""
-    synthetic_share: float = Field(0.5, gt=0, lt=1)
+    synthetic_share: float = Field(default=0.5, gt=0, lt=1)
     """Chance that a window comes from a synthetic clip, where its class has both kinds."""
     pretrain: bool = False
     """Synthetic clips in the first half of the updates, real ones in the second, instead of mixing them."""

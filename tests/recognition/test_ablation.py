@@ -26,20 +26,30 @@ def world(tmp_path_factory):
     return folder, real, test, write_samples(folder / "shards", 4, seed=3)
 
 
-def test_a_classifier_learns_and_the_same_seed_gives_the_same_result(world, tmp_path):
-    _, real, test, _ = world
-    study = make_study(study_data(real, test))
-    plan = plan_study(study)
+@pytest.fixture
+def one_thread():
+    """Small networks run faster, and the same everywhere, on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    try:
-        runs = [run_one(plan, study.arms[0], 0, tmp_path / "frames", lambda: None) for _ in range(2)]
-    finally:
-        torch.set_num_threads(threads)
-    assert runs[0]["macro_accuracy"] > 0.7  # chance is 1/3
-    assert runs[0]["losses"] == runs[1]["losses"]
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_classifier_learns(world, tmp_path, one_thread):
+    _, real, test, _ = world
+    study = make_study(study_data(real, test))
+    run = run_one(plan_study(study), study.arms[0], 0, tmp_path / "frames", lambda: None)
+    assert run["macro_accuracy"] > 0.6  # chance is 1/3
+    assert run["recall"].keys() == {"standing", "fall", "down"}
+
+
+def test_the_same_seed_gives_the_same_result(world, tmp_path, one_thread):
+    _, real, test, _ = world
+    study = make_study(study_data(real, test, steps=2, arms=["real_augmented"]))
+    plan = plan_study(study)
+    runs = [run_one(plan, study.arms[0], seed, tmp_path / "frames", lambda: None) for seed in (0, 0, 1)]
+    assert runs[0]["losses"] == runs[1]["losses"] != runs[2]["losses"]
     assert runs[0]["rare_scores"] == runs[1]["rare_scores"]
-    assert runs[0]["recall"].keys() == {"standing", "fall", "down"}
 
 
 def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
@@ -56,6 +66,7 @@ def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
     assert written["arms"].keys() == set(arms)
     assert [c["arm"] for c in written["comparisons"]] == arms[1:]
     assert written["data"]["training"]["synthetic_then_real"]["synthetic"]["recordings"] == 4
+    assert any(warning.startswith("4 of 4 synthetic clips do not say") for warning in written["warnings"])
     html = (out / "report.html").read_text()
     assert "made-up bars" in html
     assert "http" not in html.replace("http-equiv", "")
