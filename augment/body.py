@@ -131,7 +131,9 @@ def _load_default() -> Body:
         except (OSError, ValueError, KeyError):  # a file of another program or a damaged disk: it is only a cache
             pass
     arrays = open_body.build_open_body()
-    small = {k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()}
+    small: dict[str, Any] = {
+        k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()
+    }
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
