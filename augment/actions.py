@@ -45,9 +45,7 @@ ACTIONS: dict[str, Action] = {
     "fall_forward_knees": Action(
         label="fall", is_fall=True, captions=("{who} collapses forward onto the knees.", "{who} falls onto the knees.")
     ),
-    "fall_backward": Action(
-        label="fall", is_fall=True, captions=("{who} falls backward.", "{who} slips and falls backward.")
-    ),
+    "fall_backward": Action(label="fall", is_fall=True, captions=("{who} falls backward.", "{who} slips and falls backward.")),
     "fall_sideways": Action(label="fall", is_fall=True, captions=("{who} falls to the {side}.",)),
     "fall_from_chair": Action(
         label="fall", is_fall=True, captions=("{who} slides off a chair and falls.", "{who} falls off a chair.")

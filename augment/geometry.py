@@ -160,9 +160,7 @@ def look_at(eye: Array, target: Array) -> np.ndarray:
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, [0.0, 1.0, 0.0])
     if np.linalg.norm(right) < 1e-6:
-        raise ValueError(
-            f"look_at: {eye} to {target} is vertical, so 'upright' is undefined; move either point sideways"
-        )
+        raise ValueError(f"look_at: {eye} to {target} is vertical, so 'upright' is undefined; move either point sideways")
     right /= np.linalg.norm(right)
     return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), eye)
 

@@ -14,7 +14,9 @@ from ..types import Motion, Segment
 def resample(motion: Motion, fps: float) -> Motion:
     """The same movement at another rate: rotations by slerp, translation linearly.
 
-    Segments are in seconds and stay, but for the last one's end, which follows the motion's (a length is whole frames). Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the start in place.
+    Segments are in seconds and stay, but for the last one's end, which follows the motion's (a length is whole
+    frames). Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the
+    start in place.
 
     Raises:
         ValueError: If ``fps`` is not positive.
