@@ -45,6 +45,14 @@ def sinusoid(values: Float[Tensor, "*batch"], width: int, *, longest: float = 10
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
+def tokens_from_ends(valid: Bool[Tensor, "b n"], width: int) -> Float[Tensor, "b n width"]:
+    """Where each token stands, counted from the start and from the motion's end: what people do hangs on both."""
+    index = torch.arange(valid.shape[1]).float()
+    left = valid.sum(1, keepdim=True) - 1 - index
+    start = sinusoid(index, width // 2, longest=200.0).expand(len(valid), -1, -1)
+    return torch.cat([start, sinusoid(left, width // 2, longest=200.0)], dim=-1)
+
+
 class Block(nn.Module):
     """Attention and MLP, each modulated by the conditions (adaptive layer norm, Peebles & Xie 2022, "DiT", section 3.2)."""
 
@@ -86,6 +94,8 @@ class Denoiser(nn.Module):
         self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.action = nn.Embedding(config.actions + 1, width)  # the last row stands for "any action"
         self.context = nn.Sequential(nn.Linear(CONDITION_DIM, width), nn.SiLU(), nn.Linear(width, width))
+        self.place = nn.Linear(width, width)
+        self.what = nn.Linear(width, width)
         self.modulation = nn.Linear(width, 6 * width)
         self.last_modulation = nn.Linear(width, 2 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
@@ -119,13 +129,13 @@ class Denoiser(nn.Module):
         x_t = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
         valid = F.pad(valid, (0, missing)).unflatten(1, (-1, patch)).any(-1)
         tokens = self.frames_in(x_t.unflatten(1, (-1, patch)).flatten(-2))
-        tokens = tokens + sinusoid(torch.arange(tokens.shape[1]).float(), tokens.shape[-1], longest=200.0)
         context = (
             self.step(sinusoid(step.float(), tokens.shape[-1]))
             + self.action(conditions.action)
             + self.context(conditions.context())
         )
         context = F.silu(context)
+        tokens = tokens + self.place(tokens_from_ends(valid, tokens.shape[-1])) + self.what(context)[:, None]
         modulation = self.modulation(context).unflatten(-1, (6, -1))
         for block in self.blocks:
             tokens = block(tokens, modulation, valid[:, None, None, :])
