@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -97,9 +97,13 @@ def _attempt(run: Run, clip: PlannedClip, attempt: int) -> Sample:
     )  # fmt: skip
     provenance = {
         "run": {"name": recipe.name, "seed": run.seed, "recipe_sha256": run.recipe_sha256, "attempt": attempt},
-        "scene": {"name": scene.name, "sha256": digest, "camera": "scene" if number is None else f"jitter {number}"},
+        "scene": {
+            "name": scene.name, "sha256": digest, "camera": "scene" if number is None else f"jitter {number}",
+            # Real video that the room was made from: a study that tests on it refuses these clips.
+            "recordings": scene.provenance.get("recordings", []),
+        },
         "looks": [look.description for look in looks],
-        "style": asdict(layers["style"]) if is_dataclass(layers["style"]) else layers["style"],
+        "style": asdict(layers["style"]),
         "body": {"name": body.name, "licence": body.licence},
         **performance.provenance,
     }  # fmt: skip

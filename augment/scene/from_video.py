@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ def _ceiling_light(floor: np.ndarray) -> tuple[Light, ...]:
     return (Light(kind="point", position=np.array([x, 2.6, z]), color=np.ones(3), intensity=1.0),)
 
 
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _provenance(
     videos: Sequence[Path], plate: Plate, calibration: Calibration, given: Given, person_height: float,
     mask: np.ndarray | None, found: list[Keypoints] | None, backdrop: float, on_floor: np.ndarray, feet: np.ndarray,
@@ -126,6 +132,7 @@ def _provenance(
     return {
         "source": "video",
         "videos": [Path(video).name for video in videos],
+        "recordings": [entry for video in videos for entry in (Path(video).name, _sha256(Path(video)))],
         "plate_videos": [Path(videos[i]).name for i in plate.layout_videos],
         "plate_frames": plate.frames,
         "plate_guessed_share": share,
