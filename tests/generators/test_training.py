@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,8 +56,8 @@ def trained(data: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> tupl
     return model, losses
 
 
-def _ask(model: MotionGenerator, actions: list[str], *, seed: int = 0, **options: object) -> list[Motion]:
-    return sample(model, actions, generator=torch.Generator().manual_seed(seed), rest_joints_of=rest_joints, **options)  # type: ignore[arg-type]
+def _ask(model: MotionGenerator, actions: list[str], *, seed: int = 0, **options: Any) -> list[Motion]:
+    return sample(model, actions, generator=torch.Generator().manual_seed(seed), rest_joints_of=rest_joints, **options)
 
 
 def test_it_memorises_two_motions(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
@@ -176,7 +177,8 @@ def test_any_length_up_to_ten_seconds(seconds: float, trained: tuple[MotionGener
 def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
     plain = _ask(model, ["sit"], steps=4)[0]
-    for option in ({"guidance": 3.0}, {"steps": 8}, {"cleanup": False}, {"support_height": 0.8}, {"betas": np.ones(10)}):
+    options: list[dict[str, Any]] = [{"guidance": 3.0}, {"steps": 8}, {"cleanup": False}, {"support_height": 0.8}]
+    for option in [*options, {"betas": np.ones(10)}]:
         other = _ask(model, ["sit"], **({"steps": 4} | option))[0]
         assert not np.array_equal(plain.body_pose, other.body_pose), option
 
