@@ -63,7 +63,7 @@ class Settings:
     """Where the synthetic motions come from: ``generator`` (trained here) or ``library`` (scripts and physics themselves)."""
     steps: int = 300
     """Updates of each classifier."""
-    size: int = 160
+    size: int = 96
     """Side of the classifier's picture, pixels."""
     seeds: tuple[int, ...] = (0, 1, 2)
     workers: int = 2
