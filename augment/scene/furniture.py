@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..types import SceneMesh
-from .parts import Color, box, merge, moved, painted, pillow, rod, sheet, smooth_noise, speckled, tube, wheel
+from .parts import Color, box, merge, moved, painted, pillow, rod, sheet, smooth_noise, speckled, tinted, tube, wheel
 
 WOODS: tuple[Color, ...] = ((176, 132, 88), (205, 170, 125), (120, 82, 54), (222, 200, 165), (150, 108, 72), (235, 232, 225))
 FABRICS: tuple[Color, ...] = (
@@ -88,7 +88,7 @@ def armchair(*, rng: np.random.Generator) -> Piece:
     width, depth, seat = rng.uniform(0.66, 0.76), rng.uniform(0.7, 0.8), rng.uniform(0.43, 0.49)
     back, arm = rng.uniform(0.98, 1.12), seat + rng.uniform(0.17, 0.22)
     cloth, wood = _pick(FABRICS, rng), _pick(WOODS, rng)
-    light = tuple(min(255, int(c * 1.08)) for c in cloth)
+    light = tinted(cloth, 1.08)
     inside = width - 0.2
     pieces = [
         box((0, seat - 0.16, 0.02), (inside + 0.02, 0.14, depth - 0.16), cloth, bevel=0.03),
@@ -152,7 +152,7 @@ def cabinet(*, rng: np.random.Generator) -> Piece:
     """A bedside cabinet with drawers and a lamp, a glass or a book on it."""
     width, depth, height = rng.uniform(0.42, 0.5), rng.uniform(0.38, 0.45), rng.uniform(0.56, 0.7)
     wood = _pick(WOODS, rng)
-    front = tuple(min(255, int(c * 1.07)) for c in wood)
+    front = tinted(wood, 1.07)
     pieces = [box((0, height / 2 + 0.03, 0), (width, height - 0.06, depth), wood, bevel=0.008)]
     for y in (height * 0.28, height * 0.72):
         pieces.append(box((0, y + 0.02, depth / 2), (width - 0.05, height * 0.38, 0.02), front, bevel=0.006))
@@ -167,7 +167,7 @@ def wardrobe(*, rng: np.random.Generator) -> Piece:
     """A two-door wardrobe."""
     width, depth, height = rng.uniform(0.95, 1.3), rng.uniform(0.55, 0.62), rng.uniform(1.85, 2.1)
     wood = _pick(WOODS, rng)
-    front = tuple(min(255, int(c * 1.06)) for c in wood)
+    front = tinted(wood, 1.06)
     pieces = [box((0, height / 2, 0), (width, height, depth), wood, bevel=0.008, step=0.3)]
     for side in (-1, 1):
         door = box(
@@ -182,7 +182,7 @@ def dresser(*, rng: np.random.Generator) -> Piece:
     """A chest of drawers with a television or a plant on it."""
     width, depth, height = rng.uniform(0.8, 1.2), rng.uniform(0.4, 0.48), rng.uniform(0.72, 0.85)
     wood = _pick(WOODS, rng)
-    front = tuple(min(255, int(c * 1.07)) for c in wood)
+    front = tinted(wood, 1.07)
     pieces = [box((0, height / 2 + 0.02, 0), (width, height - 0.04, depth), wood, bevel=0.01, step=0.3)]
     for row in range(3):
         y = 0.09 + (row + 0.5) * (height - 0.1) / 3
@@ -302,6 +302,6 @@ def _plant(rng: np.random.Generator, height: float) -> SceneMesh:
         )
         across = np.array([-np.sin(angle), 0, np.cos(angle)]) * (0.06 * height * np.sin(np.pi * np.clip(t, 0.04, 0.97)))
         leaf = np.stack([spine - across, spine + across], axis=1)
-        tint = tuple(int(c) for c in np.clip(green * rng.uniform(0.8, 1.25), 0, 255))
+        tint = tinted(green, rng.uniform(0.8, 1.25))
         pieces += [sheet(leaf, tint), sheet(leaf[:, ::-1], tint)]
     return merge(pieces)

@@ -14,6 +14,12 @@ Color = tuple[int, int, int]
 """sRGB, 0..255."""
 
 
+def tinted(color: Color | np.ndarray, factor: float) -> Color:
+    """A colour made lighter (factor above 1) or darker."""
+    red, green, blue = np.clip(np.asarray(color, float) * factor, 0, 255).astype(int).tolist()
+    return red, green, blue
+
+
 def merge(pieces: Iterable[SceneMesh]) -> SceneMesh:
     """One mesh of many."""
     pieces = list(pieces)

@@ -12,7 +12,7 @@ import numpy as np
 from ..geometry import invert_transform, look_at, transform_points
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
 from .furniture import FURNITURE, Piece
-from .parts import box, merge, moved, rod
+from .parts import box, merge, moved, rod, tinted
 from .shell import Opening, Plan, make_shell, to_wall
 
 FREE = 2.2
@@ -330,15 +330,13 @@ def wall_things(plan: Plan, placed: list[Placed], *, rng: np.random.Generator) -
             busy.append((start - 0.1, start + w + 0.1))
             frame = (60, 48, 40) if rng.random() < 0.5 else (226, 220, 206)
             y = rng.uniform(1.45, 1.65)
-            art = tuple(int(c) for c in rng.uniform(70, 220, 3))
+            art = tinted(rng.uniform(70, 220, 3), 1.0)
             local = [
                 box((start + w / 2, y, 0.012), (w, h, 0.024), frame),
                 box((start + w / 2, y, 0.026), (w - 0.06, h - 0.06, 0.004), (236, 232, 222)),
             ]
             local.append(box((start + w / 2, y, 0.029), (w * 0.62, h * 0.58, 0.004), art))
-            local.append(
-                box((start + w / 2, y - h * 0.14, 0.032), (w * 0.62, h * 0.3, 0.004), tuple(int(c * 0.7) for c in art))
-            )
+            local.append(box((start + w / 2, y - h * 0.14, 0.032), (w * 0.62, h * 0.3, 0.004), tinted(art, 0.7)))
             pieces.append(to_wall(merge(local), plan, wall))
         if rng.random() < 0.3:
             start, long = rng.uniform(0.2, 0.8), rng.uniform(1.0, room - 1.2)
