@@ -53,7 +53,7 @@ def synthetic_recipe(*, seed: int, falls: int, daily: int) -> dict[str, Any]:
         "seed": seed,
         "scenes": [{"rooms": 6}],
         "clips": clips,
-        "film": {"height": 128, "fps": 8.0, "seconds": 5.0},
+        "film": {"height": 160, "fps": 8.0, "seconds": 5.0},
     }
 
 

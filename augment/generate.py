@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from .casting import check_sources
 from .engines import run_here
@@ -21,7 +23,7 @@ from .studio import Made, Run, make_clip, open_studio
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""
 SHEET = "sheet.png"
-SHEET_CLIPS = 12
+SHEET_CLIPS = 14
 """Clips on the contact sheet."""
 
 
@@ -159,21 +161,30 @@ def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[s
 
 
 def write_sheet(out: Path, records: Iterable[ShardRecord]) -> None:
-    """A picture of the first clips, for the eye."""
-    from .render.sheet import contact_sheet
+    """A picture for the eye: of each action first one clip, then more; its first frame whole, then the person from near."""
+    from .render.sheet import closeup, contact_sheet
 
-    clips = [(sample["mp4"], f"{sample['json']['label']}: {sample['json']['caption']}") for sample in _first(out, records)]
-    contact_sheet(clips, out / SHEET)
-
-
-def _first(out: Path, records: Iterable[ShardRecord]) -> Iterator[Sample]:
-    count = 0
+    records = list(records)
+    chosen = _one_of_each(out, records)
+    clips = []
     for record in records:
-        for sample in read_shard(out / record.name, members=("mp4", "json")):
-            if count == SHEET_CLIPS:
-                return
-            count += 1
-            yield sample
+        if not any(record.name == name for name, _ in chosen):
+            continue
+        for sample in read_shard(out / record.name):
+            if (record.name, sample["__key__"]) in chosen:
+                frames = np.concatenate([sample["mp4"][:1], closeup(sample["mp4"], sample["npz"]["joints2d"])])
+                clips.append((frames, f"{sample['json']['label']}: {sample['json']['caption']}"))
+    contact_sheet(sorted(clips, key=lambda clip: clip[1]), out / SHEET)
+
+
+def _one_of_each(out: Path, records: list[ShardRecord]) -> set[tuple[str, str]]:
+    """Shard and key of up to ``SHEET_CLIPS`` clips, of as many actions as there are."""
+    by_action: dict[str, list[tuple[str, str]]] = {}
+    for record in records:
+        for sample in read_shard(out / record.name, members=("json",)):
+            by_action.setdefault(sample["json"]["label"], []).append((record.name, sample["__key__"]))
+    ranked = sorted((rank, action, clip) for action, clips in by_action.items() for rank, clip in enumerate(clips))
+    return {clip for _, _, clip in ranked[:SHEET_CLIPS]}
 
 
 def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:
