@@ -120,7 +120,7 @@ def rooms(settings: Settings) -> dict[str, Path]:
     return out
 
 
-def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> Path:
+def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> list[Path]:
     """Synthetic clips in camera 2's room, for the study; a few in the other rooms, to look at."""
     from augment.generate import generate
     from augment.recipe import load_recipe
@@ -150,10 +150,10 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> Path:
         )
         manifest = generate(load_recipe(path), out / name, workers=settings.workers)
         print(f"{out / name}: {manifest['samples']} of {manifest['planned']} clips, rejected tries: {manifest['rejections']}")
-    return out / "study"
+    return [out / "study", out / "study-walks"]
 
 
-def study(settings: Settings, shards: Path) -> Path:
+def study(settings: Settings, shards: list[Path]) -> Path:
     """New camera: five arms on the same test windows."""
     table = str((settings.data / "upfall" / "labels.csv").resolve())
     path = settings.work / f"study-{settings.source}.yaml"
@@ -177,7 +177,7 @@ def study(settings: Settings, shards: Path) -> Path:
             {"name": "oracle", "real": {"csv": table, "where": {"camera": 2, "trial": 1}}, "reference": True},
         ],
         "real": {"csv": table, "where": {"camera": 1, "trial": 1}},
-        "synthetic": str(shards.resolve()),
+        "synthetic": [str(path.resolve()) for path in shards],
         "test": {"csv": table, "where": {"camera": 2, "trial": 2}},
         "group_by": ["action", "trial"],
     }

@@ -133,7 +133,7 @@ class Ablate:
 
     - real: {csv: labels.csv, where: {camera: 1}} -- columns video, fps, frames, segments (like standing:0.0-2.8;fall:2.8-3.7)
 
-    - synthetic: shards/ -- what `augment generate` wrote
+    - synthetic: shards/ -- what `augment generate` wrote; several folders as a list
 
     - test: {csv: labels.csv, where: {camera: 2}} -- or a folder of shards
 

@@ -219,7 +219,7 @@ def read_source(source: Source, *, group_by: Sequence[str] = ()) -> list[Recordi
     """The recordings of a CSV or of shards."""
     if source.csv is not None:
         return read_csv(source.csv, where=source.where, group_by=group_by)
-    return read_samples(source.path)
+    return [recording for path in source.shards for recording in read_samples(path)]
 
 
 def named_sources(provenance: Any, *, inside: bool = False) -> set[str]:

@@ -21,12 +21,12 @@ def _as_list(value: Any) -> Any:
 
 
 class Source(_Strict):
-    """Clips from one place: a CSV of real videos, or a folder (or tar) of shards."""
+    """Clips from one place: a CSV of real videos, or folders (or tars) of shards."""
 
     csv: Path | None = None
     """Table of real videos with columns video, fps, frames, segments and whatever ``where`` and ``group_by`` name."""
-    shards: Path | None = None
-    """Folder with ``manifest.json``, or one ``.tar``."""
+    shards: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
+    """Folders with ``manifest.json``, or single ``.tar`` files; one or several."""
     where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = {}
     """Column to value(s): only rows that match all of them are used. CSV only."""
 
@@ -35,22 +35,15 @@ class Source(_Strict):
     def _from_path(cls, value: Any) -> Any:
         if isinstance(value, str | Path):
             return {"csv" if str(value).endswith(".csv") else "shards": value}
-        return value
+        return {"shards": value} if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Source:
-        if (self.csv is None) == (self.shards is None):
+        if (self.csv is None) == (not self.shards):
             raise ValueError("give either `csv` or `shards`")
-        if self.shards is not None and self.where:
+        if self.shards and self.where:
             raise ValueError("`where` selects rows of a CSV; shards have no columns")
         return self
-
-    @property
-    def path(self) -> Path:
-        """The CSV, the folder of shards, or the tar."""
-        path = self.csv or self.shards
-        assert path is not None
-        return path
 
 
 class Arm(_Strict):
@@ -235,8 +228,10 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     def absolute(source: Any) -> Any:
         if not isinstance(source, Source):
             return source
-        kind = "csv" if source.csv else "shards"
-        return source.model_copy(update={kind: (folder / source.path.expanduser()).resolve()})
+        csv = source.csv and (folder / source.csv.expanduser()).resolve()
+        return source.model_copy(
+            update={"csv": csv, "shards": tuple((folder / path.expanduser()).resolve() for path in source.shards)}
+        )
 
     arms = [arm.model_copy(update={kind: absolute(getattr(arm, kind)) for kind in ("real", "synthetic")}) for arm in study.arms]
     found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test")}

@@ -49,10 +49,10 @@ def test_paths_are_relative_to_the_file(tmp_path):
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(data(arms=["real", {"name": "oracle", "real": "more.csv"}])))
     study = load_study(path)
-    assert study.test.path == tmp_path / "test.csv"
+    assert study.test.csv == tmp_path / "test.csv"
     oracle = study.source(study.arms[1], "real")
     assert oracle is not None
-    assert oracle.path == tmp_path / "more.csv"
+    assert oracle.csv == tmp_path / "more.csv"
 
 
 def test_a_single_label_or_value_needs_no_brackets():
