@@ -139,15 +139,20 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> list[Pat
         "film": {"height": 240, "fps": 9.0, "seconds": 5.0},
     }
     out = settings.work / f"synthetic-{settings.source}"
-    for name, room, counts in (
-        ("study", "upfall-camera2", (settings.falls, settings.daily)),
-        ("look-camera1", "upfall-camera1", (1, 1)),
-        ("look-care-room", "care-room", (1, 1)),
+    # The floor that somebody was seen to walk on is small: five seconds of walking leave it two times in three.
+    walks = {
+        "name": "upfall-walks",
+        "clips": [clip | {"count": settings.daily} for clip in clips(1, 1) if clip["action"] == "walk"],
+    }
+    walks |= {"film": recipe["film"] | {"seconds": 3.0}}
+    for name, room, changes in (
+        ("study", "upfall-camera2", {"clips": clips(settings.falls, settings.daily)}),
+        ("study-walks", "upfall-camera2", walks),
+        ("look-camera1", "upfall-camera1", {"clips": clips(1, 1)}),
+        ("look-care-room", "care-room", {"clips": clips(1, 1)}),
     ):
         path = settings.work / f"{settings.source}-{name}.yaml"
-        write_yaml(
-            path, recipe | {"scenes": [{"path": str(scenes[room].resolve())}], "clips": clips(*counts)}, "augment generate"
-        )
+        write_yaml(path, recipe | {"scenes": [{"path": str(scenes[room].resolve())}]} | changes, "augment generate")
         manifest = generate(load_recipe(path), out / name, workers=settings.workers)
         print(f"{out / name}: {manifest['samples']} of {manifest['planned']} clips, rejected tries: {manifest['rejections']}")
     return [out / "study", out / "study-walks"]

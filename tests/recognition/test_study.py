@@ -72,3 +72,11 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path):
         path.write_text(text)
         with pytest.raises(ValueError, match=str(path)):
             load_study(path)
+
+
+def test_synthetic_clips_may_come_from_several_folders(tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(yaml.safe_dump(data(synthetic=["a", "b"])))
+    study = load_study(path)
+    assert study.synthetic is not None
+    assert study.synthetic.shards == (tmp_path / "a", tmp_path / "b")
