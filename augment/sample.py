@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import re
+import tokenize
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -233,6 +235,12 @@ def npz_bytes(arrays: dict[str, np.ndarray], *, compress: bool = False) -> bytes
             info.compress_type = archive.compression
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
+
+
+DAMAGED_NPZ = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, ValueError, KeyError, AttributeError, RuntimeError,
+)  # fmt: skip
+"""What NumPy and zipfile raise for an npz that is cut short, has flipped bytes, or is none."""
 
 
 def npz_arrays(data: bytes) -> dict[str, np.ndarray]:

@@ -128,7 +128,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of a finished folder.
 
     Raises:
-        ValueError: If there is none (unfinished) or it is of another format.
+        ValueError: If there is none (unfinished), it is of another format, or it does not describe its shards.
     """
     path = folder / MANIFEST
     if not path.exists():
@@ -140,7 +140,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
         raise ValueError(f"{path}: expected format {FORMAT!r}, found {found!r}")
+    shards = manifest.get("shards")
+    if not isinstance(manifest.get("samples"), int) or not isinstance(shards, list) or not all(map(_is_record, shards)):
+        raise ValueError(
+            f"{path}: expected `samples` and a list `shards` of name, samples, bytes and sha256, found something else; "
+            "delete it and run the same `augment generate` again"
+        )
     return manifest
+
+
+def _is_record(entry: Any) -> bool:
+    kinds = {"name": str, "samples": int, "bytes": int, "sha256": str}
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), kind) for name, kind in kinds.items())
 
 
 def read_shard(path: Path, *, decode: bool = True, members: tuple[str, ...] | None = None) -> Iterator[Sample]:

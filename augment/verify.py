@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import tarfile
-import zipfile
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .actions import ACTIONS, FRAME_LABELS
-from .sample import DECODERS, KEY_PATTERN, SCHEMA, Sample
+from .sample import DAMAGED_NPZ, DECODERS, KEY_PATTERN, SCHEMA, Sample
 from .shards import INDEX, describe_shard, read_manifest, read_shard
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -132,8 +131,8 @@ def json_problems(meta: dict[str, Any]) -> Iterator[str]:
     if "label" not in wrong and meta["label"] not in ACTIONS:
         yield f"json: label {meta['label']!r} is not one of: {', '.join(ACTIONS)}"
     if not wrong & {"segments", "fps", "frames"}:
-        if meta["fps"] <= 0 or meta["frames"] <= 0:
-            yield f"json: fps {meta['fps']} and frames {meta['frames']} must be positive"
+        if not 0 < meta["fps"] < math.inf or meta["frames"] <= 0:
+            yield f"json: fps {meta['fps']} and frames {meta['frames']} must be positive numbers"
         else:
             yield from segment_problems(meta["segments"], seconds=meta["frames"] / meta["fps"], tolerance=1 / meta["fps"])
 
@@ -147,6 +146,10 @@ def segment_problems(segments: list[Any], *, seconds: float, tolerance: float) -
     for number, segment in enumerate(segments):
         if not isinstance(segment, dict) or segment.keys() != {"label", "start_sec", "end_sec"}:
             yield f"segments[{number}]: expected label, start_sec, end_sec, found {segment}"
+            return
+        times = (segment["start_sec"], segment["end_sec"])
+        if not all(isinstance(time, int | float) and math.isfinite(time) for time in times):
+            yield f"segments[{number}]: expected seconds for start_sec and end_sec, found {times[0]!r} and {times[1]!r}"
             return
         if segment["label"] not in FRAME_LABELS:
             yield f"segments[{number}]: label {segment['label']!r} is not one of: {', '.join(FRAME_LABELS)}"
@@ -202,5 +205,5 @@ def _decoded(sample: Sample, member: str) -> tuple[Any, list[str]]:
         return None, [f"member .{member} is missing"]
     try:
         return DECODERS[member](sample[member]), []
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except DAMAGED_NPZ as error:
         return None, [f"{member}: cannot be read ({error})"]

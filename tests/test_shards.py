@@ -28,7 +28,7 @@ from augment.shards import (
     write_shard,
 )  # fmt: skip
 from augment.types import Camera, Clip, Motion, Segment
-from augment.verify import verify
+from augment.verify import sample_problems, verify
 from augment.video_codec import decode_mask, decode_video, encode_mask, encode_video, rgb_to_planes
 
 
@@ -262,6 +262,13 @@ def test_a_missing_shard_a_stranger_and_a_missing_manifest_are_found(folder):
             "starts at 0.600 s, expected 0.400 s (gap or overlap)",
         ),
         (with_json(segments=[{"label": "flying", "start_sec": 0.0, "end_sec": 1.2}]), "'flying' is not one of: walk, fall"),
+        (
+            with_json(segments=[{"label": "fall", "start_sec": "0", "end_sec": 1.2}]),
+            "expected seconds for start_sec and end_sec",
+        ),
+        (with_json(segments=[{"label": "fall", "start_sec": 0.0, "end_sec": float("nan")}]), "expected seconds for start_sec"),
+        (with_json(segments=[{"label": ["fall"], "start_sec": 0.0, "end_sec": 1.2}]), "['fall'] is not one of"),
+        (with_json(fps=float("nan")), "must be positive numbers"),
         (with_json(frames=13), "expected (13, 24, 3)"),
         (with_npz(joints=None), "npz: joints is missing"),
         (with_npz(transl=np.zeros((5, 3), np.float32)), "npz: transl has shape (5, 3), expected (12, 3)"),
@@ -285,6 +292,26 @@ def test_each_kind_of_damage_is_named(folder, change, expected):
     rewrite(folder, change)
     problems = verify(folder)
     assert any(expected in problem for problem in problems), problems
+
+
+@pytest.mark.parametrize("shards", [None, 3, [3], [{"name": "clips-000000.tar"}]])
+def test_a_manifest_that_describes_no_shards_is_named(folder, shards):
+    manifest = read_manifest(folder) | {"shards": shards}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (problem,) = verify(folder)
+    assert "manifest.json: expected `samples` and a list `shards`" in problem
+
+
+def test_flipped_bytes_in_a_member_are_a_problem_not_a_crash():
+    rng = np.random.default_rng(0)
+    depth = rng.integers(0, 9, (12, 48, 64)).astype(np.float32)
+    sound = clip_to_sample("x", tiny_clip(), depth=depth)
+    for member in ("npz", "depth.npz"):
+        for _ in range(60):
+            data = bytearray(sound[member])
+            for place in rng.integers(0, len(data), 3):
+                data[place] = rng.integers(256)
+            list(sample_problems(sound | {member: bytes(data)}))
 
 
 def test_real_video_needs_no_body(folder):

@@ -8,7 +8,6 @@ written here say so (``rest_pelvis``) and carry what the format has no room for 
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict
 from io import BufferedIOBase
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from ..sample import DAMAGED_NPZ
 from ..types import Motion, Segment
 
 SMPL_REST_PELVIS = np.array([-0.0018, -0.2233, 0.0282])
@@ -128,7 +128,7 @@ def _load_npz(stream: BufferedIOBase, name: str) -> dict[str, np.ndarray]:
                 except ValueError:
                     continue  # an object array: nothing here needs one, and unpickling a stranger's file is never safe
             return arrays
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError, AttributeError) as error:
+    except DAMAGED_NPZ as error:
         raise ValueError(f"{name}: expected an AMASS npz, found something else or half of one ({error})") from error
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
+
+from ..sample import DAMAGED_NPZ
 
 LANDMARKS: tuple[str, ...] = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
@@ -58,7 +59,7 @@ def read_mediapipe(path: Path | str) -> Keypoints:
     try:
         with np.load(path, allow_pickle=False) as archive:
             data = {key: archive[key] for key in archive.files}
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, AttributeError) as error:
+    except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: not a readable .npz of keypoints ({error}); write it with numpy.savez") from error
     missing = [key for key in ("landmarks2d", "fps", "size") if key not in data]
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 
 import numpy as np
@@ -103,6 +104,18 @@ def test_smplx_files_are_read_in_both_layouts(tmp_path):
     np.testing.assert_array_equal(parts.body_pose, whole.body_pose)
     np.testing.assert_allclose(whole.body_pose[:, :21].reshape(7, 63), poses[:, 3:66], atol=1e-6)
     assert (whole.body_pose[:, 21:] == 0).all()
+
+
+def test_flipped_bytes_are_a_value_error_or_do_no_harm():
+    buffer = io.BytesIO()
+    save_amass(buffer, some_motion())
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        data = bytearray(buffer.getvalue())
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        with contextlib.suppress(ValueError):
+            load_amass(io.BytesIO(bytes(data)), name="bad")
 
 
 @pytest.mark.parametrize(
