@@ -64,7 +64,12 @@ def load_scene(folder: Path) -> Scene:
     """
     description = _read_description(folder)
     files = {}
-    for name, digest in description["sha256"].items():
+    digests = description.get("sha256")
+    if not isinstance(digests, dict) or not {"plate.png", "depth.npz"} <= digests.keys():
+        raise ValueError(
+            f"{folder / SCENE_FILE}: field sha256: expected the digests of plate.png and depth.npz; make the scene again"
+        )
+    for name, digest in digests.items():
         path = folder / name
         if not path.exists():
             raise ValueError(f"{path}: missing, though {SCENE_FILE} lists it; make the scene again")
@@ -101,8 +106,8 @@ def load_scene(folder: Path) -> Scene:
             mesh=glb_to_mesh(files["mesh.glb"]) if "mesh.glb" in files else None,
             provenance=description["provenance"],
         )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{folder / SCENE_FILE}: a field is missing or unknown ({error}); make the scene again") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{folder / SCENE_FILE}: a field is missing or wrong ({error}); make the scene again") from error
 
 
 def scene_digest(folder: Path) -> str:
@@ -139,7 +144,7 @@ def glb_to_mesh(data: bytes) -> SceneMesh:
 def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / SCENE_FILE
     if not path.exists():
-        raise ValueError(f"{path}: no such file; make a scene with `augment scenes room` or `augment scenes video`")
+        raise ValueError(f"{path}: no such file; make a scene with `augment scenes room` or `augment scenes from-video`")
     try:
         description = json.loads(path.read_bytes())
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +87,28 @@ def test_a_changed_or_missing_file_is_named(tmp_path: Path, name: str):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(None, "no such file"), (b"{", "not JSON"), (b"{}", "expected format"), (b"[]", "found 'list'")]
+    ("content", "message"),
+    [
+        (None, "no such file"),
+        (b"{", "not JSON"),
+        (b"{}", "expected format"),
+        (b"[]", "found 'list'"),
+        (b'{"format": "understudy-scene-1"}', "field sha256"),
+    ],
 )
 def test_no_scene_or_another_format_says_so(tmp_path: Path, content, message: str):
     if content is not None:
         (tmp_path / "scene.json").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         load_scene(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"camera": 3}, {"floor": [["a", 0.0]]}, {"lights": [{"kind": "point"}]}, {"surfaces": None}]
+)
+def test_a_wrong_field_is_a_value_error_that_names_the_file(tmp_path: Path, change):
+    save_scene(small_scene(), tmp_path / "s")
+    path = tmp_path / "s" / "scene.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ValueError, match=r"scene\.json: a field is"):
+        load_scene(tmp_path / "s")
