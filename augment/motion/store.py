@@ -26,6 +26,8 @@ INDEX = "index.json"
 JOURNAL = "journal.jsonl"
 FORMAT = "understudy-motions-1"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+_ROW = {"name", "file", "action", "sha256"}
+"""What a row of the index must have to be used."""
 
 
 class MotionStore:
@@ -191,6 +193,12 @@ def _read_index(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: expected JSON, found something else ({error}); import the motions again") from error
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise ValueError(f"{path}: field format: expected {FORMAT!r}; this is not a motion store's index")
+    rows = index.get("motions")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
+        raise ValueError(
+            f"{path}: field motions: expected a list of rows with {', '.join(sorted(_ROW))}, found something else; "
+            "import the motions again"
+        )
     return index
 
 

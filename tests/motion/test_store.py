@@ -68,6 +68,15 @@ def test_an_index_can_be_made_from_the_files(tmp_path):
     assert write_index(tmp_path).read_bytes() == before
 
 
+@pytest.mark.parametrize("motions", [None, {}, [3], [{"name": "a"}]])
+def test_a_malformed_index_is_named(tmp_path, motions):
+    fill(tmp_path)
+    path = tmp_path / INDEX
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"motions": motions}))
+    with pytest.raises(ValueError, match=r"index\.json: field motions: expected a list of rows"):
+        read_store(tmp_path)
+
+
 def test_a_killed_writer_loses_only_what_no_digest_vouches_for(tmp_path):
     store = StoreWriter(tmp_path)
     for name in ("a", "b"):
