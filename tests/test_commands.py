@@ -108,6 +108,17 @@ def test_missing_files_are_named(tmp_path):
     refused(text, code, "absent.yaml")
 
 
+def test_numbers_out_of_range_are_named(tmp_path):
+    recipe = write_recipe(tmp_path / "a.yaml")
+    code, text = run("generate", recipe, "--out", tmp_path / "o", "--workers", "-1")
+    refused(text, code, "--workers -1", "0 (one for each core) or more")
+    code, text = run("generate", recipe, "--out", tmp_path / "o", "--seed", "-1")
+    refused(text, code, "--seed -1")
+    code, text = run("scenes", "room", "--out", tmp_path / "o", "--height", "0")
+    refused(text, code, "--height 0", "32 to 2160")
+    assert not (tmp_path / "o").exists()
+
+
 def test_recipe_typo_and_unknown_action_say_what_is_valid(tmp_path):
     code, text = run("generate", write_recipe(tmp_path / "a.yaml", filn={"height": 64}), "--out", tmp_path / "o")
     refused(text, code, "a.yaml", "filn", "film")

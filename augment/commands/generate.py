@@ -30,6 +30,10 @@ class Generate:
         from ..generate import generate, plan_table
         from ..recipe import load_recipe
 
+        if self.workers < 0:
+            raise ValueError(f"--workers {self.workers}: expected 0 (one for each core) or more")
+        if self.seed is not None and self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: expected 0 or more")
         recipe = load_recipe(self.recipe)
         if self.dry_run:
             _show(plan_table(recipe, self.seed))

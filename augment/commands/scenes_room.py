@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+LOWEST, HIGHEST = 32, 2160
+"""Plate heights that can be asked for, pixels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SceneRoom:
@@ -21,6 +24,10 @@ class SceneRoom:
         from ..scene.rooms import make_room
         from ..scene.store import save_scene
 
+        if self.seed < 0:
+            raise ValueError(f"--seed {self.seed}: expected 0 or more")
+        if not LOWEST <= self.height <= HIGHEST:
+            raise ValueError(f"--height {self.height}: expected {LOWEST} to {HIGHEST}")
         scene = make_room(seed=self.seed, height=self.height)
         save_scene(scene, self.out)
         seats = sum(surface.kind == "chair" for surface in scene.surfaces)
