@@ -15,12 +15,6 @@ from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
 _X, _Y, _Z = np.eye(3)
-DRIVEN: tuple[str, ...] = (
-    "pelvis", "spine3", "neck", "head", "left_collar", "right_collar", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle", "left_foot", "right_foot",
-)  # fmt: skip
-"""SMPL joints that take their turn from a source joint; spine1 and spine2 lie between, the hands follow the wrists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

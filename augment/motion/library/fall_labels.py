@@ -84,7 +84,7 @@ def fall_segments(before: tuple[Segment, ...], onset: int, fallen: int, frames: 
     return (*lead, fall, Segment(label="fallen", start_sec=fallen / fps, end_sec=frames / fps))
 
 
-def physics_problem(trace: Trace, sink: float, plan: Plan) -> str | None:
+def physics_problem(trace: Trace, sink: float) -> str | None:
     """Why a simulation is implausible, or None."""
     if trace.failure:
         return trace.failure

@@ -240,7 +240,7 @@ def _simulate(
     release = len(before) - 1
     motion, sink = _to_motion(human, states, start, plan, fps)
     joints = state_joints(human, states)
-    problem = physics_problem(trace, sink, plan) or outcome_problem(plan, joints, trace, min(release, len(joints) - 1), fps)
+    problem = physics_problem(trace, sink) or outcome_problem(plan, joints, trace, min(release, len(joints) - 1), fps)
     if problem is None and too_short:
         problem = "does not fit into the seconds asked for"
     if problem is None:

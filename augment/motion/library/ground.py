@@ -106,12 +106,12 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
     wander = plan.pelvis - [0.0, stand, 0.0]
     y = along(
         t, (begin, stand), (stepped, stand - 0.10 * rig.leg), (first, down_y), (second, down_y),
-        *([(second + 0.2, down_y), (second + 1.0 * slow, _heel_seat(rig, near)[0])] if manner.ends == "heels" else []),
+        *([(second + 0.2, down_y), (second + 1.0 * slow, _heel_seat(rig)[0])] if manner.ends == "heels" else []),
     )  # fmt: skip
     z = along(
         t, (begin, 0.0), (stepped, 0.5 * (other.z + toes_z) + 0.08), (first, knee_z + 0.02 + hip_z),
         (second, knee_z + 0.02 + hip_z),
-        *([(second + 0.2, knee_z + 0.02 + hip_z), (second + 1.0 * slow, knee_z - _heel_seat(rig, near)[1])]
+        *([(second + 0.2, knee_z + 0.02 + hip_z), (second + 1.0 * slow, knee_z - _heel_seat(rig)[1])]
           if manner.ends == "heels" else []),
     )  # fmt: skip
     settle = ramp(t, stepped, first)
@@ -155,7 +155,7 @@ def ankle_shift(rig: Rig) -> float:
     return float(z - (np.sin(TUCKED) * y + np.cos(TUCKED) * z))
 
 
-def _heel_seat(rig: Rig, near: KneelGeometry) -> tuple[float, float]:
+def _heel_seat(rig: Rig) -> tuple[float, float]:
     """Pelvis height and distance behind the knees of someone who sits back towards the heels."""
     angle = np.radians(46.0)
     return rig.knee_radius + rig.thigh * np.sin(angle) + rig.hip_drop, float(rig.thigh * np.cos(angle))

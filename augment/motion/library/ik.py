@@ -55,11 +55,6 @@ def to_quaternion(rotation: Rot) -> Float[np.ndarray, "... 4"]:
     return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).as_quat().reshape(*rotation.shape[:-2], 4)
 
 
-def from_quaternion(quaternion: Float[np.ndarray, "... 4"]) -> Rot:
-    """Rotation matrices of quaternions of any length."""
-    return Rotation.from_quat(quaternion.reshape(-1, 4)).as_matrix().reshape(*quaternion.shape[:-1], 3, 3)
-
-
 def from_rotvec(rotvec: Vec) -> Rot:
     """Rotation matrices of rotation vectors (radians)."""
     return Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(*rotvec.shape, 3)

@@ -17,7 +17,6 @@ ARM = {"left": (13, 16, 18, 20), "right": (14, 17, 19, 21)}
 """Collar, shoulder, elbow, wrist."""
 SIGN = {"left": 1.0, "right": -1.0}
 """Sign of the side's x in the rest pose."""
-TORSO = (0, 3, 6, 9, 13, 14)
 KNEE_HINGE = np.array([1.0, 0.0, 0.0])
 ELBOW_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
 
