@@ -162,8 +162,8 @@ def write_card(
     lines += [
         "",
         "## Limits",
-        "It knows the vocabulary and the habits of its training motions, no more. It is meant for making training data, for",
-        "judging how people fall. One person, flat floor, one chair or bed.",
+        "It knows the vocabulary and the habits of its training motions, no more. It is meant for making training data, not",
+        "for judging how people fall. One person, flat floor, one chair or bed.",
         "",
     ]
     write_atomic(out / "README.md", "\n".join(lines).encode())
