@@ -10,6 +10,7 @@ import csv
 import functools
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,8 +111,8 @@ def parse_segments(text: str, *, where: str) -> tuple[Segment, ...]:
             raise ValueError(f"{where}: segment {part!r}: expected label:start-end in seconds") from error
         if segment.label not in FRAME_LABELS:
             raise ValueError(f"{where}: unknown frame label {segment.label!r}; expected one of: {', '.join(FRAME_LABELS)}")
-        if segment.end_sec <= segment.start_sec:
-            raise ValueError(f"{where}: segment {part!r} ends before it starts")
+        if not 0 <= segment.start_sec < segment.end_sec < math.inf:
+            raise ValueError(f"{where}: segment {part!r}: expected 0 <= start < end, in seconds")
         segments.append(segment)
     if not segments:
         raise ValueError(f"{where}: no segments; expected label:start-end;...")
@@ -129,10 +130,13 @@ def read_csv(path: Path, *, where: Mapping[str, Sequence[Any]] = {}, group_by: S
         ValueError: If a needed column is missing, nothing matches, or a row is malformed; the message names it.
         OSError: If the file cannot be read.
     """
-    with open(path, newline="") as stream:
-        reader = csv.DictReader(stream)
-        columns = list(reader.fieldnames or [])
-        rows = list(reader)
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            columns = list(reader.fieldnames or [])
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: expected a CSV in UTF-8 ({error}); save it as such") from error
     for use, names in (("needed", COLUMNS), ("named by `where`", tuple(where)), ("named by `group_by`", tuple(group_by))):
         if missing := [name for name in names if name not in columns]:
             has = ", ".join(columns) or "none"

@@ -131,6 +131,15 @@ def test_only_matching_rows_are_read(tmp_path):
         clips.read_csv(path, where={"kamera": [2]})
 
 
+def test_a_csv_saved_by_a_spreadsheet_is_read_and_another_encoding_is_named(tmp_path):
+    path = write_videos(tmp_path, 1, seed=0)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(clips.read_csv(path)) == 1
+    path.write_bytes(path.read_text(encoding="utf-8-sig").encode("utf-16"))
+    with pytest.raises(ValueError, match=r"\.csv: expected a CSV in UTF-8"):
+        clips.read_csv(path)
+
+
 def test_needed_columns_and_bad_segments_are_named(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("video,fps\na.mp4,8\n")
@@ -139,7 +148,9 @@ def test_needed_columns_and_bad_segments_are_named(tmp_path):
     for segments, message in (
         ("fall:a-b", "label:start-end"),
         ("fly:0-1", "unknown frame label 'fly'"),
-        ("fall:2-1", "ends before"),
+        ("fall:2-1", "expected 0 <= start < end"),
+        ("fall:nan-1", "expected 0 <= start < end"),
+        ("fall:0-inf", "expected 0 <= start < end"),
     ):
         path.write_text(f"video,fps,frames,segments\na.mp4,8,40,{segments}\n")
         with pytest.raises(ValueError, match=f"line 2: .*{message}"):
