@@ -61,10 +61,18 @@ def open_journal(folder: Path, plan_sha256: str) -> dict[str, Finished]:
         raise ValueError(
             f"{folder}: holds clips of another recipe, seed or version; choose another --out, or delete it to start anew"
         )
-    found = [Finished.from_line(line) for line in lines[1:]]
+    found = [shard for line in lines[1:] if (shard := _whole(line)) is not None]
     finished = {shard.record.name: shard for shard in found if _intact(folder, shard.record)}
     _rewrite(folder, [header, *(shard.to_line() for shard in finished.values())])
     return finished
+
+
+def _whole(line: dict[str, Any]) -> Finished | None:
+    """A line's shard; None for a line that does not describe one (a damaged disk): its shard is made again."""
+    try:
+        return Finished.from_line(line)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return None
 
 
 def refuse_strangers(folder: Path, own: tuple[str, ...]) -> None:

@@ -217,7 +217,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         command.run()
     except (ValueError, OSError) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        named = isinstance(error, OSError) and error.strerror and error.filename
+        text = f"{error.filename}: {error.strerror}" if named else str(error)
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -128,7 +128,7 @@ def test_ctrl_c_says_how_to_go_on(kitchen: Path, capsys: pytest.CaptureFixture[s
     def interrupt() -> None:
         while not (out / "journal.jsonl").exists():
             time.sleep(0.02)
-        time.sleep(0.5)
+        time.sleep(0.1)  # into the work, well before its end
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()

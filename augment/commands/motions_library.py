@@ -27,6 +27,8 @@ class MotionsLibrary:
     def run(self) -> None:
         from ..motion.library import build_library
 
+        if self.workers < 1:
+            raise ValueError(f"--workers {self.workers}: expected 1 or more")
         summary = build_library(
             self.out, per_action=self.per_action, seed=self.seed, workers=self.workers, actions=self.actions or None
         )

@@ -1,0 +1,29 @@
+"""The vocabulary: what maps to what exists."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from augment.actions import ACTIONS, CARE_HOME_LABELS, DAILY, FALLS, FRAME_LABELS, NTU_LABELS, caption_for, require_action
+
+
+def test_every_action_has_a_frame_label_and_a_caption_for_anyone():
+    for name, action in ACTIONS.items():
+        assert action.label in FRAME_LABELS, name
+        caption = caption_for(name, rng=np.random.default_rng(0), who="Somebody", side="left")
+        assert caption.startswith("Somebody")
+        assert "{" not in caption
+
+
+def test_maps_name_what_exists():
+    assert set(NTU_LABELS) <= set(ACTIONS)
+    assert all(1 <= number <= 120 for number in NTU_LABELS.values())
+    assert {label for label, _ in CARE_HOME_LABELS} <= set(FRAME_LABELS)
+    assert {support for _, support in CARE_HOME_LABELS} == {"floor", "chair", "bed"}
+    assert set(DAILY).isdisjoint(FALLS)
+
+
+def test_unknown_action_lists_the_valid_ones():
+    with pytest.raises(ValueError, match="fall_backward"):
+        require_action("levitate")
