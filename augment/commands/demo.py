@@ -19,7 +19,7 @@ class Demo:
     """Decides everything: the same seed gives the same clips."""
     workers: int = 2
     """Processes."""
-    steps: int = 80
+    steps: int = 200
     """Updates of each classifier."""
     seeds: int = 3
     """Classifiers of each arm."""
