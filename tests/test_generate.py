@@ -131,9 +131,14 @@ def test_ctrl_c_says_how_to_go_on(kitchen: Path, capsys: pytest.CaptureFixture[s
         time.sleep(0.1)  # into the work, well before its end
         os.kill(os.getpid(), signal.SIGINT)
 
+    # A shell that runs the tests in the background has them ignore Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        generate(load_recipe(kitchen / "recipe.yaml"), out, workers=1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            generate(load_recipe(kitchen / "recipe.yaml"), out, workers=1)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert "of 4 shards in" in (message := capsys.readouterr().err)
     assert "run the same command again to go on" in message
     assert not (out / "manifest.json").exists()

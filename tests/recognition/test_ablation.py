@@ -120,7 +120,7 @@ def test_the_commands_train_evaluate_and_fail_in_one_line(world, tmp_path, capsy
     assert cli.main(["evaluate", str(checkpoint), "--data", str(test), "--where", "trial=t0"]) == 0
     capsys.readouterr()
     for arguments, message in (
-        (["train", str(tmp_path / "none.yaml")], "error: [Errno 2]"),
+        (["train", str(tmp_path / "none.yaml")], "No such file"),
         (["train", str(study), "--arm", "reel"], "error: unknown arm 'reel'; the study has: real"),
         (["evaluate", str(study), "--data", str(test)], "not a checkpoint of `recognition train`"),
         (["evaluate", str(checkpoint), "--data", str(test), "--where", "trial"], "expected COLUMN=VALUE"),
