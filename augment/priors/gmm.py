@@ -1,0 +1,153 @@
+"""Mixture of Gaussians over body pose, in axis-angle: the classic prior of SMPLify."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..geometry import matrix_to_axis_angle
+from ..motion.features import MIRROR_JOINTS
+from .dataset import POSED_JOINTS, PoseDataset, frames_of
+from .load import PriorFile, check_sizes
+from .loop import Run
+from .state import PoseSequence
+from .train import Trained
+
+POSE_NUMBERS = 3 * POSED_JOINTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GmmConfig:
+    """How to fit the mixture."""
+
+    components: int = 8
+    """Gaussians."""
+    steps: int = 100
+    """Rounds of expectation-maximisation, at most."""
+    frames: int = 60_000
+    """Poses fitted to, evenly picked."""
+    mirror: bool = True
+    """Add each Gaussian's mirror image, so that a pose and its mirror image cost exactly the same."""
+    smallest: float = 1e-3
+    """Added to the variance of each number, rad^2: how far a joint that never moves in the data may turn unpunished."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class GmmPrior:
+    """E = min_j of the negative log of each Gaussian's share, shifted so that the best possible pose costs at least 0."""
+
+    means: Float[Tensor, "g 63"]
+    """Axis-angle of joints 1..21, radians."""
+    whiteners: Float[Tensor, "g 63 63"]
+    """Matrices U with inverse covariance = U U^T; upper triangular in the first ``fitted``."""
+    offsets: Float[Tensor, " g"]
+    """-log(c g_j / sqrt((2 pi)^63 det Sigma_j)), at least 0."""
+    fitted: int
+    """Gaussians that were fitted; the rest are their mirror images."""
+    normalisation: float
+    name: str = "gmm"
+
+    def energy(self, sequence: PoseSequence) -> Float[Tensor, "*b t"]:
+        """Energy of each frame. Twists are taken the short way round, so it jumps where a joint passes a half turn."""
+        pose = body_vector(sequence.rotations)
+        means, whiteners, offsets = (each.to(pose) for each in (self.means, self.whiteners, self.offsets))
+        white = torch.einsum("...gi,gij->...gj", pose[..., None, :] - means, whiteners)
+        return (0.5 * white.square().sum(-1) + offsets).amin(-1) / self.normalisation
+
+
+def body_vector(rotations: Float[Tensor, "*b 24 3 3"]) -> Float[Tensor, "*b 63"]:
+    """Axis-angle of joints 1..21, radians, end to end."""
+    return matrix_to_axis_angle(rotations[..., 1 : POSED_JOINTS + 1, :, :]).flatten(-2)
+
+
+def mirror_vector(pose: Float[Tensor, "*b 63"]) -> Float[Tensor, "*b 63"]:
+    """A pose's vector seen in the mirror x = 0: sides swap, and a rotation's axis keeps x and turns about in y and z."""
+    swap = [joint - 1 for joint in MIRROR_JOINTS[1 : POSED_JOINTS + 1]]
+    flip = torch.tensor([1.0, -1.0, -1.0], dtype=pose.dtype, device=pose.device)
+    return (pose.unflatten(-1, (POSED_JOINTS, 3))[..., swap, :] * flip).flatten(-2)
+
+
+def train_gmm(dataset: PoseDataset, config: GmmConfig | None, generator: torch.Generator, run: Run) -> Trained:
+    """Fit the mixture with scikit-learn's expectation-maximisation, full covariances."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.mixture import GaussianMixture
+
+    config = config or GmmConfig()
+    steps = run.steps or config.steps
+    index = frames_of(dataset, held_out=False)
+    index = index[:: max(1, -(-len(index) // config.frames))]
+    pose = body_vector(dataset.rotations[index].double())
+    if len(pose) < 2 * config.components:
+        raise ValueError(f"gmm: expected at least {2 * config.components} poses to fit to, found {len(pose)}; import more")
+    if run.report is not None:
+        run.report(0, 1, {})
+    mixture = GaussianMixture(
+        config.components,
+        covariance_type="full",
+        reg_covar=config.smallest,
+        max_iter=steps,
+        random_state=int(torch.randint(2**31 - 1, (1,), generator=generator)),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # whether it converged is among the facts
+        mixture.fit(pose.numpy())
+    if run.report is not None:
+        run.report(1, 1, {"log_likelihood": float(mixture.lower_bound_)})
+    tensors = {
+        "weights": torch.as_tensor(mixture.weights_).float(),
+        "means": torch.as_tensor(mixture.means_).float(),
+        "whiteners": torch.as_tensor(mixture.precisions_cholesky_).float(),
+    }
+    facts = {
+        "poses": len(pose),
+        "steps": int(mixture.n_iter_),
+        "converged": bool(mixture.converged_),
+        "log_likelihood": float(mixture.lower_bound_),
+    }
+    return Trained(tensors=tensors, config=config, facts=facts)
+
+
+def gmm_from_file(stored: PriorFile) -> GmmPrior:
+    """The prior in a file.
+
+    Raises:
+        ValueError: If a tensor is missing, of another shape, or no mixture's.
+    """
+    options: dict[str, Any] = stored.config
+    check_sizes(stored.where, {"components": options.get("components")})
+    count = options["components"]
+    weights = stored.tensor("weights", (count,)).float()
+    means = stored.tensor("means", (count, POSE_NUMBERS)).float()
+    whiteners = stored.tensor("whiteners", (count, POSE_NUMBERS, POSE_NUMBERS)).float()
+    if bool((weights <= 0).any()):
+        raise ValueError(f"{stored.where}: tensor weights: expected positive shares, found {float(weights.min())}")
+    diagonal = whiteners.diagonal(dim1=-2, dim2=-1)
+    if bool((diagonal <= 0).any()):
+        raise ValueError(f"{stored.where}: tensor whiteners: expected a positive diagonal, found {float(diagonal.min())}")
+    # -log(g_j / sqrt det Sigma_j), shifted by the narrowest Gaussian's density so that no pose has a negative energy.
+    density = diagonal.log().sum(-1)
+    offsets = density.max() - density - (weights / weights.sum()).log()
+    if options.get("mirror") is True:
+        means = torch.cat([means, mirror_vector(means)])
+        whiteners = torch.cat([whiteners, mirror_vector(whiteners.mT).mT])
+        offsets = torch.cat([offsets, offsets])
+    return GmmPrior(means=means, whiteners=whiteners, offsets=offsets, fitted=count, normalisation=stored.normalisation)
+
+
+def sample_gmm(prior: GmmPrior, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 63"]:
+    """Draw poses, axis-angle of joints 1..21, radians; half of them mirrored where the prior is."""
+    fitted = slice(0, prior.fitted)
+    diagonal = prior.whiteners[fitted].diagonal(dim1=-2, dim2=-1)
+    shares = torch.softmax(-prior.offsets[fitted] - diagonal.log().sum(-1), dim=0)
+    which = torch.multinomial(shares, count, replacement=True, generator=generator)
+    noise = torch.randn(count, POSE_NUMBERS, 1, generator=generator)
+    # U U^T is the inverse covariance, so y with U^T y = noise has its covariance.
+    away = torch.linalg.solve_triangular(prior.whiteners[which].mT, noise, upper=False)[..., 0]
+    pose = prior.means[which] + away
+    turn = torch.rand(count, 1, generator=generator) < 0.5
+    return torch.where(turn & (prior.fitted < len(prior.means)), mirror_vector(pose), pose)
