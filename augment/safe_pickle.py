@@ -1,52 +1,206 @@
-"""Read strangers' pickles without running them: NumPy arrays, SciPy sparse matrices and plain containers, nothing else."""
+"""Read strangers' pickles without running them: arrays, sparse matrices, tensors and plain containers, nothing else.
+
+``load_pickle`` reads pickles and joblib files (compressed ones too), ``load_npy`` and ``load_npz`` NumPy's files with pickled
+objects inside, ``load_torch`` PyTorch's. Whatever names another class or function is refused by that name before it is called.
+Sizes are bounded: a small file must not unpack to more than ``MAX_UNPACKED_BYTES``.
+"""
 
 from __future__ import annotations
 
+import io
 import pickle
+import re
+import zipfile
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .unpack import MAX_UNPACKED_BYTES, LimitedReader, open_unpacked
 
 _ALLOWED = {
     ("builtins", "dict"), ("builtins", "list"), ("builtins", "set"), ("builtins", "slice"), ("builtins", "complex"),
-    ("collections", "OrderedDict"), ("_codecs", "encode"), ("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"),
-    ("builtins", "object"), ("__builtin__", "object"), ("numpy", "ndarray"), ("numpy", "dtype"),
+    ("collections", "OrderedDict"), ("collections", "defaultdict"), ("_codecs", "encode"),
+    ("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("__builtin__", "dict"), ("__builtin__", "list"),
+    ("__builtin__", "set"), ("__builtin__", "bytes"), ("builtins", "object"), ("__builtin__", "object"), ("numpy", "ndarray"), ("numpy", "dtype"),
 }  # fmt: skip
 _ALLOWED_FUNCTIONS = {"_reconstruct", "scalar", "_frombuffer"}
+_NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _SPARSE = {"csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array"}
+_DAMAGED = (
+    pickle.UnpicklingError, EOFError, LookupError, UnicodeDecodeError, TypeError, AttributeError, MemoryError, OverflowError,
+    AssertionError, RuntimeError, ImportError,
+)  # fmt: skip
+"""What the unpickler and NumPy raise for a file that is cut short, has flipped bytes, or is none."""
 
 
-class _SafeUnpickler(pickle.Unpickler):
-    def __init__(self, file: Any, path: Path) -> None:
+class _JoblibArray:
+    """Stands in for joblib's NumpyArrayWrapper: says which array follows in the file, and runs nothing."""
+
+    __slots__ = ("state",)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.state = state
+
+
+class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that arrays written between the opcodes would be lost
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[assignment]
+
+    def __init__(self, file: LimitedReader, path: Path) -> None:
         super().__init__(file, encoding="latin1")
-        self._path = path
+        self._path, self._reader = path, file
 
     def find_class(self, module: str, name: str) -> Any:
-        allowed = (
-            (module, name) in _ALLOWED
-            or (module in ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
-                and name in _ALLOWED_FUNCTIONS)
-            or (module.startswith("scipy.sparse") and name in _SPARSE)
-        )  # fmt: skip
         if module.startswith("chumpy"):
             raise ValueError(
                 f"{self._path}: holds chumpy objects ({module}.{name}), which are programs, not data. Convert the file once "
                 "where chumpy is installed: load it there and save every array with numpy.savez as .npz, then name the .npz"
             )
+        if module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle") and name == "NumpyArrayWrapper":
+            return _JoblibArray
+        if (module, name) in (("numpy", "memmap"), ("numpy", "matrix")):
+            return np.ndarray  # numpy.memmap called from a pickle would open and write files
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return _rebuild_tensor
+        if (module, name) == ("torch.storage", "_load_from_bytes"):
+            return self._load_storage
+        allowed = (
+            (module, name) in _ALLOWED
+            or (module in _NUMPY_MODULES and name in _ALLOWED_FUNCTIONS)
+            or ((module + ".").startswith("scipy.sparse.") and name in _SPARSE)
+        )
         if not allowed:
             raise ValueError(
-                f"{self._path}: refused to unpickle {module}.{name}; only NumPy arrays and plain containers are read"
+                f"{self._path}: refused to unpickle {module}.{name}; only NumPy arrays, tensors and plain containers are read"
             )
         return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
+    def load_build(self) -> None:
+        """Fill an object; where it announces a joblib array, read the array that follows."""
+        stack: list[Any] = self.stack  # type: ignore[attr-defined]
+        if len(stack) < 2 or isinstance(stack[-2], type) or callable(stack[-2]):
+            raise ValueError(f"{self._path}: refused: the pickle tries to change a class or a function")
+        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
+        if isinstance(stack[-1], _JoblibArray):
+            stack[-1] = self._inline_array(stack[-1].state)
 
-def load_pickle(path: Path) -> Any:
-    """Read a pickle of arrays and plain containers.
+    dispatch[pickle.BUILD[0]] = load_build
+
+    def _inline_array(self, state: dict[str, Any]) -> np.ndarray:
+        """The array that joblib wrote after its wrapper: an alignment byte and padding, then the plain bytes."""
+        dtype, shape, order = state["dtype"], state["shape"], state["order"]
+        if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple):
+            raise ValueError(f"{self._path}: a joblib array without a dtype or shape; the file is damaged")
+        if dtype.hasobject:
+            inner = _SafeUnpickler(self._reader, self._path).load()
+            if not isinstance(inner, np.ndarray):
+                raise ValueError(f"{self._path}: a joblib object array holds {type(inner).__name__}; the file is damaged")
+            return inner
+        if state.get("numpy_array_alignment_bytes") is not None:
+            self._reader.read(self._reader.read(1)[0])
+        data = self._reader.read_exactly(prod(int(n) for n in shape) * dtype.itemsize)
+        array = np.frombuffer(bytearray(data), dtype)
+        array = array.reshape(shape[::-1]).T if order == "F" else array.reshape(shape)
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+    def _load_storage(self, data: bytes) -> Any:
+        return _torch_load(io.BytesIO(data), self._path)
+
+
+def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
+    """A tensor without hooks or gradient over a storage."""
+    import torch
+
+    return torch.as_strided(torch.tensor([], dtype=storage.dtype).set_(storage), tuple(size), tuple(stride), offset)
+
+
+def load_pickle(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> Any:
+    """Read a pickle or joblib file of arrays, tensors and plain containers; a compressed one is told by its first bytes.
 
     Raises:
-        ValueError: If it names any other class or function (the message says which), or is not a pickle.
+        ValueError: If it names any other class or function (the message says which), unpacks to more than ``limit`` bytes, or
+            is no pickle.
+    """
+    with open(path, "rb") as file, open_unpacked(file, path, limit) as reader:
+        return _unpickle(reader, path)
+
+
+def _unpickle(reader: LimitedReader, path: Path) -> Any:
+    try:
+        return _SafeUnpickler(reader, path).load()
+    except (ValueError, *_DAMAGED) as error:
+        if str(error).startswith(str(path)):  # one of our own refusals
+            raise
+        raise ValueError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from error
+
+
+def load_npy(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> Any:
+    """Read a ``.npy``; a pickled object array in it goes through the safe unpickler, one single object is given as itself.
+
+    Raises:
+        ValueError: As ``load_pickle``.
     """
     with open(path, "rb") as file:
-        try:
-            return _SafeUnpickler(file, path).load()
-        except (pickle.UnpicklingError, EOFError, IndexError, KeyError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: not a readable pickle ({error})") from error
+        return _read_npy(LimitedReader(file, path, limit), path)
+
+
+def load_npz(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> dict[str, Any]:
+    """Read all members of a ``.npz``, each as ``load_npy`` does.
+
+    Raises:
+        ValueError: As ``load_pickle``.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            if sum(info.file_size for info in members) > limit:
+                raise ValueError(f"{path}: unpacks to more than {limit} bytes; refused (raise the limit if you trust the file)")
+            result = {}
+            for info in members:
+                with archive.open(info) as member:
+                    result[info.filename[:-4]] = _read_npy(LimitedReader(member, path, limit), path)
+            return result
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        raise ValueError(f"{path}: not a readable .npz ({error})") from error
+
+
+def _read_npy(reader: LimitedReader, path: Path) -> Any:
+    try:
+        version = np.lib.format.read_magic(reader)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = header(reader)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path}: not a readable .npy ({error})") from error
+    if dtype.hasobject:
+        value = _unpickle(reader, path)
+        return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
+    data = reader.read_exactly(prod(shape) * dtype.itemsize)
+    array = np.frombuffer(bytearray(data), dtype)
+    return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
+
+
+def load_torch(path: Path) -> Any:
+    """Read a file of ``torch.save`` onto the CPU: tensors and plain containers (``weights_only``).
+
+    Raises:
+        ValueError: If it names a class or function that is not allowed (the message says which), or is no such file.
+    """
+    with open(path, "rb") as file:
+        return _torch_load(file, path)
+
+
+def _torch_load(file: Any, path: Path) -> Any:
+    import torch
+
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named:
+            raise ValueError(
+                f"{path}: refused to unpickle {named[1]}; only tensors and plain containers are read from PyTorch files"
+            ) from error
+        raise ValueError(f"{path}: not a readable PyTorch file ({str(error).strip().splitlines()[0]})") from error
+    except (RuntimeError, ValueError, *_DAMAGED) as error:
+        raise ValueError(f"{path}: not a readable PyTorch file ({str(error).strip().splitlines()[0]})") from error
