@@ -16,7 +16,7 @@ _SUNFLOWER = np.array(
     [(np.sqrt((i + 0.5) / 12) * np.cos(i * 2.399963), np.sqrt((i + 0.5) / 12) * np.sin(i * 2.399963)) for i in range(12)]
 )
 
-_BLOBS: tuple[tuple[str, str, float, float], ...] = (
+BLOBS: tuple[tuple[str, str, float, float], ...] = (
     ("pelvis", "pelvis", 0.0, 0.13), ("pelvis", "spine2", 0.5, 0.13), ("spine2", "spine3", 0.5, 0.13),
     ("spine3", "neck", 0.5, 0.12), ("neck", "head", 1.5, 0.10),
     *((f"{side}_{a}", f"{side}_{b}", share, radius) for side in ("left", "right") for a, b, share, radius in (
@@ -31,11 +31,11 @@ _BLOBS: tuple[tuple[str, str, float, float], ...] = (
 
 def body_balls(joints: Float[np.ndarray, "24 3"]) -> tuple[Float32[np.ndarray, "b 3"], Float32[np.ndarray, "b"]]:
     """Centres and radii of balls that fill a body roughly."""
-    first = np.array([JOINT[a] for a, _, _, _ in _BLOBS])
-    second = np.array([JOINT[b] for _, b, _, _ in _BLOBS])
-    share = np.array([s for _, _, s, _ in _BLOBS])[:, None]
+    first = np.array([JOINT[a] for a, _, _, _ in BLOBS])
+    second = np.array([JOINT[b] for _, b, _, _ in BLOBS])
+    share = np.array([s for _, _, s, _ in BLOBS])[:, None]
     centers = joints[first] * (1 - share) + joints[second] * share
-    return centers.astype(np.float32), np.array([r for _, _, _, r in _BLOBS], np.float32)
+    return centers.astype(np.float32), np.array([r for _, _, _, r in BLOBS], np.float32)
 
 
 def contact_light(
