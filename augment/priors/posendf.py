@@ -67,7 +67,7 @@ class PoseNDFConfig:
     eikonal: float = 0.1
     """Weight of the gradient's length, which shall be 1, on a quarter of each batch."""
     batch: int = 384
-    steps: int = 6000
+    steps: int = 4000
     rate: float = 1e-3
 
 
