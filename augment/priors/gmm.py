@@ -33,7 +33,7 @@ class GmmConfig:
     """Poses fitted to, evenly picked."""
     mirror: bool = True
     """Add each Gaussian's mirror image, so that a pose and its mirror image cost exactly the same."""
-    smallest: float = 1e-3
+    smallest: float = 1e-2
     """Added to the variance of each number, rad^2: how far a joint that never moves in the data may turn unpunished."""
 
 
