@@ -23,7 +23,8 @@ _ALLOWED = {
     ("builtins", "dict"), ("builtins", "list"), ("builtins", "set"), ("builtins", "slice"), ("builtins", "complex"),
     ("collections", "OrderedDict"), ("collections", "defaultdict"), ("_codecs", "encode"),
     ("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("__builtin__", "dict"), ("__builtin__", "list"),
-    ("__builtin__", "set"), ("__builtin__", "bytes"), ("builtins", "object"), ("__builtin__", "object"), ("numpy", "ndarray"), ("numpy", "dtype"),
+    ("__builtin__", "set"), ("__builtin__", "bytes"), ("builtins", "object"), ("__builtin__", "object"),
+    ("numpy", "ndarray"), ("numpy", "dtype"),
 }  # fmt: skip
 _ALLOWED_FUNCTIONS = {"_reconstruct", "scalar", "_frombuffer"}
 _NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
