@@ -21,7 +21,7 @@ class Maps(Protocol):
     """Depth maps of one video as ``sources.depth`` reads them."""
 
     @property
-    def frames(self) -> Int[np.ndarray, " n"]:
+    def frame(self) -> Int[np.ndarray, " n"]:
         """Frame of the video each map is of."""
         ...
 
@@ -75,7 +75,7 @@ def look_at_overlap(
     Raises:
         ValueError: If a z-buffer's size is not the map's.
     """
-    number = {int(frame): i for i, frame in enumerate(np.asarray(maps.frames))}
+    number = {int(frame): i for i, frame in enumerate(np.asarray(maps.frame))}
     parts: list[tuple[int, np.ndarray, np.ndarray, bool]] = []
     covered: dict[int, np.ndarray] = {}
     skipped: dict[str, int] = {}
@@ -97,7 +97,7 @@ def look_at_overlap(
             continue
         parts.append((index, value, z, False))
     if floor is not None:
-        for index in np.unique(np.linspace(0, len(maps.frames) - 1, _FLOOR_FRAMES).round().astype(int)).tolist():
+        for index in np.unique(np.linspace(0, len(maps.frame) - 1, _FLOOR_FRAMES).round().astype(int)).tolist():
             values, valid = maps.load(index)
             _same_size(floor, values, "the floor's depth")
             free = (floor > 0) & valid & np.isfinite(values)
@@ -105,7 +105,7 @@ def look_at_overlap(
                 free &= ~_fine(covered[index], values.shape)
             value, z = _patches(values, floor, free, size=int(np.sqrt(max(1, (floor > 0).sum()) / _FLOOR_PATCHES)) + 1)
             parts.append((index, value, z, True))
-    return _join(parts, len(maps.frames), covered, skipped)
+    return _join(parts, len(maps.frame), covered, skipped)
 
 
 def _join(parts: list, maps: int, covered: dict[int, np.ndarray], skipped: dict[str, int]) -> Overlap:

@@ -92,8 +92,8 @@ def fit_disparity(
     if maps.kind not in ("disparity", "depth"):
         raise ValueError(f"depth maps: unknown kind {maps.kind!r}; expected disparity or depth")
     overlap = look_at_overlap(maps, bodies, floor)
-    left_out, per_frame = dict(overlap.skipped), np.tile([1.0, 0.0], (len(maps.frames), 1))
-    usable = np.ones(len(maps.frames), bool)
+    left_out, per_frame = dict(overlap.skipped), np.tile([1.0, 0.0], (len(maps.frame), 1))
+    usable = np.ones(len(maps.frame), bool)
     if maps.per_frame_affine:
         per_frame, usable = align_frames(maps, overlap)
         if not usable.all():

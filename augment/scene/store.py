@@ -1,4 +1,5 @@
-"""Scenes on disk: ``scene.json`` (camera, floor, surfaces, lights, digests), ``plate.png``, ``depth.npz``, ``mesh.glb``."""
+"""Scenes on disk: ``scene.json`` (camera, floor, surfaces, lights, digests), ``plate.png``, ``depth.npz``, ``mesh.glb``;
+``cloud.ply`` where the depth was measured or estimated: for people to look at, nothing here reads it."""
 
 from __future__ import annotations
 
@@ -13,17 +14,19 @@ import numpy as np
 from ..sample import canonical_json, npz_arrays, npz_bytes
 from ..shards import write_atomic
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
+from .depth_room import Cloud, cloud_to_ply
 
 FORMAT = "understudy-scene-1"
 SCENE_FILE = "scene.json"
 
 
-def save_scene(scene: Scene, folder: Path) -> str:
+def save_scene(scene: Scene, folder: Path, *, cloud: Cloud | None = None) -> str:
     """Write a scene; ``scene.json``, which vouches for the other files by digest, goes last.
 
     Args:
         scene: Any scene.
         folder: Made if absent; files of an older scene in it are replaced.
+        cloud: The room's points, kept beside it as ``cloud.ply``.
     Returns:
         SHA-256 of ``scene.json``, which stands for the whole scene.
     """
@@ -33,10 +36,12 @@ def save_scene(scene: Scene, folder: Path) -> str:
     files = {"plate.png": png.tobytes(), "depth.npz": npz_bytes({"depth": scene.depth}, compress=True)}
     if scene.mesh is not None:
         files["mesh.glb"] = mesh_to_glb(scene.mesh)
+    if cloud is not None:
+        files["cloud.ply"] = cloud_to_ply(cloud)
     for name, data in files.items():
         write_atomic(folder / name, data)
-    if scene.mesh is None:
-        (folder / "mesh.glb").unlink(missing_ok=True)
+    for name in {"mesh.glb", "cloud.ply"} - files.keys():
+        (folder / name).unlink(missing_ok=True)
     camera = scene.camera
     description = {
         "format": FORMAT,

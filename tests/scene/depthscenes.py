@@ -18,7 +18,7 @@ class ArrayMaps:
     """Depth maps in memory."""
 
     values: np.ndarray
-    frames: np.ndarray
+    frame: np.ndarray
     kind: str = "disparity"
     metric: bool = False
     per_frame_affine: bool = False
