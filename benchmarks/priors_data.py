@@ -1,4 +1,4 @@
-"""What `benchmarks/priors.py` learns from and is judged on: motions split by the style they are acted in, priors trained once."""
+"""What `benchmarks/priors.py` learns from and is judged on: motions split by the style they are acted in."""
 
 from __future__ import annotations
 

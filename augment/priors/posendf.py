@@ -158,14 +158,14 @@ class PoseNDF:
         result[..., 1 : POSED_JOINTS + 1, :, :] = roma.unitquat_to_rotmat(quaternions).reshape(*lead, POSED_JOINTS, 3, 3)
         return result
 
-    def sample(self, count: int, *, generator: torch.Generator, steps: int = 100) -> Float[Tensor, "n 24 3 3"]:
-        """Poses drawn joint by joint, as if joints knew nothing of each other, then projected; root and hands at rest."""
+    def sample(self, count: int, *, generator: torch.Generator, steps: int = 100) -> Float[Tensor, "n 21 3 3"]:
+        """Poses of the joints 1..21, drawn joint by joint as if joints knew nothing of each other, then projected."""
         noise = torch.randn(count, POSED_JOINTS, 3, generator=generator)
         turns = roma.rotvec_to_unitquat(torch.einsum("jab,njb->nja", self.spread, noise))
         drawn = roma.quat_product(self.center.expand(count, -1, -1), turns)
         rotations = torch.eye(3).repeat(count, 24, 1, 1)
         rotations[:, 1 : POSED_JOINTS + 1] = roma.unitquat_to_rotmat(drawn)
-        return self.project(rotations, steps=steps)
+        return self.project(rotations, steps=steps)[:, 1 : POSED_JOINTS + 1]
 
     def _slope(self, quaternions: Tensor) -> tuple[Tensor, Tensor]:
         """The field (n,) and its gradient in the distance's metric (n, 21, 4), both detached."""

@@ -1,0 +1,58 @@
+"""Poses drawn from each prior: how varied they are, and how far from the nearest real pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from augment.priors.dataset import PoseDataset, dataset_of, sequence_at, windows_of
+from augment.priors.evaluate import average_pairwise_distance, nearest_pose_distance, root_aligned
+from augment.priors.humor import Humor
+from augment.priors.posendf import PoseNDF
+from augment.priors.sample import sample_poses
+from augment.priors.state import Prior
+from augment.types import Motion
+
+AHEAD = 30
+"""Frames a rollout goes on before its pose is taken: one second."""
+
+
+def drawn(prior: Prior, count: int, real: PoseDataset, generator: torch.Generator) -> Tensor:
+    """Rotations (n, 24, 3, 3); HuMoR knows transitions only and goes on for a second from real beginnings."""
+    if isinstance(prior, Humor):
+        windows = windows_of(real, 2, held_out=False)
+        first = windows[torch.randint(len(windows), (count,), generator=generator)]
+        return prior.rollout(sequence_at(real, first, 2), AHEAD, generator=generator).rotations[:, -1]
+    if isinstance(prior, PoseNDF):
+        rotations = torch.eye(3).repeat(count, 24, 1, 1)
+        rotations[:, 1:22] = prior.sample(count, generator=generator)
+        return rotations
+    return sample_poses(prior, count, generator=generator)[0]
+
+
+def generation_table(
+    priors: dict[str, Prior], test: Sequence[Motion], validation: Sequence[Motion], names: dict[str, str], *, count: int = 500
+) -> str:
+    """Markdown: diversity and nearest real pose, cm; the validation styles' own poses stand for perfection."""
+    real, other = dataset_of(test, held_out=0.0), dataset_of(validation, held_out=0.0)
+    generator = torch.Generator().manual_seed(0)
+    rest = real.rest_joints[0]
+    known = root_aligned(real.rotations[:: max(1, len(real.rotations) // 10_000)], rest)
+    poses = {
+        "real poses of the validation styles": other.rotations[
+            torch.randperm(len(other.rotations), generator=generator)[:count]
+        ]
+    }
+    poses |= {names[kind]: drawn(prior, count, other, generator) for kind, prior in priors.items()}
+    lines = [
+        "| poses | average pairwise distance, cm | to the nearest real pose, cm: mean | 95th percentile |",
+        "|---|---|---|---|",
+    ]
+    for name, rotations in poses.items():
+        joints = root_aligned(rotations, rest)
+        near = nearest_pose_distance(joints, known)
+        spread = 100 * average_pairwise_distance(joints)
+        lines.append(f"| {name} | {spread:.1f} | {100 * float(near.mean()):.1f} | {100 * float(near.quantile(0.95)):.1f} |")
+    return "\n".join(lines)
