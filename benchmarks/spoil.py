@@ -59,8 +59,8 @@ class DetectorNoise:
     """By state: how long at a stretch, mean."""
     lost_per_sec: dict[str, float]
     """By state: how often the whole person is lost though in the picture."""
-    lost_sec: tuple[float, ...]
-    """How long, a stretch drawn from these."""
+    lost_sec: dict[str, tuple[float, ...]]
+    """By state: how long, a stretch drawn from these."""
     swaps_per_sec: dict[str, float]
     """By state: how often left and right change places."""
     swap_sec: float
@@ -104,7 +104,10 @@ MEDIAPIPE_UPFALL = DetectorNoise(
     misplaced_by=0.17,
     misplaced_sec={"still": 0.16, "moving": 0.13, "falling": 0.14, "fallen": 0.62},
     lost_per_sec={"still": 0.0, "moving": 0.027, "falling": 0.27, "fallen": 0.062},
-    lost_sec=(0.056, 0.056, 0.056, 0.056, 0.056, 0.056, 0.056, 0.11, 0.11, 0.17, 0.28, 0.39, 0.72, 5.3),
+    lost_sec={
+        "still": (0.056,), "moving": (0.056, 0.056, 0.22, 0.28, 0.39, 0.5, 0.72, 0.89),
+        "falling": (0.056, 0.056, 0.056, 0.056, 0.056, 0.11), "fallen": (0.056, 0.056, 0.056, 0.056, 0.11, 0.17, 5.3),
+    },
     swaps_per_sec={"still": 0.0, "moving": 0.0034, "falling": 0.13, "fallen": 0.035},
     swap_sec=0.15,
     confidence=(
@@ -203,7 +206,7 @@ def _waves(frames: int, count: int, states: list[str], fps: float, noise: Detect
     width = float(np.median(seconds[seconds > 1.0])) / 2 * fps if (seconds > 1.0).any() else fps
     slow = gaussian_filter1d(rng.normal(size=(frames + round(8 * width), count, 2)), width, axis=0)
     slow = slow[round(4 * width) :][:frames] * np.sqrt(2 * np.sqrt(np.pi) * width)
-    share = gaussian_filter1d((seconds < 1.0).astype(float), 0.1 * fps)[:, None, None]
+    share = np.clip(gaussian_filter1d((seconds < 1.0).astype(float), 0.1 * fps), 0.0, 1.0)[:, None, None]
     return np.sqrt(share) * fast + np.sqrt(1 - share) * slow
 
 
@@ -270,5 +273,5 @@ def _lost(truth2d, size, states: list[str], fps: float, noise: DetectorNoise, *,
     lost = inside < 0.3
     rate = np.array([noise.lost_per_sec[state] for state in states])
     for start in np.flatnonzero(rng.random(len(states)) < rate / fps):
-        lost[start : start + max(1, round(float(rng.choice(noise.lost_sec)) * fps))] = True
+        lost[start : start + max(1, round(float(rng.choice(noise.lost_sec[states[start]])) * fps))] = True
     return lost
