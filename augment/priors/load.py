@@ -153,23 +153,19 @@ def read_prior_file(path_or_name: str | Path | None = None) -> PriorFile:
     )
 
 
-def save_prior(stored: PriorFile, path: Path | str, *, half: Sequence[str] = ()) -> Path:
+def save_prior(stored: PriorFile, path: Path | str) -> Path:
     """Write a prior's file atomically; the same content gives the same bytes.
 
     Args:
         stored: What to write.
         path: The file.
-        half: Names of tensors to store in half precision.
     Raises:
         ValueError: If the kind is unknown or the normalisation is not a positive number.
     """
     if stored.kind not in PRIORS:
         raise ValueError(f"field kind: expected one of {', '.join(sorted(PRIORS))}, found {stored.kind!r}")
     _positive("prior to save", stored.normalisation)
-    tensors = {
-        name: (value.detach().half() if name in half else value.detach()).contiguous()
-        for name, value in sorted(stored.tensors.items())
-    }
+    tensors = {name: value.detach().contiguous() for name, value in sorted(stored.tensors.items())}
     metadata = {
         "format": FORMAT,
         "kind": stored.kind,

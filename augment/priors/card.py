@@ -1,0 +1,62 @@
+"""A prior's model card: what it is, what it was trained on and under which licences, how to make it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..motion.store import write_atomically
+from .load import PriorFile
+
+WHAT = {
+    "gmm": "Mixture of Gaussians over 21 joints in axis-angle (SMPLify's form, each Gaussian with its mirror image).",
+    "vposer": "Variational autoencoder over 21 joints' rotations (VPoser's form).",
+    "posendf": "Neural distance field over 21 joints' quaternions (Pose-NDF's form).",
+    "humor": "Conditional variational autoencoder over changes from frame to frame (HuMoR's form).",
+}
+
+
+def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
+    """The card, Markdown.
+
+    Args:
+        stored: The prior's file.
+        notes: More lines, such as how to make it again.
+    """
+    facts = stored.facts
+    rows = [
+        f"| {row.get('source')} | {row.get('licence')} | {row.get('motions')} | {row.get('frames')} |"
+        for row in stored.training_data
+    ]
+    options = ", ".join(f"{name} {value}" for name, value in sorted(stored.config.items()))
+    lines = [
+        f"# {stored.kind}: a prior of human pose",
+        "",
+        WHAT[stored.kind],
+        "Its energy is low for what people do; 1 is the median of real poses it was not trained on.",
+        "",
+        "## Data",
+        "| source | licence | motions | frames |",
+        "|---|---|---|---|",
+        *rows,
+        "",
+        f"{facts.get('motions')} motions for training, {facts.get('held_out_motions')} held out, split by person or recording, "
+        f"at {facts.get('fps'):g} frames/s. Digest: `{str(facts.get('data'))[:16]}`. The weights may be used as far as these "
+        "licences allow.",
+        "",
+        "## Training",
+        f"{facts.get('steps')} steps, seed {facts.get('seed')}. Options: {options}.",
+        f"Raw energies are divided by {stored.normalisation:.4g}.",
+        *notes,
+        "",
+        "## Limits",
+        "It knows the poses of its training data; others cost more than they should. It is for reconstruction and for making",
+        "training data, not for judging how people move.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def write_card(stored: PriorFile, path: Path, notes: tuple[str, ...] = ()) -> Path:
+    """Write the card to ``path``."""
+    write_atomically(path, card_text(stored, notes).encode())
+    return path

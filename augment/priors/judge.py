@@ -1,0 +1,140 @@
+"""Whether a prior tells real poses from spoiled ones, and whether it helps a fit: the tables of ``augment priors evaluate``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..geometry import axis_angle_to_matrix, forward_kinematics
+from ..types import JOINT, SMPL_PARENTS
+from .dataset import POSED_JOINTS, PoseDataset, sequence_at, sequences, windows_of
+from .evaluate import OCCLUSIONS, FitConfig, fit_sequence, joint_errors, observe
+from .state import PoseSequence, Prior
+
+Spoil = Callable[[Float[Tensor, "t 24 3 3"], torch.Generator], Float[Tensor, "t 24 3 3"]]
+
+FIT_FRAMES = 60
+"""Length of a fitted clip."""
+
+FIT_NOISE = 0.02
+"""Standard deviation of the noise on seen joints, metres."""
+
+
+def noisy(degrees: float) -> Spoil:
+    """Turn every joint about a random axis; ``degrees`` is the standard deviation along each axis."""
+
+    def spoil(rotations: Tensor, generator: torch.Generator) -> Tensor:
+        turns = torch.randn(len(rotations), POSED_JOINTS, 3, generator=generator) * torch.pi / 180 * degrees
+        return _with_body(rotations, rotations[:, 1 : POSED_JOINTS + 1] @ axis_angle_to_matrix(turns))
+
+    return spoil
+
+
+def one_joint(rotations: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn one joint of each pose by 70 degrees about a random axis."""
+    axis = torch.nn.functional.normalize(torch.randn(len(rotations), 3, generator=generator), dim=-1)
+    turns = torch.zeros(len(rotations), POSED_JOINTS, 3)
+    turns[torch.arange(len(rotations)), torch.randint(POSED_JOINTS, (len(rotations),), generator=generator)] = axis * 1.22
+    return _with_body(rotations, rotations[:, 1 : POSED_JOINTS + 1] @ axis_angle_to_matrix(turns))
+
+
+def shuffled(rotations: Tensor, generator: torch.Generator) -> Tensor:
+    """Put each pose together from joints of different frames of the same motion."""
+    order = torch.rand(len(rotations), POSED_JOINTS, generator=generator).argsort(0)
+    return _with_body(rotations, rotations[order, torch.arange(1, POSED_JOINTS + 1)])
+
+
+def anything(rotations: Tensor, generator: torch.Generator) -> Tensor:
+    """Draw every joint's rotation from all rotations."""
+    quaternions = torch.randn(len(rotations), POSED_JOINTS, 4, generator=generator)
+    axis_angle = 2 * torch.nn.functional.normalize(quaternions[..., :3], dim=-1)
+    half = torch.atan2(quaternions[..., :3].norm(dim=-1), quaternions[..., 3])
+    return _with_body(rotations, axis_angle_to_matrix(axis_angle * half[..., None]))
+
+
+SPOILS: dict[str, Spoil] = {
+    "noise 5 degrees": noisy(5),
+    "noise 10 degrees": noisy(10),
+    "noise 20 degrees": noisy(20),
+    "one joint 70 degrees": one_joint,
+    "joints shuffled": shuffled,
+    "random rotations": anything,
+}
+"""Ways of spoiling a motion's poses, by the name they have in the table."""
+
+
+def spoil_rows(
+    prior: Prior, dataset: PoseDataset, *, generator: torch.Generator, frames: int = 4000
+) -> Iterator[tuple[str, float, float | None]]:
+    """Median energy of held-out poses, then of each way of spoiling them with how often the real one is lower.
+
+    Args:
+        prior: What to judge.
+        dataset: With motions held out.
+        generator: Decides how poses are spoiled.
+        frames: Poses compared, about.
+    """
+    motions = sequences(dataset, held_out=True)
+    if not motions:
+        raise ValueError("no motions are held out to measure on; give --held-out above 0")
+    every = max(1, -(-sum(len(each.rotations) for each in motions) // frames))
+    motions = motions[::every]
+    real = _energies(prior, motions)
+    yield "real, held out", float(real.median()), None
+    for name, spoil in SPOILS.items():
+        bad = _energies(prior, [_posed(spoil(each.rotations, generator), each) for each in motions])
+        yield name, float(bad.median()), share_lower(real, bad)
+
+
+def share_lower(real: Float[Tensor, " n"], spoiled: Float[Tensor, " m"]) -> float:
+    """Chance that a real pose's energy is lower than a spoiled one's, ties counting half: the area under the ROC curve."""
+    lower = torch.searchsorted(real.sort().values, spoiled, right=False)
+    up_to = torch.searchsorted(real.sort().values, spoiled, right=True)
+    return float((lower + up_to).double().mean() / 2 / len(real))
+
+
+def fit_rows(
+    prior: Prior, dataset: PoseDataset, *, clips: int, weight: float, generator: torch.Generator
+) -> Iterator[tuple[str, float, float]]:
+    """Mean error, metres, of joints of held-out clips fitted without and with a prior: all seen, then some hidden.
+
+    Where joints are hidden, the error is theirs alone.
+    """
+    first = windows_of(dataset, FIT_FRAMES, stride=FIT_FRAMES // 2, held_out=True)
+    if len(first) == 0:
+        raise ValueError(f"no held-out motion lasts {FIT_FRAMES} frames; import longer ones")
+    first = first[torch.randperm(len(first), generator=generator)[:clips]]
+    truth = sequence_at(dataset, first, FIT_FRAMES)
+    rest = dataset.rest_joints[torch.searchsorted(dataset.starts, first, right=True) - 1]
+    for name, missing in {"none": (), **OCCLUSIONS}.items():
+        seen = observe(truth, rest, std=FIT_NOISE, missing=missing, generator=generator)
+        counted = [JOINT[each] for each in missing] or list(range(24))
+        errors = [
+            float(joint_errors(fit_sequence(seen, used, FitConfig(weight=weight)), truth)[:, counted].mean())
+            for used in (None, prior)
+        ]
+        yield f"hidden: {name}", errors[0], errors[1]
+
+
+def _with_body(rotations: Tensor, body: Tensor) -> Tensor:
+    return torch.cat([rotations[:, :1], body, rotations[:, POSED_JOINTS + 1 :]], dim=1)
+
+
+def _posed(rotations: Tensor, sequence: PoseSequence) -> PoseSequence:
+    """The joints that spoiled rotations give, the bones as long as the real pose's."""
+    bones = torch.zeros_like(sequence.joints)
+    real = forward_kinematics(sequence.rotations, bones)[1]
+    for joint in range(1, 24):
+        parent = SMPL_PARENTS[joint]
+        offset = sequence.joints[:, joint] - sequence.joints[:, parent]
+        bones[:, joint] = bones[:, parent] + (real[:, parent].mT @ offset[..., None])[..., 0]
+    joints = forward_kinematics(rotations, bones)[0] + sequence.joints[:, :1]
+    return PoseSequence(rotations=rotations, joints=joints, fps=sequence.fps)
+
+
+def _energies(prior: Prior, motions: list[PoseSequence]) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([prior.energy(each) for each in motions])

@@ -1,0 +1,85 @@
+"""Draw poses from a prior, and a sheet of them to look at."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..geometry import axis_angle_to_matrix, forward_kinematics
+from ..motion.store import write_atomically
+from ..types import SMPL_JOINTS, SMPL_PARENTS
+from .dataset import FPS, POSED_JOINTS
+from .gmm import GmmPrior, sample_gmm
+from .state import PoseSequence, Prior
+from .vposer import VPoserPrior
+
+_COLORS = {"left": "#2471a3", "right": "#c0392b"}
+
+
+def sample_poses(
+    prior: Prior, count: int, *, generator: torch.Generator
+) -> tuple[Float[Tensor, "n 24 3 3"], Float[Tensor, " n"]]:
+    """Draw poses, the root upright and the hands straight, each with its energy.
+
+    Raises:
+        ValueError: If this kind of prior cannot draw poses.
+    """
+    if isinstance(prior, GmmPrior):
+        body = axis_angle_to_matrix(sample_gmm(prior, count, generator=generator).unflatten(-1, (POSED_JOINTS, 3)))
+    elif isinstance(prior, VPoserPrior):
+        body = prior.sample(count, generator=generator)
+    else:
+        raise ValueError(f"the {prior.name} prior judges poses but cannot draw them; name a gmm or vposer prior")
+    still = torch.eye(3).expand(count, 1, 3, 3)
+    rotations = torch.cat([still, body, still, still], dim=1)
+    sequence = PoseSequence(rotations=rotations, joints=_joints(rotations), fps=FPS)
+    with torch.no_grad():
+        return rotations, prior.energy(sequence)
+
+
+def pose_sheet(rotations: Float[Tensor, "n 24 3 3"], energies: Float[Tensor, " n"], path: Path, *, columns: int = 8) -> None:
+    """Draw poses as stick figures from the front and a little from the side; the left side is blue, the right red.
+
+    Args:
+        rotations: What to draw.
+        energies: Written above each.
+        path: The PNG.
+        columns: Figures in a row.
+    """
+    from matplotlib.figure import Figure
+
+    turn = axis_angle_to_matrix(torch.tensor([0.0, -0.6, 0.0], dtype=rotations.dtype))
+    joints = (_joints(rotations) @ turn.T).numpy()
+    rows = -(-len(joints) // columns)
+    figure = Figure(figsize=(1.7 * columns, 2.1 * rows), dpi=80)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        axes.set(xlim=(-0.8, 0.8), ylim=(-1.0, 0.85), aspect="equal")
+        axes.axis("off")
+        if place >= len(joints):
+            continue
+        for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
+            color = _COLORS.get(SMPL_JOINTS[joint].split("_")[0], "#34495e")
+            line = joints[place][[parent, joint]] - joints[place][0]
+            # Seen from the front the body's left (+x) is on the right of the picture.
+            axes.plot(line[:, 0], line[:, 1], color=color, linewidth=2, solid_capstyle="round")
+        axes.set_title(f"{float(energies[place]):.2f}", fontsize=8, pad=1)
+    figure.tight_layout(pad=0.3)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _joints(rotations: Float[Tensor, "n 24 3 3"]) -> Float[Tensor, "n 24 3"]:
+    """Joints of the default body, metres."""
+    import numpy as np
+
+    from ..body import load_body
+
+    rest = torch.tensor(np.array(load_body().rest_joints(np.zeros(10))), dtype=rotations.dtype)
+    return forward_kinematics(rotations, rest)[0]
