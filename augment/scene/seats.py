@@ -18,6 +18,8 @@ _BEND = np.radians(45.0)
 """Least bend of hips and knees of somebody who sits."""
 _KNEES_UP = 0.22
 """Least height of a sitter's knees, metres."""
+_SQUAT, _OFF_FEET = 0.40, 0.15
+"""Below this height of the seat a sitter's middle must be this far from over the ankles, metres: else it may be a squat."""
 _LEVEL = np.radians(30.0)
 """Largest slope of a lying trunk."""
 _STILL = 0.15
@@ -116,7 +118,10 @@ def _trunk(person: np.ndarray) -> np.ndarray:
 
 
 def sitting(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
-    """Pelvis at sitting height, hips and knees bent, trunk up, knees off the floor (else somebody kneels)."""
+    """Pelvis at sitting height, hips and knees bent, trunk up; neither kneeling nor squatting.
+
+    Who kneels has the knees on the floor; who squats, low, stands over the own feet.
+    """
     height = person[:, JOINT["pelvis"], 1] - _PELVIS_ABOVE_SEAT
     bent = np.ones(len(person), bool)
     for part in ("hip", "knee"):
@@ -127,6 +132,10 @@ def sitting(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
         bent &= np.mean(bends, axis=0) > _BEND
     upright = _angle(_trunk(person), np.array([0.0, 1.0, 0.0])) < np.radians(55)
     knees = person[:, [JOINT["left_knee"], JOINT["right_knee"]], 1].mean(axis=1) > _KNEES_UP
+    ankles = person[:, [JOINT["left_ankle"], JOINT["right_ankle"]]].mean(axis=1)
+    off_feet = np.linalg.norm((person.mean(axis=1) - ankles)[:, [0, 2]], axis=1) > _OFF_FEET
+    off_feet |= height > _SQUAT
+    knees &= off_feet
     return np.asarray((height >= _SIT[0]) & (height <= _SIT[1]) & bent & upright & knees)
 
 
