@@ -18,8 +18,8 @@ _BEND = np.radians(45.0)
 """Least bend of hips and knees of somebody who sits."""
 _KNEES_UP = 0.22
 """Least height of a sitter's knees, metres."""
-_SQUAT, _OFF_FEET = 0.40, 0.15
-"""Below this height of the seat a sitter's middle must be this far from over the ankles, metres: else it may be a squat."""
+_SQUAT, _OFF_FEET = 0.40, 0.10
+"""Below this height of the seat a sitter's middle must be this far behind the ankles, metres: else it may be a squat."""
 _LEVEL = np.radians(30.0)
 """Largest slope of a lying trunk."""
 _STILL = 0.15
@@ -82,7 +82,7 @@ def _on_bed(seat: _Rest, bed: _Rest) -> bool:
 
 
 def _rests(person: np.ndarray, fps: float) -> list[_Rest]:
-    seen = np.isfinite(person).all(axis=(1, 2))
+    seen = np.asarray(np.isfinite(person).all(axis=(1, 2)))
     speed = _pelvis_speed(person, seen, fps)
     found = []
     for kind, posture in (("chair", sitting(person)), ("bed", lying(person))):
@@ -133,7 +133,9 @@ def sitting(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
     upright = _angle(_trunk(person), np.array([0.0, 1.0, 0.0])) < np.radians(55)
     knees = person[:, [JOINT["left_knee"], JOINT["right_knee"]], 1].mean(axis=1) > _KNEES_UP
     ankles = person[:, [JOINT["left_ankle"], JOINT["right_ankle"]]].mean(axis=1)
-    off_feet = np.linalg.norm((person.mean(axis=1) - ankles)[:, [0, 2]], axis=1) > _OFF_FEET
+    facing = np.cross(person[:, JOINT["left_hip"]] - person[:, JOINT["right_hip"]], [0.0, 1.0, 0.0])
+    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-9)
+    off_feet = ((ankles - person.mean(axis=1)) * facing).sum(axis=1) > _OFF_FEET
     off_feet |= height > _SQUAT
     knees &= off_feet
     return np.asarray((height >= _SIT[0]) & (height <= _SIT[1]) & bent & upright & knees)
