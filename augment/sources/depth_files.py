@@ -108,7 +108,7 @@ def _open_torch(path: Path) -> DepthFile:
     import torch
 
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except Exception as error:  # torch raises half a dozen types for what is no tensor file or would run code
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path}: not a torch file of plain tensors ({first}); save the depth with numpy.savez") from error

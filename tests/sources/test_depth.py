@@ -77,7 +77,8 @@ def _write(path: Path, case: str) -> tuple[Path, np.ndarray]:
         np.savez(path / "p.npz", depth=depth[..., None], depth_conf=depth, intrinsic=[K] * 3, images=np.zeros((3, 3, H, W)))
         return path / "p.npz", depth
     values = {"depth": depth[None, ..., None], "depth_conf": depth[None], "intrinsic": np.stack([K] * 3)[None]}
-    torch.save({key: torch.tensor(value) for key, value in values.items()} | {"pose_enc": torch.zeros(1, 3, 9)}, path / "p.pt")
+    tensors = {key: torch.tensor(value) for key, value in values.items()} | {"pose_enc": torch.zeros(1, 3, 9)}
+    torch.save(tensors, path / "p.pt", _use_new_zipfile_serialization=case != "vggt old pt")
     return path / "p.pt", depth
 
 
@@ -87,6 +88,7 @@ MEANING = {
     "v3": ("depth-anything-3", "depth", False), "v3 short names": ("depth-anything-3", "depth", False),
     "moge": ("moge", "depth", False), "moge 2": ("moge-2", "depth", True), "unidepth": ("unidepth", "depth", True),
     "vggt npz": ("vggt", "depth", False), "vggt pt": ("vggt", "depth", False),
+    "vggt old pt": ("vggt", "depth", False),
 }  # fmt: skip
 
 
