@@ -33,7 +33,7 @@ _WIDTH = 128
 _CHANGED = 20
 """Of 255, in any channel: a pixel that differs by more shows something else."""
 _JUMP = 0.25
-"""Body extents a frame; a detector that jumps further has gone over to somebody else."""
+"""Body extents from one detection to the next; a detector that jumps further has gone over to somebody else."""
 _BELONGS = 0.35
 """Least share of the ground moved over that must have changed; see ``belongs`` for where it comes from."""
 
@@ -210,7 +210,7 @@ def _moves(people: People, rows: np.ndarray, numbers: np.ndarray, scale: float, 
     extent = np.array([np.linalg.norm(np.ptp(p, axis=0)) for p in points])
     gap = np.diff(frame)
     step = np.linalg.norm(np.diff(middle, axis=0), axis=1) / np.maximum(np.maximum(extent[1:], extent[:-1]), 1.0)
-    stretch = np.r_[0, np.cumsum((step > _JUMP * gap) | (gap > 3) | (gap < 1))]
+    stretch = np.r_[0, np.cumsum((step > _JUMP) | (gap > np.median(gap)) | (gap < 1))]
     at = {int(f): i for i, f in enumerate(frame)}
     seen = [(s, at[int(f)]) for s, f in enumerate(numbers) if int(f) in at]
     hulls = {i: person_hull(people, int(rows[i]), scale, height, _WIDTH, widen=0.0) for _, i in seen}

@@ -202,7 +202,9 @@ def _follow(
             cost = cost_matrix(places, here, np.array([t.row for t in tracks]), shifts, alpha=config.alpha, beta=config.beta)
             missed = np.array([now - t.frame - 1 for t in tracks])
             widened = 1 + config.gap_growth * missed
-            taken, columns = assign(cost, gate * np.minimum(widened, widest))
+            gates = gate * np.minimum(widened, widest)
+            # A track that was missed may reach further; that must not make it worth more than one that was not.
+            taken, columns = assign(np.where(cost <= gates, cost, np.inf), np.full(len(tracks), gates.max()))
             for row, column in zip(here[taken], columns, strict=True):
                 track = tracks[column]
                 track.row, track.frame = int(row), now

@@ -183,6 +183,16 @@ def test_hungarian_is_never_dearer_than_greedy_and_no_one_is_used_twice():
     assert dearer > 10, "the two differ somewhere, or one of them is not what it says"
 
 
+@pytest.mark.parametrize("assignment", ASSIGNMENTS)
+def test_a_track_that_was_missed_does_not_take_a_nearer_ones_detection(assignment):
+    """One detection, two tracks: the one seen a frame ago is nearest and keeps it, though the other's gate is wider."""
+    still, gone = np.tile([[200.0, 200.0]], (30, 1)), np.tile([[225.0, 200.0]], (8, 1))
+    people = table(np.r_[np.arange(30), np.arange(8)], np.concatenate([still, gone]))
+    tracked, report = track_people(people, TrackConfig(assignment=assignment))
+    assert (report.tracks, report.gaps) == (2, 0)
+    assert len(set(tracked.track[tracked.frame >= 8])) == 1
+
+
 def test_assignment_known_answer():
     cost = np.array([[1.0, 2.0], [1.5, 9.0]])
     assert [list(x) for x in assign_greedily(cost, np.full(2, 10.0))] == [[0, 1], [0, 1]]
