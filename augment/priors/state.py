@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -20,6 +20,7 @@ class PoseSequence:
     fps: float
 
 
+@runtime_checkable
 class Prior(Protocol):
     """An energy that is low for what people do. All are scaled alike: the median over held-out real poses is 1."""
 
