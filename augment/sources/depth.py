@@ -142,8 +142,8 @@ def read_depth_maps(
         kind: ``disparity``, ``depth`` or ``metric`` (depth in metres) where the caller knows better than the rules above.
     Raises:
         ValueError: If nothing is there, a file is damaged, of no known format, of another aspect ratio than the video, or
-            the maps cannot be matched to frames; the first map is read at once, and ``DepthMaps.load`` says what is wrong
-            with it (see there).
+            the maps cannot be matched to frames; or if none of five maps spread over the video can be read (for what
+            ``DepthMaps.load`` refuses, see there).
     """
     path = Path(path)
     if encoding not in DECODERS:
@@ -238,10 +238,19 @@ def _sampled_K(files: Sequence[Path], fmt: DepthFormat) -> np.ndarray | None:
 
 
 def _check_metres(maps: DepthMaps) -> None:
-    values, valid = maps.load(0)
+    """Refuse metres that cannot be a room's; one bad map among good ones is left for ``load`` to name."""
+    failed = None
+    for index in np.unique(np.linspace(0, len(maps) - 1, 5).astype(int)):
+        try:
+            values, valid = maps.load(int(index))
+            break
+        except ValueError as error:
+            failed = failed or error
+    else:
+        raise failed or ValueError(f"{maps.path}: no maps")
     middle = float(np.median(values[valid]))
     if maps.metric and not 0.05 < middle < 200:
         raise ValueError(
-            f"{maps.files[0]}: the median depth would be {middle:.3g} m; if the file holds millimetres divide by 1000, and if "
-            "its scale is unknown give kind='depth' (kind='disparity' if bigger is nearer)"
+            f"{maps.files[index]}: the median depth would be {middle:.3g} m; if the file holds millimetres divide by 1000, and "
+            "if its scale is unknown give kind='depth' (kind='disparity' if bigger is nearer)"
         )

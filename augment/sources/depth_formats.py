@@ -89,7 +89,8 @@ FORMATS: dict[str, DepthFormat] = {
     "depth-anything-3": DepthFormat(
         kind="depth", metric=False, array="depth", intrinsics=("intrinsics", "ixts"), patch=14,
         matches=lambda f: _has(f, "depth") and _has(f, "conf", "extrinsics", "exts", "intrinsics", "ixts"),
-        note="Depth Anything 3 does not store which model ran: scale taken as unknown; kind='metric' for a nested model",
+        note="Depth Anything 3 does not store which model ran: scale taken as unknown; kind='metric' for a nested model "
+        "(DA3METRIC's numbers are metres only after multiplying them by focal / 300)",
     ),
     "disparity": DepthFormat(kind="disparity", metric=False, array="disparity", matches=lambda f: _has(f, "disparity")),
     "metric-depth": DepthFormat(

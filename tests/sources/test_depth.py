@@ -285,6 +285,11 @@ def test_bad_maps_are_named_when_loaded(tmp_path):
     for index, words in ((1, "a constant map"), (2, r"negative depth \(-0\.25\)"), (3, "no pixel has a value")):
         with pytest.raises(ValueError, match=rf"a\.npz: frame {index}: {words}"):
             maps.load(index)
+    np.savez(tmp_path / "first.npz", depth=depth[[1, 0, 4]])
+    assert len(_read(tmp_path / "first.npz")) == 3
+    np.savez(tmp_path / "all.npz", depth=depth[[2, 1, 3]])
+    with pytest.raises(ValueError, match=r"all\.npz: frame 0: negative depth .* if bigger means nearer give kind='disparity'"):
+        _read(tmp_path / "all.npz")
     np.savez(tmp_path / "mm.npz", depth=_depth() * 1000)
     with pytest.raises(ValueError, match="if the file holds millimetres divide by 1000"):
         _read(tmp_path / "mm.npz")
