@@ -52,6 +52,7 @@ def write_report(
                 f"person {person.track}: field video: expected 0 to {len(reconstruction.videos) - 1}, found {person.video}"
             )
     return write_page(
-        reconstruction, Path(folder), body=body, rasterizer=rasterizer or make_rasterizer("auto"), overlay_height=overlay_height,
-        max_overlays=max_overlays, overlay_pictures=overlay_pictures, progress=progress or (lambda what, done, total: None),
+        reconstruction, Path(folder), body=body, rasterizer=rasterizer or make_rasterizer("auto"),
+        overlay_height=overlay_height, max_overlays=max_overlays, overlay_pictures=overlay_pictures,
+        progress=progress or (lambda what, done, total: None),
     )  # fmt: skip

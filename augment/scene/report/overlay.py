@@ -19,9 +19,10 @@ from ..recovered import Recovered
 from .summary import label_of, rejected_rows
 
 COLORS: tuple[tuple[int, int, int], ...] = (
-    (61, 129, 214), (226, 125, 40), (92, 168, 108), (160, 110, 205), (214, 80, 100), (60, 178, 190), (227, 179, 60), (140, 140, 140),
+    (61, 129, 214), (226, 125, 40), (150, 100, 205), (60, 178, 190), (220, 95, 160), (160, 125, 80), (120, 145, 235),
+    (140, 140, 140),
 )  # fmt: skip
-"""RGB of the people, in the order they are listed; reused beyond that."""
+"""RGB of the people, in the order they are listed; reused beyond that. Neither green nor red, which say how a frame is."""
 OBSERVED, BRIDGED, REJECTED, ABSENT = 0, 1, 2, 3
 STATES: dict[int, tuple[str, tuple[int, int, int]]] = {
     OBSERVED: ("seen", (74, 165, 100)), BRIDGED: ("bridged: not seen, filled in", (232, 178, 50)),
@@ -38,6 +39,8 @@ class Overlay:
     """A clip with bodies on it."""
 
     mp4: bytes
+    poster: bytes
+    """JPEG of its middle, to be seen before it plays."""
     frames: int
     """Pictures in the mp4."""
     stride: int
@@ -94,8 +97,9 @@ def draw_overlay(
     fps = info.fps / stride * speed
     mp4 = encode_video(np.stack(drawn), fps=fps, crf=25)
     return Overlay(
-        mp4=mp4, frames=len(drawn), stride=stride, fps=fps, speed=speed, width=drawn[0].shape[1], height=drawn[0].shape[0]
-    )
+        mp4=mp4, poster=jpeg(drawn[len(drawn) // 2]), frames=len(drawn), stride=stride, fps=fps, speed=speed,
+        width=drawn[0].shape[1], height=drawn[0].shape[0],
+    )  # fmt: skip
 
 
 def draw_strip(
@@ -184,15 +188,18 @@ def _points(canvas: np.ndarray, person: Recovered, row: int, index: int, state: 
     """The detector's points as dots, the same points on the fitted body as rings, a line between the two."""
     color = color_of(index)
     bright = tuple(min(255, value + 60) for value in color)
+    fitted_points = person.fitted2d[row][np.isfinite(person.fitted2d[row]).all(axis=1)]
+    tall = scale * float(np.ptp(fitted_points[:, 1])) if len(fitted_points) else 0.0
+    dot = round(16 * np.clip(tall / 140, 0.9, 2.0))
     for seen, fitted in zip(person.observed2d[row], person.fitted2d[row], strict=True):
         a = _pixel(fitted, scale)
         b = _pixel(seen, scale) if np.isfinite(seen[:2]).all() and seen[2] > 0 else None
         if a and b:
             cv2.line(canvas, a, b, bright, 1, cv2.LINE_AA, 4)
         if a:
-            cv2.circle(canvas, a, 3 << 4, STATES[state][1] if state else bright, 1, cv2.LINE_AA, 4)
+            cv2.circle(canvas, a, 2 * dot, STATES[state][1] if state else bright, 1, cv2.LINE_AA, 4)
         if b:
-            cv2.circle(canvas, b, 28, (255, 255, 255), -1, cv2.LINE_AA, 4)
+            cv2.circle(canvas, b, dot, (255, 255, 255), -1, cv2.LINE_AA, 4)
 
 
 def _pixel(point: np.ndarray, scale: float) -> tuple[int, int] | None:
@@ -220,7 +227,7 @@ def describe(overlay: Overlay, people: Sequence[tuple[int, Recovered]]) -> dict[
     return {
         "frames": overlay.frames, "stride": overlay.stride, "fps": overlay.fps, "speed": overlay.speed, "width": overlay.width,
         "height": overlay.height, "bytes": len(overlay.mp4),
-        "people": [{"label": label_of(person), "color": css(color_of(index)), "layout": person.layout} for index, person in people],
+        "people": [{"label": label_of(who), "color": css(color_of(index)), "layout": who.layout} for index, who in people],
     }  # fmt: skip
 
 

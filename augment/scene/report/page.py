@@ -74,7 +74,8 @@ def write_page(
         states=drawing.STATES, css=drawing.css, n=_figure, value_text=_value_text, ordinal=_ordinal,
         stretches=[{**row, **{k: each[k] for k in ("label", "video_name", "fps")}}
                    for each in summary["people"] for row in each["rejected"]],
-        provenance=json.dumps(summary["provenance"], indent=1, ensure_ascii=False), total_seconds=sum(summary["seconds"].values()),
+        provenance=json.dumps(summary["provenance"], indent=1, ensure_ascii=False),
+        total_seconds=sum(summary["seconds"].values()),
         made={"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "body": f"body: {body.name}"},
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,12 +101,12 @@ def _clip(
 ) -> dict[str, Any]:
     """One clip with its overlay, or with the reason why there is none, and its curves."""
     path, people = reconstruction.videos[video], _of_video(reconstruction, video)
-    clip: dict[str, Any] = {"name": path.name, "problem": "", "video": "", "overlay": None, "curves": ""}
+    clip: dict[str, Any] = {"name": path.name, "problem": "", "video": "", "poster": "", "overlay": None, "curves": ""}
     try:
         drawn = drawing.draw_overlay(
             path, people, reconstruction.scene.camera, body, rasterizer, height=height, pictures=pictures
         )
-        clip |= {"video": _base64(drawn.mp4), "overlay": drawing.describe(drawn, people)}
+        clip |= {"video": _base64(drawn.mp4), "poster": _base64(drawn.poster), "overlay": drawing.describe(drawn, people)}
     except ValueError as error:  # the video is gone or damaged: what was recovered from it is still worth showing
         clip["problem"] = str(error)
     if people:
@@ -133,8 +134,8 @@ def _problems(reconstruction: Reconstruction, clips: Sequence[dict], strips: Seq
                         + (" and more." if len(unread) > 5 else "."))  # fmt: skip
     guessed = len(reconstruction.scene.provenance.get("guessed", ()))
     if guessed:
-        problems.append(f"{verdict.count(guessed, 'thing')} in this room {'is' if guessed == 1 else 'are'} guessed, not measured: "
-                        "see “Rejected and guessed” below.")  # fmt: skip
+        things = f"{verdict.count(guessed, 'thing')} in this room {'is' if guessed == 1 else 'are'} guessed, not measured"
+        problems.append(f"{things}: see “Rejected and guessed” below.")
     return problems
 
 
@@ -159,7 +160,7 @@ def _switches(view: dict[str, Any]) -> list[tuple[str, str, bool, bool]]:
 
 
 def _figure(value: float | None, digits: int, times: float = 1.0) -> str:
-    return "–" if value is None else f"{value * times:.{digits}f}"
+    return "–" if value is None else f"{round(value * times, digits) + 0.0:.{digits}f}"
 
 
 def _value_text(value: Any) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from ...geometry import transform_points, unproject
+from ...geometry import unproject
 from ...motion.contacts import FOOT_JOINTS
 from ...types import Scene
 from ..recovered import Reconstruction, Recovered
@@ -50,16 +51,16 @@ def draw_top_view(reconstruction: Reconstruction) -> bytes:
             if len(paths) <= 8:
                 axes.annotate(f"lies ({where}) at {place['start_sec']:.1f} s", (place["x"], place["z"]), xytext=(9, 7),
                               textcoords="offset points", fontsize=8, zorder=9)  # fmt: skip
-    _frustum(axes, scene)
+    _mark_camera(axes, scene)
     if lines:
         bar = figure.colorbar(lines[0], ax=axes, shrink=0.6, pad=0.01)
         bar.set_label("seconds into the clip", fontsize=9)
     axes.set_aspect("equal")
     axes.autoscale_view()
-    # Seen from above with the camera's view running up the page, x grows to the left.
+    # Seen from above with z up the page, x grows to the left.
     axes.invert_xaxis()
     axes.set_xlabel("x, metres", fontsize=9)
-    axes.set_ylabel("z, metres (away from the camera)", fontsize=9)
+    axes.set_ylabel("z, metres", fontsize=9)
     axes.grid(color="#dde2e8", lw=0.6)
     axes.set_axisbelow(True)
     if 0 < len(paths) <= 8:
@@ -77,7 +78,9 @@ def corners_seen_from_above(center: Any, size: tuple[float, float], yaw: float) 
 def _floor_plan(axes: Any, scene: Scene) -> None:
     from matplotlib.patches import Polygon
 
-    axes.add_patch(Polygon(scene.floor, closed=True, fc="#f6f4ef", ec="#6b6b6b", lw=1.6, zorder=0))
+    floor = axes.add_patch(Polygon(scene.floor, closed=True, fc="#f6f4ef", ec="#6b6b6b", lw=1.6, zorder=0))
+    seen = axes.add_artist(Polygon(seen_floor(scene), closed=True, fc="#b04a5a1c", ec="#b04a5a", lw=1.2, ls=":", zorder=0.5))
+    seen.set_clip_path(floor)
     axes.update_datalim(np.asarray(scene.floor))
     for obstacle in scene.obstacles:
         corners = corners_seen_from_above(obstacle.center, (float(obstacle.size[0]), float(obstacle.size[2])), obstacle.yaw)
@@ -92,8 +95,10 @@ def _floor_plan(axes: Any, scene: Scene) -> None:
         corners = corners_seen_from_above(surface.center, surface.size, surface.yaw)
         color = _SURFACES.get(surface.kind, "#e8e8e8")
         axes.add_patch(Polygon(corners, closed=True, fc=color, ec="#50719a", lw=1, ls="--", zorder=2))
-        axes.annotate(f"{surface.kind} {surface.center[1]:.2f} m", corners[np.argmin(corners[:, 1])], fontsize=7, color="#50719a",
-                      xytext=(0, -9), textcoords="offset points", zorder=3)  # fmt: skip
+        axes.annotate(
+            f"{surface.kind} {surface.center[1]:.2f} m", corners[np.argmin(corners[:, 1])], fontsize=7, color="#50719a",
+            xytext=(0, -9), textcoords="offset points", zorder=3,
+        )  # fmt: skip
 
 
 def _plain_text(text: str) -> str:
@@ -122,18 +127,33 @@ def _path(axes: Any, index: int, person: Recovered, seconds: float, *, many: boo
     return line
 
 
-def _frustum(axes: Any, scene: Scene) -> None:
-    """The camera and the two upright planes that bound its picture."""
-    camera, T = scene.camera, first_pose(scene.camera)
-    corners = np.array([[0.0, camera.height / 2], [camera.width, camera.height / 2]])
-    reach = max(float(np.ptp(scene.floor[:, 1])), 2.0)
-    ends = transform_points(T, unproject(corners, np.full(2, reach), camera.K))
-    eye = T[:3, 3]
-    for end in ends:
-        axes.plot([eye[0], end[0]], [eye[2], end[2]], color="#b04a5a", lw=1, ls=":", zorder=4, scalex=False, scaley=False)
-    axes.plot(eye[0], eye[2], "v", ms=11, color="#b04a5a", mec="black", zorder=8)
-    axes.annotate(f"camera, {eye[1]:.2f} m up", (eye[0], eye[2]), xytext=(10, -4), textcoords="offset points", fontsize=8)
+def _mark_camera(axes: Any, scene: Scene) -> None:
+    """Where the camera is, its heading and its height."""
+    eye, heading = first_pose(scene.camera)[:3, 3], first_pose(scene.camera)[[0, 2], 2]
+    forward = 0.55 * heading / max(float(np.linalg.norm(heading)), 1e-9)
+    axes.annotate(
+        "", (eye[0] + forward[0], eye[2] + forward[1]), (eye[0], eye[2]), zorder=8,
+        arrowprops={"arrowstyle": "-|>", "color": "#b04a5a", "lw": 2},
+    )  # fmt: skip
+    axes.plot(eye[0], eye[2], "o", ms=9, color="#b04a5a", mec="black", zorder=8)
+    axes.annotate(
+        f"camera, {eye[1]:.2f} m up", (eye[0], eye[2]), xytext=(0, -16), textcoords="offset points", fontsize=8, ha="center",
+        zorder=9,
+    )  # fmt: skip
     axes.update_datalim([[eye[0], eye[2]]])
+
+
+def seen_floor(scene: Scene) -> Float[np.ndarray, "n 2"]:
+    """Outline (x, z) of the floor in the picture, metres, cut off at one and a half times the floor's extent."""
+    camera, T = scene.camera, first_pose(scene.camera)
+    along = np.linspace(0, 1, 24, endpoint=False)[:, None]
+    corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
+    border = np.concatenate([a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)])
+    rays = unproject(border, np.ones(len(border)), camera.K) @ T[:3, :3].T
+    flat = np.maximum(np.linalg.norm(rays[:, [0, 2]], axis=1), 1e-9)
+    reach = 1.5 * max(float(np.ptp(scene.floor, axis=0).max()), 2.0) / flat
+    down = np.where(rays[:, 1] < -1e-6, -T[1, 3] / np.minimum(rays[:, 1], -1e-6), np.inf)
+    return T[[0, 2], 3] + rays[:, [0, 2]] * np.minimum(down, reach)[:, None]
 
 
 def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
@@ -157,7 +177,7 @@ def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
     pelvis.set_ylabel("pelvis, m", fontsize=8)
     feet.set_ylabel("feet, m", fontsize=8)
     feet.set_xlabel(
-        "seconds; feet: left full, right dashed, dots where they stand; yellow: bridged, red: not trusted", fontsize=8
+        "seconds (feet: left full, right dashed, dots where they stand; yellow: bridged, red: not trusted)", fontsize=8
     )
     for axes in (pelvis, feet):
         axes.axhline(0, color="#8892a0", lw=0.8)
@@ -170,7 +190,7 @@ def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
         )
         error.set_yticks([])
     else:
-        error.set_ylim(bottom=0)
+        error.set_ylim(0, 1.3 * max(float(np.nanmax(person.reprojection_px, initial=0.1)) for _, person in people))
     if len(people) > 1:
         error.legend(fontsize=7, frameon=False, ncols=4, loc="upper right")
     return _png(figure, dpi=95)

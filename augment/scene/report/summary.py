@@ -45,6 +45,7 @@ def summarize(reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
         "floor": {
             "tilt_deg_depth": depth_floor_tilt(scene),
             "tilt_deg_feet": feet_floor_tilt(reconstruction.people, body),
+            "tilt_deg_told": find_figure("floor_tilt_deg", reconstruction.depth, scene.provenance),
             "area_m2": polygon_area(scene.floor),
         },
         "people": people,
@@ -72,6 +73,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, (float, np.floating)):
         return float(value) if np.isfinite(value) else None
     return value if value is None or isinstance(value, str) else str(value)
+
+
+def find_figure(name: str, *places: Any) -> float | None:
+    """A finite number of this name anywhere in nested dicts, the first place first; None if there is none."""
+    for place in places:
+        if not isinstance(place, dict):
+            continue
+        value = place.get(name)
+        if isinstance(value, (int, float, np.number)) and np.isfinite(value):
+            return float(value)
+        found = find_figure(name, *place.values())
+        if found is not None:
+            return found
+    return None
 
 
 def median(values: Any) -> float | None:
@@ -148,7 +163,7 @@ def describe_person(person: Recovered, reconstruction: Reconstruction, body: Bod
 
 
 def sole_heights(person: Recovered, body: Body) -> Float[np.ndarray, "t 4"]:
-    """Height of the four foot joints over the floor, less what they have in a body standing on it: 0 = the sole on the floor."""
+    """Height of the four foot joints over the floor, less what they have in a standing body: 0 = the sole on the floor."""
     rest = body.rest_joints(person.motion.betas)[list(FOOT_JOINTS), 1] - body.rest_vertices(person.motion.betas)[:, 1].min()
     return np.asarray(person.joints)[:, list(FOOT_JOINTS), 1] - rest
 
@@ -184,7 +199,7 @@ def describe_camera(scene: Scene) -> dict[str, Any]:
     """Height, pitch, roll and focal length with their standard deviations, and whether they were measured."""
     camera, told = scene.camera, scene.provenance.get("camera")
     told = told if isinstance(told, dict) else {}
-    std = told.get("std") if isinstance(told.get("std"), dict) else {}
+    std = told.get("std") or {}
     T = first_pose(camera)
     forward, right = T[:3, 2], T[:3, 0]
     focal = float(camera.K[1, 1])

@@ -27,11 +27,6 @@ def length(metres: float | None) -> str:
     return f"{100 * metres:.1f} cm" if abs(metres) < 0.3 else f"{metres:.2f} m"
 
 
-def number(value: Any, digits: int = 2, unit: str = "") -> str:
-    """A figure for a reader; a dash for none."""
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
-
-
 def found(summary: dict[str, Any]) -> str:
     """One sentence: who was found, for how long, in what."""
     totals = summary["totals"]
@@ -79,19 +74,19 @@ def _people(summary: dict[str, Any]) -> list[dict[str, str]]:
         _heights(totals),
         _check(
             "Feet on the floor", "the feet never stand" if totals["foot_height_m"] is None
-            else f"soles at {100 * totals['foot_height_m']:+.1f} cm while they stand",
+            else f"soles at {round(100 * totals['foot_height_m'], 1) + 0.0:+.1f} cm while they stand",
             "within 2 cm of 0", judge(totals["foot_height_m"], 0.02, 0.05),
             "Standing feet should be on the floor. Above or below it: camera height or floor are off by about as much.",
         ),
         _check(
-            "Foot skate", number(totals["foot_skate_m_s"] and 100 * totals["foot_skate_m_s"], 1, " cm/s")
-            if totals["foot_skate_m_s"] is not None else "the feet never stand",
+            "Foot skate", "the feet never stand" if totals["foot_skate_m_s"] is None
+            else f"{100 * totals['foot_skate_m_s']:.1f} cm/s",
             "up to 8 cm/s", judge(totals["foot_skate_m_s"], 0.08, 0.2),
-            "How fast feet slide that are said to stand. Motion capture has 2 to 5 cm/s. More looks like skating in made clips.",
+            "How fast feet slide that are said to stand. Much more than motion capture's few cm/s looks like skating.",
         ),
         _check(
-            "Into the floor", number(totals["floor_penetration_m"] and 100 * totals["floor_penetration_m"], 1, " cm on average")
-            + f", deepest {length(totals['floor_penetration_deepest_m'])}" if totals["floor_penetration_m"] is not None else "–",
+            "Into the floor", "no frame is trusted" if totals["floor_penetration_m"] is None
+            else f"{100 * totals['floor_penetration_m']:.1f} cm on average, deepest {length(totals['floor_penetration_deepest_m'])}",
             "up to 1 cm on average", judge(totals["floor_penetration_m"], 0.01, 0.03),
             "How deep the lowest point of the body is below the floor.",
         ),
@@ -119,15 +114,15 @@ def _heights(totals: dict[str, Any]) -> dict[str, str]:
     what += f", spread {100 * spread:.1f} cm (standard deviation {100 * totals['height_m_std']:.1f} cm)"
     return _check(
         "Height over the clips", what, "spread up to 4 cm if it is one person", judge(spread, 0.04, 0.1),
-        "Every clip holds one person. If it is the same one, each clip should find the same height; if they differ, ignore this.",
+        "Every clip holds one person. If it is the same one, each should find the same height; if not, ignore this.",
     )  # fmt: skip
 
 
 def _camera(summary: dict[str, Any]) -> list[dict[str, str]]:
     camera, floor = summary["camera"], summary["floor"]
     rows = [
-        ("height_m", "Camera height", " m", 2, 0.08, 0.2, "Sets the scale of everything: 5 % too high makes people 5 % too tall."),
-        ("pitch_deg", "Camera pitch", "° down", 1, 1.0, 2.5, "Looking down is positive. Off by 1°, the floor at 5 m is 9 cm off."),
+        ("height_m", "Camera height", " m", 2, 0.08, 0.2, "Sets the scale: 5 % too high makes people 5 % too tall."),
+        ("pitch_deg", "Camera pitch", "° down", 1, 1.0, 2.5, "Down is positive. Off by 1°, the floor at 5 m is 9 cm off."),
         ("focal_px", "Focal length", " px", 0, 0.05 * camera["focal_px"], 0.12 * camera["focal_px"],
          f"A field of view of {camera['fov_deg']:.0f}° across. Too long, and people walk too slowly away from the camera."),
     ]  # fmt: skip
@@ -145,7 +140,10 @@ def _camera(summary: dict[str, Any]) -> list[dict[str, str]]:
                 worth, grade = f"± {std:.{digits}f}, guessed for the most part", max(grade, FAIR, key=[GOOD, FAIR, POOR].index)
         limit = f"measured, ± {good:.{max(digits, 1) if field == 'pitch_deg' else digits}f}{unit.replace(' down', '')} or less"
         result.append(_check(name, f"{camera[field]:.{digits}f}{unit} ({worth})", limit, grade, why))
-    tilts = {"of the depth picture's floor": floor["tilt_deg_depth"], "of where feet stand": floor["tilt_deg_feet"]}
+    tilts = {
+        "of the depth picture's floor": floor["tilt_deg_depth"], "of where feet stand": floor["tilt_deg_feet"],
+        "between the depth map's own floor and the camera's": floor["tilt_deg_told"],
+    }  # fmt: skip
     known = {where: tilt for where, tilt in tilts.items() if tilt is not None}
     worst = max(known.values(), default=None)
     text = ", ".join(f"{tilt:.1f}° {where}" for where, tilt in known.items()) or "too few points on the floor"
@@ -169,9 +167,13 @@ def _depth(summary: dict[str, Any]) -> list[dict[str, str]]:
         result.append(_check(
             "Depth agrees with bodies", f"{100 * ratio:.0f} % of the compared points", "at least 70 %",
             judge(1 - ratio, 0.3, 0.5),
-            "Share of points on people where the scaled depth map and the fitted bodies say the same. "
-            + (f"Residual of those: {residual:.3g}, in the unit the fit was made in. " if isinstance(residual, (int, float)) else "")
-            + "Low: the bodies are at the wrong distance, or the map is poor.",
+            "Share of places on people where the scaled depth map and the fitted bodies say the same. Low: the bodies are at "
+            "the wrong distance, or the map is poor.",
+        ))  # fmt: skip
+    if isinstance(residual, (int, float)):
+        result.append(_check(
+            "Depth residual", f"{100 * residual:.1f} % of the distance", "up to 3 %", judge(residual, 0.03, 0.08),
+            "How far depth map and bodies are apart where they agree (median). The room is about as exact as this.",
         ))  # fmt: skip
     agreed, frames = depth.get("frames_agreed"), depth.get("frames")
     frames = len(frames) if isinstance(frames, list) else frames

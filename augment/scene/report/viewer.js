@@ -3,7 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("view3d-data").textContent);
   const $ = id => document.getElementById(id);
-  const canvas = $("view3d"), gl = canvas.getContext("webgl2", {antialias: true});
+  const canvas = $("view3d"), gl = canvas.getContext("webgl2", {antialias: true, alpha: false});
   if (!gl) { $("view3d-problem").hidden = false; return; }
 
   const TYPES = {uint8: Uint8Array, int16: Int16Array, uint16: Uint16Array, uint32: Uint32Array};
@@ -52,7 +52,11 @@
       gl_PointSize = clamp(size / gl_Position.w, 1.5, 9.0);
     }`, `
     in vec3 place; in vec3 tint; uniform float lit; out vec4 result;
-    void main() { ${SHADE} result = vec4(tint * mix(1.0, light, lit), 1.0); }`);
+    void main() {
+      result = vec4(tint, 1.0);
+      // Lines and points have no normal: what would be computed for them is not a number.
+      if (lit > 0.0) { ${SHADE} result.rgb *= mix(1.0, light, lit); }
+    }`);
   const skinned = program(`
     layout(location=0) in vec3 position; layout(location=1) in vec4 joints; layout(location=2) in vec4 weights;
     uniform mat4 matrix; uniform float scale; uniform vec4 bones[72]; out vec3 place;
@@ -210,7 +214,10 @@
       if (on("ghosts")) {
         gl.depthMask(false);
         gl.enable(gl.CULL_FACE);
+        gl.enable(gl.POLYGON_OFFSET_FILL);  // behind the body itself where somebody keeps still
+        gl.polygonOffset(2, 20);
         for (let i = 0; i < 6; i++) drawPerson(person, (i + 0.5) / 6 * (person.count - 1), whole, 0.22);
+        gl.disable(gl.POLYGON_OFFSET_FILL);
         gl.disable(gl.CULL_FACE);
         gl.depthMask(true);
       }
