@@ -187,8 +187,8 @@ def table(
             columns[name] = np.concatenate(values)
     people = check_people(
         People(
-            path=path, source=source, K=K if "transl" in columns else None, width=picture.width, height=picture.height, frames=frames, notes=tuple(notes),
-            layout=layout if "keypoints2d" in columns else "", **columns,
+            path=path, source=source, K=K if "transl" in columns else None, width=picture.width, height=picture.height,
+            frames=frames, notes=tuple(notes), layout=layout if "keypoints2d" in columns else "", **columns,
         )
     )  # fmt: skip
     return _rescaled(separate_doubles(people), picture)
