@@ -1,6 +1,7 @@
 """The empty room out of videos of a fixed camera: per pixel, what is seen most often when nobody stands before it.
 
-Where keypoints are given, a pixel counts only in frames in which the found person's hull, widened, does not cover it, and
+Where keypoints are given, of one person or of several, a pixel counts only in frames in which no found person's hull,
+widened, and no given mask covers it; where somebody keeps still throughout it never counts and is painted in. And
 frames in which the detector found nobody are left out: a detector that misses someone on the floor must not paint them in.
 Where two looks compete for a region nobody stands in, the one that leaves the fewer edges along its outline is the room (a
 chair that was there for one take leaves an outline, the floor does not). Without keypoints see ``unaided``.
@@ -17,9 +18,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
-from ..sources.mediapipe import Keypoints
 from .inpaint import fill_holes
-from .samples import Samples, sample_videos
+from .samples import Masks, People, Samples, sample_videos
 from .unaided import grow_room
 
 _STRIP_BYTES = 24_000_000
@@ -51,26 +51,33 @@ class Plate:
 
 
 def make_plate(
-    videos: Sequence[Path], keypoints: Sequence[Keypoints] | None, *, mask: Bool[np.ndarray, "h w"] | None = None,
-    max_frames: int = 200, trust_undetected: bool = False,
-    empty: tuple[float, float] | None = None,
+    videos: Sequence[Path], keypoints: People | None, *, mask: Bool[np.ndarray, "h w"] | None = None,
+    max_frames: int = 200, trust_undetected: bool = False, empty: tuple[float, float] | None = None,
+    masks: Masks | None = None,
 ) -> Plate:  # fmt: skip
     """Build the plate of one fixed camera from one or more of its videos.
 
     Args:
         videos: Video files, all of one size.
-        keypoints: One for each video, or None for plates without a detector.
+        keypoints: For each video the person's, or those of all people found in it; None for plates without a detector.
         mask: True where somebody sat still in every video: painted over, and said to be guessed.
         max_frames: Frames sampled over all videos, evenly.
         empty: First and last second of a stretch of the first video in which, by eye, nobody is in the picture: the plate is
             then taken from it alone.
         trust_undetected: Take frames in which the detector found nobody for empty; only where that was checked by eye.
+        masks: Exact person masks where there are some, from (video, frame); joined with what the keypoints cover.
     Raises:
         ValueError: If the videos differ in size, the mask does not fit, or no pixel is ever seen free.
     """
     with tempfile.TemporaryDirectory(prefix="understudy-plate-") as folder:
         samples = sample_videos(
-            videos, keypoints, Path(folder), max_frames=max_frames, trust_undetected=trust_undetected, empty=empty
+            videos,
+            keypoints,
+            Path(folder),
+            max_frames=max_frames,
+            trust_undetected=trust_undetected,
+            empty=empty,
+            masks=masks,
         )
         _, height, width, _ = samples.frames.shape
         if mask is not None and mask.shape != (height, width):
@@ -79,7 +86,7 @@ def make_plate(
         if empty is not None:
             layout, known = np.zeros(1, int), np.ones((height, width), bool)
             image, seen, _ = densest_look(samples, np.ones(len(samples.frames), bool), np.ones((1, 3)))
-        elif keypoints is None:
+        elif keypoints is None and masks is None:
             layout = np.arange(len(videos))
             everything = np.ones(len(samples.frames), bool)
             image, seen, _ = densest_look(samples, everything, np.ones((len(videos), 3)))

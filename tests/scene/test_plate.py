@@ -5,7 +5,7 @@ import pytest
 
 from augment.scene.inpaint import fill_holes
 from augment.scene.plate import content_box, make_plate
-from augment.scene.samples import followed, person_mask
+from augment.scene.samples import followed, keeps_still, person_mask
 from augment.sources.mediapipe import read_mediapipe
 from tests.realdata import require
 from tests.scene.scenery import background, box_landmarks, write_keypoints, write_video
@@ -162,3 +162,83 @@ def test_real_clips_leave_no_white_shirt_on_the_dark_floor(tmp_path):
         max_frames=40,
     )  # fmt: skip
     assert plate.image[300:420, 250:400].mean() < 120
+
+
+def two_people(empty: np.ndarray, length: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One red box walks from left to right, another sits on the right all the time and fidgets; frames and both boxes."""
+    rng = np.random.default_rng(0)
+    walker = np.array([(4 + 3 * t, 24, 20 + 3 * t, 72) for t in range(length)], float)
+    sitter = np.array([(100, 40, 120, 80)] * length, float) + rng.integers(-1, 2, size=(length, 1))
+    frames = np.repeat(empty[None], length, axis=0)
+    for frame, *boxes in zip(frames, walker.astype(int), sitter.astype(int), strict=True):
+        for x0, y0, x1, y1 in boxes:
+            frame[y0:y1, x0:x1] = SHIRT
+    return frames, walker, sitter
+
+
+def test_who_never_left_is_painted_out_and_said_to_be_guessed(tmp_path):
+    empty = np.full((96, 128, 3), 120, np.uint8)
+    frames, *tracks = two_people(empty)
+    # the sitter is found in two thirds of the frames, and the outline found is too small in some
+    tracks[1][::3] = np.nan
+    tracks[1][1::6] += (3, 3, -3, -3)
+    video = write_video(tmp_path / "a.mkv", frames)
+    people = [
+        read_mediapipe(write_keypoints(tmp_path / f"{i}.npz", box_landmarks(boxes), (128, 96)))
+        for i, boxes in enumerate(tracks)
+    ]
+    assert [keeps_still(p, len(frames)) for p in people] == [False, True]
+    plate = make_plate([video], [people])
+    assert not red(plate.image).any()
+    assert plate.guessed[42:78, 102:118].all()
+    assert not plate.guessed[:, :90].any()
+    alone = make_plate([video], [people[0]])
+    assert red(alone.image)[42:78, 102:118].all()
+
+
+def test_one_person_given_alone_or_as_a_list_is_the_same(tmp_path):
+    frames, boxes = walk_then_lie(background())
+    video = write_video(tmp_path / "a.mkv", frames)
+    keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
+    np.testing.assert_array_equal(make_plate([video], [keypoints]).image, make_plate([video], [[keypoints]]).image)
+
+
+def test_exact_masks_are_joined_in(tmp_path):
+    empty = background()
+    frames, walker, sitter = two_people(empty)
+    video = write_video(tmp_path / "a.mkv", frames)
+    people = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(walker), (128, 96)))
+
+    def mask_of(_, frame):
+        mask = np.zeros((96, 128), bool)
+        x0, y0, x1, y1 = sitter[frame].astype(int)
+        mask[y0:y1, x0:x1] = True
+        return mask
+
+    everything = make_plate([video], [people], masks=mask_of)
+    assert everything.guessed[42:78, 102:118].all()
+    assert not everything.guessed[:, :90].any()
+    np.testing.assert_array_equal(everything.image[:, :90], empty[:, :90])
+    both = make_plate([video], None, masks=lambda _, frame: mask_of(0, frame) | red(frames[frame]))
+    np.testing.assert_array_equal(both.image[:, :90], empty[:, :90])
+    unknown, plain = make_plate([video], [people], masks=lambda *_: None), make_plate([video], [people])
+    np.testing.assert_array_equal(unknown.image, plain.image)
+    with pytest.raises(ValueError, match="person mask is 5x4 but the video 128x96"):
+        make_plate([video], [people], masks=lambda *_: np.zeros((4, 5), bool))
+
+
+def test_a_frame_in_which_one_of_two_is_lost_proves_nothing(tmp_path):
+    empty = np.full((96, 128, 3), 120, np.uint8)
+    frames, walker, _ = two_people(empty, 30)
+    low = np.array([(90 - 2 * t, 76, 104 - 2 * t, 92) for t in range(30)], float)
+    for frame, (x0, y0, x1, y1) in zip(frames, low.astype(int), strict=True):
+        frame[:, 96:] = 120
+        frame[y0:y1, x0:x1] = SHIRT
+    low[12:20] = np.nan
+    video = write_video(tmp_path / "a.mkv", frames)
+    people = [
+        read_mediapipe(write_keypoints(tmp_path / f"{i}.npz", box_landmarks(b), (128, 96))) for i, b in enumerate((walker, low))
+    ]
+    plate = make_plate([video], [people])
+    assert plate.frames == 22
+    assert not red(plate.image).any()
