@@ -161,8 +161,12 @@ def vposer_from_file(stored: PriorFile) -> VPoserPrior:
     Raises:
         ValueError: If an option or a tensor is missing or does not fit.
     """
+    check_sizes(stored.where, {name: stored.config.get(name) for name in ("latent", "width")})
     config = VPoserConfig(**stored.config)
-    check_sizes(stored.where, {"latent": config.latent, "width": config.width})
+    if not (isinstance(config.off_manifold, int | float) and 0 <= config.off_manifold < float("inf")):
+        raise ValueError(
+            f"{stored.where}: field config.off_manifold: expected a number of 0 or more, found {config.off_manifold!r}"
+        )
     network = VPoserNetwork(config)
     for name, value in network.state_dict().items():
         stored.tensor(name, value.shape)
