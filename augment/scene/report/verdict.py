@@ -86,7 +86,8 @@ def _people(summary: dict[str, Any]) -> list[dict[str, str]]:
         ),
         _check(
             "Into the floor", "no frame is trusted" if totals["floor_penetration_m"] is None
-            else f"{100 * totals['floor_penetration_m']:.1f} cm on average, deepest {length(totals['floor_penetration_deepest_m'])}",
+            else f"{100 * totals['floor_penetration_m']:.1f} cm on average, "
+            f"deepest {length(totals['floor_penetration_deepest_m'])}",
             "up to 1 cm on average", judge(totals["floor_penetration_m"], 0.01, 0.03),
             "How deep the lowest point of the body is below the floor.",
         ),
