@@ -81,7 +81,7 @@ class PriorsSample:
     """
 
     prior: Annotated[str, tyro.conf.Positional]
-    """File of a prior that can draw poses (gmm or vposer), or `shipped` for the one that comes with the package."""
+    """File of a prior that can draw poses (gmm, vposer or posendf), or `shipped` for the one that comes with the package."""
     out: Path
     """The PNG to write."""
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 24
@@ -130,6 +130,7 @@ class PriorsEvaluate:
         import torch
 
         from ..priors.dataset import pose_dataset
+        from ..priors.evaluate import FitConfig
         from ..priors.judge import fit_rows, spoil_rows
         from ..priors.load import load_prior
 
@@ -142,8 +143,9 @@ class PriorsEvaluate:
         for name, median, share in spoil_rows(prior, data, generator=generator):
             print(f"{name:<24}{median:>14.2f}{'' if share is None else f'{share:.3f}':>15}", flush=True)
         if self.clips:
+            config = FitConfig(weight=self.weight)
             print(f"\n{'joints, mean error':<32}{'no prior':>12}{prior.name:>12}")
-            for name, without, helped in fit_rows(prior, data, clips=self.clips, weight=self.weight, generator=generator):
+            for name, without, helped in fit_rows(prior, data, clips=self.clips, config=config, generator=generator):
                 print(f"{name:<32}{without * 100:>9.2f} cm{helped * 100:>9.2f} cm", flush=True)
         held = int(data.held_out.sum())
         print(f"\n{self.prior}: measured on {held} held-out motions of {self.store}")

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..geometry import matrix_to_axis_angle
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..motion.features import MIRROR_JOINTS
 from .dataset import POSED_JOINTS, PoseDataset, frames_of
 from .load import PriorFile, check_sizes
@@ -58,6 +58,10 @@ class GmmPrior:
         means, whiteners, offsets = (each.to(pose) for each in (self.means, self.whiteners, self.offsets))
         white = torch.einsum("...gi,gij->...gj", pose[..., None, :] - means, whiteners)
         return (0.5 * white.square().sum(-1) + offsets).amin(-1) / self.normalisation
+
+    def sample(self, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:
+        """Draw poses: rotations of joints 1..21 relative to their parents."""
+        return axis_angle_to_matrix(sample_gmm(self, count, generator=generator).unflatten(-1, (POSED_JOINTS, 3)))
 
 
 def body_vector(rotations: Float[Tensor, "*b 24 3 3"]) -> Float[Tensor, "*b 63"]:

@@ -97,7 +97,7 @@ def share_lower(real: Float[Tensor, " n"], spoiled: Float[Tensor, " m"]) -> floa
 
 
 def fit_rows(
-    prior: Prior, dataset: PoseDataset, *, clips: int, weight: float, generator: torch.Generator
+    prior: Prior, dataset: PoseDataset, *, clips: int, config: FitConfig, generator: torch.Generator
 ) -> Iterator[tuple[str, float, float]]:
     """Mean error, metres, of joints of held-out clips fitted without and with a prior: all seen, then some hidden.
 
@@ -112,10 +112,7 @@ def fit_rows(
     for name, missing in {"none": (), **OCCLUSIONS}.items():
         seen = observe(truth, rest, std=FIT_NOISE, missing=missing, generator=generator)
         counted = [JOINT[each] for each in missing] or list(range(24))
-        errors = [
-            float(joint_errors(fit_sequence(seen, used, FitConfig(weight=weight)), truth)[:, counted].mean())
-            for used in (None, prior)
-        ]
+        errors = [float(joint_errors(fit_sequence(seen, used, config), truth)[:, counted].mean()) for used in (None, prior)]
         yield f"hidden: {name}", errors[0], errors[1]
 
 

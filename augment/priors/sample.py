@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -12,12 +13,19 @@ from torch import Tensor
 from ..geometry import axis_angle_to_matrix, forward_kinematics
 from ..motion.store import write_atomically
 from ..types import SMPL_JOINTS, SMPL_PARENTS
-from .dataset import FPS, POSED_JOINTS
-from .gmm import GmmPrior, sample_gmm
+from .dataset import FPS
 from .state import PoseSequence, Prior
-from .vposer import VPoserPrior
 
 _COLORS = {"left": "#2471a3", "right": "#c0392b"}
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """A prior that can draw poses."""
+
+    def sample(self, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:
+        """Rotations of joints 1..21 relative to their parents."""
+        ...
 
 
 def sample_poses(
@@ -28,12 +36,9 @@ def sample_poses(
     Raises:
         ValueError: If this kind of prior cannot draw poses.
     """
-    if isinstance(prior, GmmPrior):
-        body = axis_angle_to_matrix(sample_gmm(prior, count, generator=generator).unflatten(-1, (POSED_JOINTS, 3)))
-    elif isinstance(prior, VPoserPrior):
-        body = prior.sample(count, generator=generator)
-    else:
-        raise ValueError(f"the {prior.name} prior judges poses but cannot draw them; name a gmm or vposer prior")
+    if not isinstance(prior, Sampler):
+        raise ValueError(f"the {prior.name} prior judges poses but cannot draw them; name a gmm, vposer or posendf prior")
+    body = prior.sample(count, generator=generator)
     still = torch.eye(3).expand(count, 1, 3, 3)
     rotations = torch.cat([still, body, still, still], dim=1)
     sequence = PoseSequence(rotations=rotations, joints=_joints(rotations), fps=FPS)
