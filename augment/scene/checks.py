@@ -154,8 +154,14 @@ def belongs(sampled: Sampled, people: People) -> Belonging:
     one outline but not the other that differ between the two frames. Bystanders, and detectors that go over to them, do not
     count: the first do not move, the second jump.
 
-    Calibration: UP-Fall's 44 clips, 48 frames each. Right keypoints score 0.47 or more wherever two pairs or more can be
-    had; the limit is 0.35.
+    Calibration: UP-Fall's 44 clips, 48 frames each, 2026-11-20. Of the right keypoints 29 are said to belong (0.47 or more
+    against the limit of 0.35), 15 are unclear, none is refused. Of 468 pairings with keypoints of other recordings of the
+    same camera, cut to the same length, 168 are found, 59 pass (people who walked the same way at the same time) and 241
+    are unclear: according to them nobody goes anywhere.
+
+    Args:
+        sampled: ``sample_frames`` of the video.
+        people: Tracked detections (``track.track_people``).
     """
     import cv2
 

@@ -221,6 +221,21 @@ def test_options_that_mean_nothing_are_refused(options, word):
         track_people(two_walkers()[0], TrackConfig(**options))
 
 
+def test_benchmark_counts_switches():
+    """On made-up walkers: no change of id where nothing is spoiled for tracking, some where gaps are not bridged."""
+    from benchmarks.tracking import ARMS, cross, score
+
+    t = np.arange(40)[:, None, None] / 10
+    shape = np.stack([np.linspace(-0.2, 0.2, 24), np.linspace(0.0, 1.7, 24), np.zeros(24)], axis=1)
+    pool = [shape + np.concatenate([1.2 * (t - 2), 0 * t, 0 * t], axis=2) for _ in range(3)]
+    crossings = [cross(pool, rng=np.random.default_rng(seed)) for seed in range(5)]
+    bridged = [score(c, ARMS["Hungarian, bridged"], in_space=True) for c in crossings]
+    cut = [score(c, ARMS["Hungarian, no bridging"], in_space=True) for c in crossings]
+    assert sum(s[0] for s in bridged) < sum(s[0] for s in cut)
+    assert all(s[1] == 1.0 and s[2] == 1.0 for s in bridged if s[0] == 0)
+    assert all(s[2] >= 1.0 for s in cut)
+
+
 def test_alpha_weighs_the_distance():
     people, _ = two_walkers()
     assert track_people(people, TrackConfig(alpha=50.0, min_frames=1))[1].tracks > 2
