@@ -61,9 +61,15 @@ def read_hmr(path: Path, *, width: int, height: int, focal: float | None = None)
         raise ValueError(f"{path}: width, height and focal must be positive; found {width}, {height}, {focal}")
     picture = Picture(width=width, height=height, focal=focal)
     content = _load(path)
-    for recognises, read in HMR_READERS.values():
-        if recognises(content):
+    for name, (recognises, read) in HMR_READERS.items():
+        if not recognises(content):
+            continue
+        try:
             return read(path, content, picture)
+        except (TypeError, AttributeError, LookupError) as error:  # a value of a kind that no check foresaw
+            raise ValueError(
+                f"{path}: {name}: the file is not built as this format is ({type(error).__name__}: {error})"
+            ) from error
     raise ValueError(f"{path}: {_describe(content)}; no reader knows that. Known formats: {', '.join(HMR_READERS)}")
 
 

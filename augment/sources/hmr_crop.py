@@ -72,8 +72,7 @@ def read_vibe(path: Path, data: dict[Any, Any], picture: Picture) -> People:
     """
     parts = []
     for index, (key, person) in enumerate(people_of(data).items()):
-        frames = frames_of(path, person.get("frame_ids"), len(person["pose"]), f"[{key}].frame_ids")
-        parts.append(_weak_rows(path, person, "pose", "betas", frames, track_id(key, index), f"[{key}]", picture))
+        parts.append(_weak_rows(path, person, "pose", "betas", None, track_id(key, index), f"[{key}]", picture))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "VIBE or PARE", parts, K, picture, notes=_lens_note(picture))
 
@@ -93,17 +92,17 @@ def read_pare_images(path: Path, data: dict[str, Any], picture: Picture) -> Peop
     """
     frames = _image_frames(path, data)
     parts = []
-    for frame, (name, image) in zip(frames, data.items(), strict=True):
-        count = len(image["pred_pose"])
-        parts.append(_weak_rows(path, image, "pred_pose", "pred_shape", np.full(count, frame), -1, name, picture))
+    for frame, (name, image) in zip(frames.tolist(), data.items(), strict=True):
+        parts.append(_weak_rows(path, image, "pred_pose", "pred_shape", frame, -1, name, picture))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "PARE (images)", parts, K, picture, notes=_lens_note(picture))
 
 
 def _weak_rows(
-    path: Path, holder: dict[str, Any], pose: str, betas: str, frames: np.ndarray, track: int, where: str, picture: Picture
+    path: Path, holder: dict[str, Any], pose: str, betas: str, frame: int | None, track: int, where: str, picture: Picture
 ) -> Rows:
-    root, body = pose_of(path, holder[pose], f"{where}.{pose}")
+    """Rows of one dictionary; all of one ``frame``, or of its ``frame_ids`` where that is None."""
+    root, body = pose_of(path, holder.get(pose), f"{where}.{pose}")
     count, focal = len(root), picture.focal or picture.diagonal
     boxes = None
     if holder.get("bboxes") is not None:
@@ -126,7 +125,8 @@ def _weak_rows(
     if boxes is not None:
         corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
     return Rows(
-        frame=frames, track=track, global_orient=root, body_pose=body, transl=transl, bbox=corners,
+        frame=frames_of(path, holder.get("frame_ids") if frame is None else [frame] * count, count, f"{where}.frame_ids"),
+        track=track, global_orient=root, body_pose=body, transl=transl, bbox=corners,
         betas=betas_of(path, holder.get(betas), count, f"{where}.{betas}"),
     )  # fmt: skip
 
@@ -181,6 +181,10 @@ def _image_frames(path: Path, data: Mapping[str, Any]) -> np.ndarray:
 
 def _pro_rows(path: Path, name: str, image: dict[str, Any], frame: int, placed: bool, picture: Picture) -> Rows:
     found = _parameters(image) or {}
+    if not {"global_orient", "body_pose", "betas"} <= set(found):
+        raise ValueError(
+            f"{path}: field {name}.pred_smpl_params: expected global_orient, body_pose and betas, found {', '.join(found)}"
+        )
     pose = _mode(path, found["body_pose"], (23, 3, 3), f"{name}.body_pose")
     count = len(pose)
     root = _mode(path, found["global_orient"], (1, 3, 3), f"{name}.global_orient")[:, 0]
@@ -188,8 +192,8 @@ def _pro_rows(path: Path, name: str, image: dict[str, Any], frame: int, placed: 
     transl = None
     if placed:
         camera = _mode(path, image["pred_cam"], (3,), f"{name}.pred_cam")
-        centre = numbers(path, np.reshape(image["box_center"], (-1, 2)), (count, 2), f"{name}.box_center")
-        size = numbers(path, np.reshape(image["box_size"], -1), (count,), f"{name}.box_size")
+        centre = numbers(path, np.atleast_2d(image["box_center"]), (count, 2), f"{name}.box_center")
+        size = numbers(path, np.ravel(image["box_size"]), (count,), f"{name}.box_size")
         transl = crop_to_transl(camera, centre, size, picture, picture.focal or picture.diagonal)
     return Rows(
         frame=np.full(count, frame), track=-1, transl=transl,

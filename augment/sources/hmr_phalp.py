@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .hmr_rows import Picture, Rows, axis_angle_of, betas_of, frames_from_names, numbers, table
+from .hmr_rows import Picture, Rows, axis_angle_of, frames_from_names, numbers, table
 from .people import People
 
 _LISTS = ("tid", "tracked_time", "bbox", "smpl", "camera")
@@ -36,57 +36,93 @@ def read_phalp(path: Path, data: dict[Any, Any], picture: Picture) -> People:
         the lens also in shubham-goel/4D-Humans (demo.py). From memory: nothing else.
     """
     frames = _frame_numbers(path, data)
-    parts, ghosts = [], 0
-    for frame, (key, entry) in zip(frames, data.items(), strict=True):
-        count = len(entry.get("tid", ()))
-        for name in _LISTS:
-            if len(entry.get(name, ())) != count:
-                raise ValueError(
-                    f"{path}: frame {key!r}: field {name} has {len(entry.get(name, ()))} entries for {count} in tid; "
-                    "the lists of a frame must be parallel"
-                )
-        seen = [i for i in range(count) if not entry["tracked_time"][i]]
+    rows, ghosts = [], 0
+    for frame, (key, entry) in zip(frames.tolist(), data.items(), strict=True):
+        count = _count(path, key, entry)
+        unseen = [numbers(path, entry["tracked_time"][i], (), f"frame {key!r}: tracked_time[{i}]") for i in range(count)]
+        seen = [i for i in range(count) if unseen[i] == 0]
         ghosts += count - len(seen)
-        parts += [_row(path, key, entry, i, int(frame), picture) for i in seen]
+        rows += [_row(path, key, entry, i, frame, picture) for i in seen]
     longer, (width, height) = max(picture.width, picture.height), (picture.width, picture.height)
     K = picture.intrinsics(CROP_FOCAL / CROP_SIZE * longer)
     K[:2, 2] = longer / 2 - (longer - width) // 2, longer / 2 - (longer - height) // 2
     notes = [f"{ghosts} predicted bodies (ghosts, tracked_time > 0) left out"] if ghosts else []
     whole = sorted(frames) == list(range(len(frames)))
-    return table(path, "4D-Humans (PHALP)", parts, K, picture, notes=notes, frames=len(frames) if whole else None)
+    length = len(frames) if whole else None
+    return table(path, "4D-Humans (PHALP)", _stacked(path, rows), K, picture, notes=notes, frames=length)
 
 
 def _frame_numbers(path: Path, data: dict[Any, Any]) -> np.ndarray:
     if all(isinstance(key, str) and any(c.isdigit() for c in Path(key).stem) for key in data):
         return frames_from_names(path, list(data))
-    times = [entry.get("time") for entry in data.values()]
+    times = [entry.get("time") if isinstance(entry, dict) else None for entry in data.values()]
     if any(time is None for time in times):
         raise ValueError(f"{path}: field time is absent and the keys (such as {next(iter(data))!r}) hold no frame numbers")
     return np.asarray(times, np.int64)
 
 
-def _row(path: Path, key: Any, entry: dict[str, Any], i: int, frame: int, picture: Picture) -> Rows:
+def _count(path: Path, key: Any, entry: Any) -> int:
+    """How many tracks a frame has; ValueError where its lists are not parallel."""
+    for name in _LISTS:
+        found = entry.get(name) if isinstance(entry, dict) else None
+        if not isinstance(found, list | tuple | np.ndarray):
+            raise ValueError(f"{path}: frame {key!r}: lacks the list {name}")
+        if len(found) != len(entry["tid"]):
+            raise ValueError(
+                f"{path}: frame {key!r}: field {name} has {len(found)} entries for {len(entry['tid'])} in tid; the lists of a "
+                "frame must be parallel"
+            )
+    return len(entry["tid"])
+
+
+def _row(path: Path, key: Any, entry: dict[str, Any], i: int, frame: int, picture: Picture) -> dict[str, Any]:
+    """One body's fields, each checked by itself."""
     where = f"frame {key!r}: "
-    size = entry["size"][i] if len(entry.get("size", ())) > i else (picture.height, picture.width)
-    if tuple(int(n) for n in size) != (picture.height, picture.width):
-        raise ValueError(
-            f"{path}: {where}field size is {size[1]}x{size[0]} but the video is {picture.width}x{picture.height}; "
-            "use the estimates of this very video"
-        )
+
+    def take(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+        value = value.reshape(shape) if isinstance(value, np.ndarray) and value.size == np.prod(shape) else value
+        return numbers(path, value, shape, f"{where}{name}")
+
+    sizes = entry.get("size")
+    if isinstance(sizes, list | tuple | np.ndarray) and len(sizes) > i:
+        size = take(f"size[{i}]", sizes[i], (2,))
+        if tuple(size) != (picture.height, picture.width):
+            raise ValueError(
+                f"{path}: {where}field size is {size[1]:.0f}x{size[0]:.0f} but the video is {picture.width}x{picture.height}; "
+                "use the estimates of this very video"
+            )
     smpl = entry["smpl"][i]
     if not isinstance(smpl, dict) or not {"global_orient", "body_pose", "betas"} <= set(smpl):
         raise ValueError(f"{path}: {where}field smpl[{i}]: expected global_orient, body_pose and betas, found {smpl!r:.200}")
-    root = numbers(path, np.reshape(smpl["global_orient"], (-1, 3, 3)), (1, 3, 3), f"{where}smpl[{i}].global_orient")
-    pose = numbers(path, np.asarray(smpl["body_pose"])[None], (1, 23, 3, 3), f"{where}smpl[{i}].body_pose")
-    box = numbers(path, entry["bbox"][i], (4,), f"{where}bbox[{i}]")
-    confidence = entry["conf"][i] if len(entry.get("conf", ())) > i else np.nan
-    return Rows(
-        frame=np.array([frame]),
-        track=int(entry["tid"][i]),
-        global_orient=axis_angle_of(path, root, f"{where}smpl[{i}].global_orient"),
-        body_pose=axis_angle_of(path, pose, f"{where}smpl[{i}].body_pose"),
-        betas=betas_of(path, np.reshape(smpl["betas"], -1), 1, f"{where}smpl[{i}].betas"),
-        transl=numbers(path, np.reshape(entry["camera"][i], (1, -1)), (1, 3), f"{where}camera[{i}]"),
-        bbox=np.concatenate([box[:2], box[:2] + box[2:]])[None],
-        confidence=np.array([float(confidence)]),
-    )
+    box = take(f"bbox[{i}]", entry["bbox"][i], (4,))
+    scores = entry.get("conf")
+    return {
+        "frame": frame,
+        "name": f"frame {key!r}",
+        "track": int(take(f"tid[{i}]", entry["tid"][i], ())),
+        "root": take(f"smpl[{i}].global_orient", smpl["global_orient"], (3, 3)),
+        "pose": take(f"smpl[{i}].body_pose", smpl["body_pose"], (23, 3, 3)),
+        "betas": take(f"smpl[{i}].betas", smpl["betas"], (10,)),
+        "transl": take(f"camera[{i}]", entry["camera"][i], (3,)),
+        "bbox": np.concatenate([box[:2], box[:2] + box[2:]]),
+        "confidence": float(take(f"conf[{i}]", scores[i], ())) if isinstance(scores, list) and len(scores) > i else np.nan,
+    }
+
+
+def _stacked(path: Path, rows: list[dict[str, Any]]) -> list[Rows]:
+    if not rows:
+        return []
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0] if name != "name"}
+    names = [row["name"] for row in rows]
+    return [
+        Rows(
+            frame=columns["frame"].astype(np.int64),
+            track=columns["track"].astype(np.int64),
+            global_orient=axis_angle_of(path, columns["root"], "smpl[].global_orient", names),
+            body_pose=axis_angle_of(path, columns["pose"], "smpl[].body_pose", names),
+            betas=columns["betas"],
+            transl=columns["transl"],
+            bbox=columns["bbox"],
+            confidence=columns["confidence"] if np.isfinite(columns["confidence"]).all() else None,
+        )
+    ]

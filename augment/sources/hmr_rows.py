@@ -103,18 +103,28 @@ def frames_of(path: Path, value: Any, count: int, label: str) -> Int[np.ndarray,
     return frames.astype(np.int64)
 
 
-def axis_angle_of(path: Path, matrices: Float[np.ndarray, "*n 3 3"], label: str) -> Float[np.ndarray, "*n 3"]:
-    """Rotation matrices as axis-angle; ValueError where they are no rotations."""
-    if not np.isfinite(matrices).all():
-        raise ValueError(f"{path}: field {label} holds NaN or infinity; run the estimator again or leave that person out")
-    error = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max(initial=0.0)
-    if error > 0.02 or (np.linalg.det(matrices) < 0).any():
-        raise ValueError(f"{path}: field {label} does not hold rotation matrices (off by {error:.2g}, or mirrored)")
+def axis_angle_of(
+    path: Path, matrices: Float[np.ndarray, "n *j 3 3"], label: str, names: Sequence[str] = ()
+) -> Float[np.ndarray, "n *j 3"]:
+    """Rotation matrices as axis-angle; ValueError where they are no rotations, naming the first such row by ``names``."""
+    with np.errstate(invalid="ignore"):
+        error = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).reshape(len(matrices), -1).max(axis=1, initial=0.0)
+        proper = (np.linalg.det(matrices) > 0).reshape(len(matrices), -1).all(axis=1) & (error <= 0.02)
+    if not proper.all():
+        row = int(np.argmin(proper))
+        where = names[row] if names else f"row {row}"
+        if not np.isfinite(matrices[row]).all():
+            raise ValueError(f"{path}: field {label} holds NaN at {where}; run the estimator again or leave that person out")
+        raise ValueError(
+            f"{path}: field {label} does not hold rotation matrices at {where} (off by {error[row]:.2g}, or mirrored)"
+        )
     return matrix_to_axis_angle(torch.as_tensor(matrices)).numpy()
 
 
 def pose_of(path: Path, value: Any, label: str) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 23 3"]]:
     """Root and 23 joints from SMPL's 24 rotations: axis-angle (n, 72) or (n, 24, 3), or matrices (n, 24, 3, 3)."""
+    if value is None:
+        raise ValueError(f"{path}: lacks the field {label}")
     array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
     if array.ndim == 4:
         pose = axis_angle_of(path, numbers(path, value, (None, 24, 3, 3), label), label)

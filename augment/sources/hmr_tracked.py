@@ -176,13 +176,15 @@ def read_prompthmr(path: Path, data: dict[str, Any], picture: Picture) -> People
     return table(path, "PromptHMR", parts, K, picture, notes=notes, layout="openpose25")
 
 
-def _has_keypoints(person: dict[str, Any]) -> bool:
-    shape = getattr(person.get("keypoints_2d"), "shape", ())
+def _has_keypoints(person: Any) -> bool:
+    shape = getattr(person.get("keypoints_2d") if isinstance(person, dict) else None, "shape", ())
     return len(shape) == 3 and shape[1] >= 25 and shape[2] == 3
 
 
-def _prompt_rows(path: Path, key: Any, index: int, person: dict[str, Any], scale: float, keypoints: bool) -> Rows:
+def _prompt_rows(path: Path, key: Any, index: int, person: Any, scale: float, keypoints: bool) -> Rows:
     where = f"people[{key}]"
+    if not isinstance(person, dict):
+        raise ValueError(f"{path}: field {where}: expected a dictionary, found {type(person).__name__}")
     body, inside = person.get("smplx_cam"), f"people[{key}].smplx_cam"
     pose = field_of(path, body, "pose", (None, None), inside)
     if pose.shape[1] < 66:

@@ -417,8 +417,11 @@ def test_bad_phalp_is_named(tmp_path):
     check(lambda d: None, "field size is 480x640 but the video is 640x480", size=(640, 480))
     check(lambda d: d[first]["camera"].pop(), "000001.jpg.*: field camera has 0 entries for 1 in tid")
     check(lambda d: d[first]["smpl"][0].pop("betas"), r"field smpl\[0\]: expected global_orient")
-    check(lambda d: d[first]["smpl"][0].update(body_pose=np.zeros((23, 3, 3))), r"smpl\[0\].body_pose does not hold rotation")
-    check(lambda d: d[first]["smpl"][0].update(body_pose=np.zeros((21, 3, 3))), r"body_pose: expected shape \(1, 23, 3, 3\)")
+    check(
+        lambda d: d[first]["smpl"][0].update(body_pose=np.zeros((23, 3, 3))),
+        r"smpl\[\].body_pose does not hold rotation .* frame .*000001.jpg",
+    )
+    check(lambda d: d[first]["smpl"][0].update(body_pose=np.zeros((21, 3, 3))), r"body_pose: expected shape \(23, 3, 3\)")
     check(lambda d: [e.update(tracked_time=[1]) for e in d.values()], "nobody in it")
     check(lambda d: d.update({"other/000001.jpg": d[first]}), "one frame number twice")
 
@@ -452,6 +455,48 @@ def test_unknown_content_says_what_was_found_and_what_is_known(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"no .npy, .npz or .pkl"):
         read(tmp_path / "empty")
+
+
+def leaves(content: Any, path: tuple = ()):
+    """Ways to everything in nested dictionaries and lists."""
+    if isinstance(content, dict | list):
+        for key, value in content.items() if isinstance(content, dict) else enumerate(content):
+            yield (*path, key)
+            yield from leaves(value, (*path, key))
+
+
+MUTATIONS: dict[str, Callable[[Any], Any]] = {
+    "none": lambda value: None,
+    "word": lambda value: "x",
+    "list": lambda value: [],
+    "cut": lambda value: value[:1] if getattr(value, "ndim", 0) else 3.0,
+    "nan": lambda value: value * float("nan") if getattr(value, "ndim", 0) else {},
+}
+
+
+@pytest.mark.parametrize("name", ["wham", "gvhmr", "prompthmr", "phalp", "vibe", "tram"])
+def test_whatever_field_is_spoilt_the_error_names_the_file(tmp_path, name):
+    """One value at a time: the file is read all the same (a field nobody needs), or refused with its name."""
+    t, path, refusals = make_truth(0), tmp_path / "spoilt.pkl", []
+    content = {
+        "wham": lambda: {0: dict(wham({0: t})[0])}, "gvhmr": lambda: gvhmr(t, intrinsics(700)),
+        "prompthmr": lambda: prompthmr({1: t}, 1.0, 650), "phalp": lambda: dict(list(phalp({3: t}).items())[:1]),
+        "vibe": lambda: {7: vibe(t)[0]}, "tram": lambda: {"hps_track_0": tram(t)},
+    }[name]  # fmt: skip
+    for way in leaves(content()):
+        for change in MUTATIONS.values():
+            spoilt = content()
+            holder = spoilt
+            for key in way[:-1]:
+                holder = holder[key]
+            holder[way[-1]] = change(holder[way[-1]])
+            path.write_bytes(pickle.dumps(spoilt))
+            try:
+                read(path, focal=650)
+            except ValueError as error:
+                refusals.append(str(error))
+    assert len(refusals) > 20
+    assert [text for text in refusals if str(path) not in text] == []
 
 
 class Touch:
