@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def estimate_depth(
         values = _infer_depth(network, prepare, picture, info)
         digests[names[number]] = _write_npy(out / names[number], values)
         _write(out / MANIFEST, json.dumps(made | {"files": digests}, indent=1).encode())
-    return read_depth_maps(out, width=info.width, height=info.height, frames=info.frames)
+    maps = read_depth_maps(out, width=info.width, height=info.height, frames=info.frames)
+    return replace(maps, notes=(f"estimated by {identity['name']} through transformers",))
 
 
 def detect_keypoints(

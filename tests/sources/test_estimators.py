@@ -65,6 +65,7 @@ def test_depth_is_what_the_network_says(video, model, tmp_path):
     metric = model.name == "metric"
     assert (maps.kind, maps.metric) == (("depth", True) if metric else ("disparity", False))
     assert maps.frame.tolist() == [1, 4, 6]
+    assert maps.notes == (f"estimated by {model.name} through transformers",)
     prepare, network = AutoImageProcessor.from_pretrained(model), AutoModelForDepthEstimation.from_pretrained(model)
     pictures = dict(read_frames(video))
     for index, number in enumerate(maps.frame):
