@@ -33,6 +33,11 @@ class GmmConfig:
     """Poses fitted to, evenly picked."""
     mirror: bool = True
     """Add each Gaussian's mirror image, so that a pose and its mirror image cost exactly the same."""
+    wide: float = 0.02
+    """Share of one more Gaussian over all poses, wider by ``spread``; 0 for none. It bounds what unusual poses cost, so that a
+    fit can follow them: real mocap that the fit never saw has a tail of energies less than half as high."""
+    spread: float = 0.2
+    """Standard deviation added to the wide Gaussian, radians."""
     smallest: float = 1e-2
     """Added to the variance of each number, rad^2: how far a joint that never moves in the data may turn unpunished."""
 
@@ -102,11 +107,15 @@ def train_gmm(dataset: PoseDataset, config: GmmConfig | None, generator: torch.G
         mixture.fit(pose.numpy())
     if run.report is not None:
         run.report(1, 1, {"log_likelihood": float(mixture.lower_bound_)})
-    tensors = {
-        "weights": torch.as_tensor(mixture.weights_).float(),
-        "means": torch.as_tensor(mixture.means_).float(),
-        "whiteners": torch.as_tensor(mixture.precisions_cholesky_).float(),
-    }
+    weights, means = torch.as_tensor(mixture.weights_), torch.as_tensor(mixture.means_)
+    whiteners = torch.as_tensor(mixture.precisions_cholesky_)
+    if config.wide > 0:
+        covariance = torch.cov(pose.T) + config.spread**2 * torch.eye(POSE_NUMBERS, dtype=pose.dtype)
+        whitener = torch.linalg.inv(torch.linalg.cholesky(covariance)).mT
+        weights = torch.cat([weights * (1 - config.wide), torch.tensor([config.wide], dtype=weights.dtype)])
+        means = torch.cat([means, pose.mean(0, keepdim=True)])
+        whiteners = torch.cat([whiteners, whitener[None]])
+    tensors = {"weights": weights.float(), "means": means.float(), "whiteners": whiteners.float()}
     facts = {
         "poses": len(pose),
         "steps": int(mixture.n_iter_),
@@ -124,7 +133,7 @@ def gmm_from_file(stored: PriorFile) -> GmmPrior:
     """
     options: dict[str, Any] = stored.config
     check_sizes(stored.where, {"components": options.get("components")})
-    count = options["components"]
+    count = options["components"] + (1 if options.get("wide", 0.0) else 0)
     weights = stored.tensor("weights", (count,)).float()
     means = stored.tensor("means", (count, POSE_NUMBERS)).float()
     whiteners = stored.tensor("whiteners", (count, POSE_NUMBERS, POSE_NUMBERS)).float()

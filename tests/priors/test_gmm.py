@@ -145,6 +145,15 @@ def test_the_shipped_prior_prefers_how_people_stand() -> None:
     assert standing < 2.0 < backwards
 
 
+def test_the_wide_gaussian_bounds_what_strange_poses_cost_and_leaves_ordinary_ones(prior, data, tmp_path) -> None:
+    narrow = train_prior("gmm", data, tmp_path / "n.safetensors", config=replace(CONFIG, wide=0.0))
+    strange = turned(0.8 * torch.randn(50, 24, 3, generator=torch.Generator().manual_seed(6)))
+    assert bool((prior.energy(strange) < 0.5 * narrow.energy(strange)).all())
+    assert torch.allclose(
+        energies_of(prior, data, held_out=False).median(), energies_of(narrow, data, held_out=False).median(), rtol=0.1
+    )
+
+
 def test_too_few_poses_are_refused(tmp_path, data) -> None:
     with pytest.raises(ValueError, match="at least 1000"):
         train_prior("gmm", data, tmp_path / "g.safetensors", config=GmmConfig(components=500))
