@@ -72,7 +72,7 @@ class VPoserPrior:
 
     ||z||^2 alone is the published prior. It says nothing of poses that the encoder, never having seen their like, maps near 0;
     those the decoder cannot give back, so the second term costs them something. (Measured on the embedded library: by ||z||^2
-    alone, rotations drawn at random are more often cheaper than held-out poses than dearer.)
+    alone, rotations drawn at random are cheaper than a held-out pose one time in four; with the second term, never.)
     """
 
     network: VPoserNetwork
