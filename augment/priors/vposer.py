@@ -109,7 +109,7 @@ def train_vposer(dataset: PoseDataset, config: VPoserConfig | None, generator: t
     Gram-Schmidt gives. The penalty on the weights is AdamW's decay. Joints are of the data's mean body, its root upright.
 
     Source:
-        Pavlakos et al. 2019, "Expressive Body Capture: 3D Hands, Face, and Body from a Single Image", section 3.3.
+        Pavlakos et al. 2019, "Expressive Body Capture: 3D Hands, Face, and Body from a Single Image".
     """
     config = config or VPoserConfig()
     network = VPoserNetwork(config)
