@@ -10,6 +10,8 @@ from __future__ import annotations
 import io
 import pickle
 import re
+import struct
+import tokenize
 import zipfile
 from math import prod
 from pathlib import Path
@@ -24,9 +26,7 @@ _ALLOWED = {
     ("collections", "OrderedDict"), ("collections", "defaultdict"), ("_codecs", "encode"),
     ("copy_reg", "_reconstructor"), ("copyreg", "_reconstructor"), ("__builtin__", "dict"), ("__builtin__", "list"),
     ("__builtin__", "set"), ("__builtin__", "bytes"), ("builtins", "object"), ("__builtin__", "object"),
-    ("numpy", "ndarray"), ("numpy", "dtype"),
 }  # fmt: skip
-_ALLOWED_FUNCTIONS = {"_reconstruct", "scalar", "_frombuffer"}
 _NUMPY_MODULES = ("numpy.core.multiarray", "numpy._core.multiarray", "numpy.core.numeric", "numpy._core.numeric")
 _SPARSE = {"csc_matrix", "csr_matrix", "coo_matrix", "csc_array", "csr_array", "coo_array"}
 _DAMAGED = (
@@ -34,6 +34,13 @@ _DAMAGED = (
     AssertionError, RuntimeError, ImportError,
 )  # fmt: skip
 """What the unpickler and NumPy raise for a file that is cut short, has flipped bytes, or is none."""
+
+
+class _ArrayClass:
+    """Stands in for numpy.ndarray and its subclasses where a pickle names them: nothing can be made with it.
+
+    numpy.memmap called from a pickle would open and write files.
+    """
 
 
 class _JoblibArray:
@@ -45,12 +52,42 @@ class _JoblibArray:
         self.state = state
 
 
+def _make_dtype(code: Any, *_: Any) -> np.dtype:
+    """A dtype of numbers, words or objects. Structured ones would let a pickle lay out memory."""
+    if isinstance(code, bytes):
+        code = code.decode("latin1")
+    if not isinstance(code, str) or not re.fullmatch(r"[<>=|]?(\?|[biufcSU?]\d*|O8?)", code):
+        raise pickle.UnpicklingError(f"a dtype {code!r}; only numbers, words and objects are read")
+    return np.dtype(code)
+
+
+def _make_array(*_: Any) -> np.ndarray:
+    """An empty array, to be filled by the state that follows."""
+    return np.empty(0, np.int8)
+
+
+def _make_scalar(dtype: np.dtype, data: Any) -> Any:
+    if not isinstance(dtype, np.dtype) or dtype.hasobject:
+        raise pickle.UnpicklingError("a scalar that is no number")
+    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype, 1)[0]
+
+
+def _make_from_buffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.ndarray:
+    array = np.frombuffer(bytearray(data), dtype)
+    return array.reshape(shape, order="F" if order == "F" else "C")
+
+
+_NUMPY = {"_reconstruct": _make_array, "scalar": _make_scalar, "_frombuffer": _make_from_buffer}
+"""Our own makers instead of NumPy's: those trust the pickle, and a wrong state crashes the interpreter."""
+
+
 class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that arrays written between the opcodes would be lost
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)  # type: ignore[assignment]
 
     def __init__(self, file: LimitedReader, path: Path) -> None:
         super().__init__(file, encoding="latin1")
         self._path, self._reader = path, file
+        self._sparse: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Any:
         if module.startswith("chumpy"):
@@ -60,31 +97,57 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that array
             )
         if module in ("joblib.numpy_pickle", "sklearn.externals.joblib.numpy_pickle") and name == "NumpyArrayWrapper":
             return _JoblibArray
-        if (module, name) in (("numpy", "memmap"), ("numpy", "matrix")):
-            return np.ndarray  # numpy.memmap called from a pickle would open and write files
+        if module in ("numpy", "numpy.matrixlib.defmatrix") and name in ("ndarray", "memmap", "matrix"):
+            return _ArrayClass
+        if (module, name) == ("numpy", "dtype"):
+            return _make_dtype
+        if module in _NUMPY_MODULES and name in _NUMPY:
+            return _NUMPY[name]
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
         if (module, name) == ("torch.storage", "_load_from_bytes"):
             return self._load_storage
-        allowed = (
-            (module, name) in _ALLOWED
-            or (module in _NUMPY_MODULES and name in _ALLOWED_FUNCTIONS)
-            or ((module + ".").startswith("scipy.sparse.") and name in _SPARSE)
-        )
+        allowed = (module, name) in _ALLOWED or ((module + ".").startswith("scipy.sparse.") and name in _SPARSE)
         if not allowed:
             raise ValueError(
                 f"{self._path}: refused to unpickle {module}.{name}; only NumPy arrays, tensors and plain containers are read"
             )
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
+        return super().find_class(module, name)
 
     def load_build(self) -> None:
         """Fill an object; where it announces a joblib array, read the array that follows."""
         stack: list[Any] = self.stack  # type: ignore[attr-defined]
         if len(stack) < 2 or isinstance(stack[-2], type) or callable(stack[-2]):
             raise ValueError(f"{self._path}: refused: the pickle tries to change a class or a function")
-        pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
-        if isinstance(stack[-1], _JoblibArray):
-            stack[-1] = self._inline_array(stack[-1].state)
+        thing = stack[-2]
+        if isinstance(thing, np.dtype):
+            self._replace(thing, _with_byte_order(thing, stack.pop()))
+        elif isinstance(thing, np.ndarray):
+            self._replace(thing, _filled(thing, stack.pop()))
+        else:
+            pickle._Unpickler.load_build(self)  # type: ignore[attr-defined]
+            if isinstance(thing, _JoblibArray):
+                stack[-1] = self._inline_array(thing.state)
+            elif type(thing).__name__ in _SPARSE:
+                self._sparse.append(thing)
+
+    def _replace(self, thing: Any, by: Any) -> None:
+        """Put what was built in the place of what stood for it, on the stack and in the memo."""
+        if by is thing:
+            return
+        self.stack[-1] = by  # type: ignore[attr-defined]
+        memo: dict[int, Any] = self.memo  # type: ignore[attr-defined]
+        for key in reversed(memo):  # the thing was memoised just now
+            if memo[key] is thing:
+                memo[key] = by
+                return
+
+    def load(self) -> Any:
+        result = super().load()
+        for matrix in self._sparse:  # at the end: indices outside the matrix would make SciPy write beyond its memory
+            check = getattr(type(matrix), "check_format", None)
+            check(matrix, full_check=True) if check else type(matrix)._check(matrix)
+        return result
 
     dispatch[pickle.BUILD[0]] = load_build
 
@@ -101,12 +164,39 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that array
         if state.get("numpy_array_alignment_bytes") is not None:
             self._reader.read(self._reader.read(1)[0])
         data = self._reader.read_exactly(prod(int(n) for n in shape) * dtype.itemsize)
-        array = np.frombuffer(bytearray(data), dtype)
+        array = np.frombuffer(data, dtype)
         array = array.reshape(shape[::-1]).T if order == "F" else array.reshape(shape)
         return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
     def _load_storage(self, data: bytes) -> Any:
         return _torch_load(io.BytesIO(data), self._path)
+
+
+def _with_byte_order(dtype: np.dtype, state: Any) -> np.dtype:
+    """A dtype's pickled state matters for its byte order alone; NumPy would let it set flags that break memory."""
+    if not isinstance(state, tuple) or len(state) < 5 or any(part is not None for part in state[2:5]):
+        raise pickle.UnpicklingError("a structured dtype; only numbers, words and objects are read")
+    order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
+    return dtype.newbyteorder(">") if order == ">" else dtype
+
+
+def _filled(empty: np.ndarray, state: Any) -> np.ndarray:
+    """The array of a pickled state (version, shape, dtype, Fortran order, bytes or a list of objects)."""
+    if empty.size or not isinstance(state, tuple) or len(state) not in (4, 5):
+        raise pickle.UnpicklingError("an array that is filled twice, or by a state of another form")
+    shape, dtype, fortran, data = state[-4:]
+    if not isinstance(dtype, np.dtype) or not isinstance(shape, tuple):
+        raise pickle.UnpicklingError("an array without a dtype or shape")
+    order = "F" if fortran else "C"
+    if dtype.hasobject:
+        if not isinstance(data, list):
+            raise pickle.UnpicklingError("an array of objects made of bytes")
+        array = np.empty(len(data), object)
+        for i, value in enumerate(data):
+            array[i] = value
+        return array.reshape(shape, order=order)
+    array = np.frombuffer(bytearray(data.encode("latin1") if isinstance(data, str) else data), dtype)
+    return array.reshape(shape, order=order)
 
 
 def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) -> Any:
@@ -171,13 +261,13 @@ def _read_npy(reader: LimitedReader, path: Path) -> Any:
         version = np.lib.format.read_magic(reader)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = header(reader)
-    except (ValueError, EOFError) as error:
+    except (EOFError, SyntaxError, tokenize.TokenError, ValueError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from error
     if dtype.hasobject:
         value = _unpickle(reader, path)
         return value.item() if isinstance(value, np.ndarray) and value.shape == () else value
     data = reader.read_exactly(prod(shape) * dtype.itemsize)
-    array = np.frombuffer(bytearray(data), dtype)
+    array = np.frombuffer(data, dtype)
     return array.reshape(shape[::-1]).T if fortran else array.reshape(shape)
 
 
@@ -202,6 +292,10 @@ def _torch_load(file: Any, path: Path) -> Any:
             raise ValueError(
                 f"{path}: refused to unpickle {named[1]}; only tensors and plain containers are read from PyTorch files"
             ) from error
-        raise ValueError(f"{path}: not a readable PyTorch file ({str(error).strip().splitlines()[0]})") from error
-    except (RuntimeError, ValueError, *_DAMAGED) as error:
-        raise ValueError(f"{path}: not a readable PyTorch file ({str(error).strip().splitlines()[0]})") from error
+        raise ValueError(f"{path}: not a readable PyTorch file ({_first_line(error)})") from error
+    except (ValueError, struct.error, OSError, *_DAMAGED) as error:
+        raise ValueError(f"{path}: not a readable PyTorch file ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -46,18 +46,17 @@ class LimitedReader:
         self._left -= len(data)
         return data
 
-    def read_exactly(self, size: int) -> bytes:
+    def read_exactly(self, size: int) -> bytearray:
         """``size`` bytes, read in pieces so that a lie about the size costs no memory; ValueError where the file ends first."""
-        pieces, missing = [], size
+        data = bytearray()
         if size < 0 or size > self._left:
             self.read(size)
-        while missing:
-            piece = self.read(min(missing, 16 * _CHUNK))
+        while len(data) < size:
+            piece = self.read(min(size - len(data), 16 * _CHUNK))
             if not piece:
-                raise ValueError(f"{self._path}: cut short: an array needs {size} bytes, {missing} are missing")
-            pieces.append(piece)
-            missing -= len(piece)
-        return b"".join(pieces)
+                raise ValueError(f"{self._path}: cut short: an array needs {size} bytes, {size - len(data)} are missing")
+            data += piece
+        return data
 
 
 class _ZlibStream(io.RawIOBase):

@@ -230,6 +230,63 @@ def test_damaged_files_say_so(tmp_path):
             load_torch(tmp_path / name)
 
 
+class State(Call):
+    """A thing with a state of our choosing."""
+
+    def __init__(self, call: tuple, state: tuple) -> None:
+        self.call = (*call, state)
+
+
+def test_states_that_would_break_memory_are_refused(tmp_path):
+    """NumPy itself crashes on some of these: objects made of bytes, dtypes with other flags, indices outside a matrix."""
+    from numpy._core.multiarray import _reconstruct
+
+    array = (_reconstruct, (np.ndarray, (0,), b"b"))
+    unflagged = State((np.dtype, ("O8", False, True)), (3, "|", None, None, None, -1, -1, 0))
+    fields = State((np.dtype, ("V8", False, True)), (3, "|", None, ("a",), {"a": (np.dtype(object), 0)}, 8, 1, 0))
+    outside = sparse.csc_matrix(np.eye(3))
+    outside.indices = np.array([0, 1, 1_000_000], np.int32)
+    cases = {
+        "bytes.pkl": (State(array, (1, (1,), np.dtype(object), False, b"\1" * 8)), "objects made of bytes"),
+        "flags.pkl": (State(array, (1, (1,), unflagged, False, b"\1" * 8)), "objects made of bytes"),
+        "fields.pkl": (State(array, (1, (1,), fields, False, b"\1" * 8)), "a dtype 'V8'"),
+        "short.pkl": (State(array, (1, (1000,), np.dtype(float), False, b"\1" * 8)), "not a readable pickle"),
+        "sparse.pkl": (outside, "not a readable pickle"),
+    }
+    for name, (thing, message) in cases.items():
+        (tmp_path / name).write_bytes(pickle.dumps(thing))
+        with pytest.raises(ValueError, match=rf"{name}: .*{message}"):
+            load_pickle(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.parametrize("name", ["joblib.pkl", "packed.pkl", "plain.pkl", "a.npy", "a.npz", "a.pt", "legacy.pt"])
+def test_flipped_bytes_give_an_error_or_numbers_never_a_crash(tmp_path, name):
+    path = tmp_path / name
+    {
+        "joblib.pkl": lambda: joblib.dump(contents(), path),
+        "packed.pkl": lambda: joblib.dump(contents(), path, compress=3),
+        "plain.pkl": lambda: path.write_bytes(pickle.dumps({**contents(), "t": torch.ones(3)}, protocol=2)),
+        "a.npy": lambda: np.save(path, contents(), allow_pickle=True),
+        "a.npz": lambda: np.savez(path, a=np.ones(5), b=np.array(contents(), object)),
+        "a.pt": lambda: torch.save({"a": torch.ones(3)}, path),
+        "legacy.pt": lambda: torch.save({"a": torch.ones(3)}, path, _use_new_zipfile_serialization=False),
+    }[name]()
+    whole, rng, refusals = path.read_bytes(), np.random.default_rng(0), []
+    load = LOADERS.get(path.suffix[1:], load_pickle)
+    for _ in range(150):
+        data = bytearray(whole[: rng.integers(len(whole)) if rng.random() < 0.1 else len(whole)])
+        for at in rng.integers(max(len(data), 1), size=3):
+            data[at : at + 1] = bytes([rng.integers(256)])
+        path.write_bytes(data)
+        try:
+            load(path)
+        except ValueError as error:
+            refusals.append(str(error))
+    assert len(refusals) > 10
+    assert [text for text in refusals if name not in text] == []
+
+
 def test_npy_and_npz_come_back(tmp_path):
     single = {"pose": np.ones((2, 3)), "tensor": torch.ones(2)}
     np.save(tmp_path / "a.npy", single, allow_pickle=True)
