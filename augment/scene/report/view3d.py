@@ -18,7 +18,7 @@ from .summary import first_pose, label_of
 
 MAX_MESH_VERTICES = 40_000
 MAX_POINTS = 30_000
-MAX_POSES = 4_000
+MAX_POSES = 2_500
 """Poses of all people together; beyond that fewer a second are kept."""
 POSES_A_SECOND = 12.0
 
