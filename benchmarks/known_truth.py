@@ -17,8 +17,8 @@ from augment.scene.fuse import fuse_depth
 from augment.scene.recovered import Recovered
 from augment.scene.scale import fit_disparity
 from augment.sources.people import LAYOUTS, People
-from augment.types import Camera
-from benchmarks.pose_errors import judge
+from augment.types import JOINT, Camera
+from benchmarks.pose_errors import FEET, judge
 from benchmarks.smplify_peer import smplify
 from benchmarks.spoil_bodies import HMR2_LIKE, bodies_to_joints, spoil_bodies
 from benchmarks.spoil_depth import Disparity, spoil_depth
@@ -31,6 +31,7 @@ CASES: tuple[tuple[str, float, bool], ...] = (
 )  # fmt: skip
 """Action, frames a second, and whether the legs are outside the picture; sequence n is case n modulo their number."""
 LAYOUT = "mediapipe33"
+FEET_JOINTS = [JOINT[name] for name in FEET]
 MODES = ("keypoints", "bodies+keypoints", "bodies")
 """What the fit is given."""
 
@@ -171,10 +172,11 @@ def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float
     depth = np.stack([truth.depth_with_people(int(frame), rasterizer=rasterizer) for frame in frames])
     masks = {int(frame): truth.z_buffer(int(frame), rasterizer=rasterizer) > 0 for frame in frames}
     bodies = list(fitted_buffers(recovered, camera, truth, frames, rasterizer))
+    floor = walked_floor(recovered, camera)
     result: dict[str, Any] = {"name": truth.name, "root": errors_of(whole(recovered[0], len(truth)), truth)["root"]}
     for share in outliers:
         spoiled = spoil_depth(depth, rng=np.random.default_rng([number, 13]), outliers=share)
-        result[f"{share:.2f}"] = _room_error(spoiled, frames, bodies, masks, truth, number)
+        result[f"{share:.2f}"] = _room_error(spoiled, frames, bodies, masks, truth, number, floor)
     return result
 
 
@@ -195,9 +197,40 @@ def fitted_buffers(
         yield frame, nearest
 
 
+def walked_floor(recovered: list[Recovered], camera: Camera, *, reach: float = 0.15) -> Float32[np.ndarray, "h w"]:
+    """z-depth of the floor where fitted feet stood, metres, 0 elsewhere: what the calibrated camera knows without any map."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    from augment.geometry import inside_polygon, pixel_grid
+
+    empty = np.zeros((camera.height, camera.width), np.float32)
+    feet = np.concatenate([person.joints[:, FEET_JOINTS][person.contact > 0.5] for person in recovered])[:, [0, 2]]
+    if len(feet) < 3:
+        return empty
+    ring = reach * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=-1)
+    points = (feet[:, None] + ring).reshape(-1, 2)
+    try:
+        polygon = points[ConvexHull(points).vertices]
+    except QhullError:
+        return empty
+    T = camera.T_world_camera
+    rays = np.concatenate(
+        [
+            (pixel_grid(camera.height, camera.width) - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]],
+            np.ones((camera.height, camera.width, 1)),
+        ],
+        axis=-1,
+    )
+    world = rays @ T[:3, :3].T
+    down = world[..., 1] < -1e-3
+    z = np.where(down, -T[1, 3] / np.where(down, world[..., 1], -1.0), 0.0)
+    places = (T[:3, 3] + z[..., None] * world)[..., [0, 2]]
+    return np.where(down & inside_polygon(places, polygon), z, 0.0).astype(np.float32)
+
+
 def _room_error(
     spoiled: Disparity, frames: np.ndarray, bodies: list[tuple[int, np.ndarray]], masks: dict[int, np.ndarray], truth: Truth,
-    number: int,
+    number: int, floor: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
     """Against the true room; and what the best affine map alone would leave, which the fit cannot beat."""
     from scipy.ndimage import binary_dilation
@@ -209,7 +242,7 @@ def _room_error(
     known = room > 0
     figures: dict[str, Any] = {"true map": float(np.nanmedian(np.abs(ideal[known] / room[known] - 1)))}
     try:
-        fit = fit_disparity(maps, bodies, rng=np.random.default_rng([number, 17]))
+        fit = fit_disparity(maps, bodies, rng=np.random.default_rng([number, 17]), floor=floor if floor.any() else None)
     except ValueError as error:
         return figures | {"refused": str(error)}
     grown = {frame: binary_dilation(mask, iterations=3) for frame, mask in masks.items()}
