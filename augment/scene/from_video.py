@@ -18,17 +18,14 @@ from .ground import (
     Calibration,
     Given,
     calibrate,
-    floor_depth,
     guess_calibration,
     places,
     visible_floor,
     walked_floor,
 )  # fmt: skip
+from .layout import Layout, guess_layout
 from .plate import Plate, make_plate
 from .upright import find_upright
-
-_BEHIND = 1.0
-"""The backdrop stands this far behind the walked floor, metres: nobody walks into it, and it hides nobody."""
 
 
 def scene_from_video(
@@ -73,12 +70,12 @@ def scene_from_video(
         feet = places(rods, calibration, person_height_m)
     seen = visible_floor(calibration, plate.content, reach=8.0 if len(feet) else 4.0)
     floor = walked_floor(feet, seen)
-    backdrop = float(max(floor[:, 1].max() + _BEHIND, 2.0))
-    depth, on_floor = floor_depth(calibration.camera, backdrop, plate.content)
+    layout = guess_layout(plate.image, calibration.camera, feet, floor=floor, content=plate.content)
     return Scene(
-        name=name, camera=calibration.camera, plate=plate.image, depth=depth, floor=floor, lights=_ceiling_light(floor),
-        mesh=mesh_from_depth(calibration.camera, depth, plate.image, stride=8, jump=0.5),
-        provenance=_provenance(videos, plate, calibration, given, person_height_m, mask, found, backdrop, on_floor, feet),
+        name=name, camera=calibration.camera, plate=plate.image, depth=layout.depth, floor=layout.floor,
+        obstacles=layout.obstacles, lights=_ceiling_light(layout.floor),
+        mesh=mesh_from_depth(calibration.camera, layout.depth, plate.image, stride=8, jump=0.5),
+        provenance=_provenance(videos, plate, calibration, given, person_height_m, mask, found, layout, feet),
     )  # fmt: skip
 
 
@@ -114,9 +111,9 @@ def _sha256(path: Path) -> str:
 
 def _provenance(
     videos: Sequence[Path], plate: Plate, calibration: Calibration, given: Given, person_height: float,
-    mask: np.ndarray | None, found: list[Keypoints] | None, backdrop: float, on_floor: np.ndarray, feet: np.ndarray,
+    mask: np.ndarray | None, found: list[Keypoints] | None, layout: Layout, feet: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
-    guessed = ["depth: an empty floor before an upright backdrop; furniture is not in it", "lights"]
+    guessed = [*layout.guessed, "lights"]
     if found is None:
         guessed.append("plate: made without keypoints; look at it, somebody who kept still may be left in it")
     share = float(plate.guessed.mean())
@@ -145,8 +142,8 @@ def _provenance(
             "residual_px": None if not calibration.rods else calibration.residual_px, "upright_people": calibration.rods,
             "near_far": calibration.near_far, "std": calibration.std, "observed": bool(calibration.observed),
         },
-        "backdrop_m": backdrop,
-        "floor_share_of_picture": float(on_floor.mean()),
+        "walls": [{"normal": w.normal.tolist(), "offset_m": w.offset, "confidence": w.confidence} for w in layout.walls],
+        "room_turn_deg": float(np.degrees(layout.turn)),
         "guessed": guessed,
     }  # fmt: skip
 
