@@ -145,6 +145,8 @@ def _camera(summary: dict[str, Any]) -> list[dict[str, str]]:
         "of the depth picture's floor": floor["tilt_deg_depth"], "of where feet stand": floor["tilt_deg_feet"],
         "between the depth map's own floor and the camera's": floor["tilt_deg_told"],
     }  # fmt: skip
+    if not summary["depth"]:  # a guessed room is level because it was made so
+        del tilts["of the depth picture's floor"]
     known = {where: tilt for where, tilt in tilts.items() if tilt is not None}
     worst = max(known.values(), default=None)
     text = ", ".join(f"{tilt:.1f}° {where}" for where, tilt in known.items()) or "too few points on the floor"
