@@ -206,6 +206,16 @@ def test_mediapipe_round_trip(tmp_path):
     np.testing.assert_allclose(back.landmarks_world, direct.landmarks_world)
 
 
+def test_real_mediapipe_file_round_trip():
+    path = require("upfall/keypoints/a03_t1_c1.npz")
+    direct = read_mediapipe(path)
+    people = read_keypoints(path, width=direct.width, height=direct.height)
+    assert len(people) == direct.found.sum()
+    back = to_mediapipe(people, frames=len(direct), width=direct.width, height=direct.height, fps=direct.fps)
+    np.testing.assert_array_equal(back.found, direct.found)
+    np.testing.assert_allclose(back.landmarks2d[back.found], direct.landmarks2d[direct.found], atol=1e-4)
+
+
 def standing(layout: str, frames: int = 6) -> People:
     """Somebody who stands upright and steps to the right, with the points of a layout."""
     where = {
