@@ -70,7 +70,7 @@ def guess_layout(
     Returns:
         The guess; every wall with its confidence.
     """
-    segments = line_segments(plate)
+    segments = _inside_picture(line_segments(plate), content)
     turn, sure = manhattan_angle(segments, camera)
     if sure < _SURE_TURN:
         forward = camera.T_world_camera[:3, 2]
@@ -101,6 +101,15 @@ def guess_layout(
         obstacles=tuple(_box(wall, walls, number) for number, wall in enumerate(walls)), turn=turn, turn_confidence=sure,
         guessed=_words(walls, sure),
     )  # fmt: skip
+
+
+def _inside_picture(segments: np.ndarray, content: tuple[int, int, int, int] | None) -> np.ndarray:
+    """Without the rims of black bars."""
+    if content is None:
+        return segments
+    x0, y0, x1, y1 = content
+    low, high = segments.reshape(-1, 2, 2).min(axis=1), segments.reshape(-1, 2, 2).max(axis=1)
+    return segments[((high > (x0 + 4, y0 + 4)) & (low < (x1 - 4, y1 - 4))).all(axis=1)]
 
 
 def _words(walls: list[Wall], sure: float) -> tuple[str, ...]:
