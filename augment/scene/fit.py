@@ -36,33 +36,37 @@ class FitConfig:
     reprojection: float = 1.0
     points3d: float = 0.5
     """The detector's own 3D points, where it gives any: they settle what a single view leaves open, and are often wrong."""
-    start: float = 1.0
+    start: float = 1.5
     """Staying near the bodies the fit started from; counts only where an estimator gave them."""
+    shift: float = 0.015
+    """Expected distance between a detector's idea of a point and ours, as a share of the stature, for the whole clip."""
     prior: float = 1.0
     bend: float = 0.3
     shape: float = 1.0
     person_height: float | None = None
     """Stature, metres, that people are expected to have; None = any."""
-    height_sigma: float = 0.08
+    height_sigma: float = 0.04
     """How far they may be from it, metres."""
-    acceleration: float = 1.0
+    acceleration: float = 0.3
     turning: float = 1.0
     skate: float = 1.0
     hover: float = 1.0
-    penetration: float = 2.0
+    penetration: float = 1.0
     support: float = 0.5
     """The lowest point of a body touches the floor, unless it is far above it."""
     self_contact: float = 1.0
     people: float = 1.0
     scene: float = 1.0
-    iterations: tuple[int, int, int] = (80, 150, 250)
+    iterations: tuple[int, int, int] = (80, 100, 150)
     """Steps of each stage."""
     refine_camera: bool = False
     """Let focal length, pitch and height of the camera move, held by ``camera_sigma``."""
     camera_sigma: tuple[float, float, float] = (0.1, 0.05, 0.05)
     """Expected error of the given focal length (share), pitch (radians) and height (share)."""
-    reprojection_scale: tuple[float, float, float] = (20.0, 8.0, 5.0)
+    reprojection_scale: tuple[float, float, float] = (8.0, 4.0, 3.0)
     """Where the robust loss of reprojection levels off in each stage, in units of the expected error."""
+    frame_scale: float = 20.0
+    """Reprojection cost of a frame beyond which it counts ever less."""
     trust_px: float = 0.08
     """A frame whose points are on average this share of the person's stature off is not trusted."""
 
@@ -92,13 +96,15 @@ class _Problem:
 
 @dataclass(slots=True)
 class _Unknowns:
-    """What is solved for: turns on top of ``base``, pelvis, shape, and log focal, pitch, log height of the camera."""
+    """What is solved for: turns on top of ``base``, pelvis, shape, log focal, pitch and log height of the camera, and how far a
+    detector's idea of each point lies from ours throughout, in the picture, as a share of the stature."""
 
     base: Tensor
     turn: Tensor
     pelvis: Tensor
     betas: Tensor
     camera: Tensor
+    shift: Tensor
 
     def rotations(self) -> Tensor:
         return self.base @ axis_angle_to_matrix(self.turn)
@@ -111,7 +117,7 @@ class _Unknowns:
 
 
 def fit_people(
-    tracks: Sequence[People],
+    tracks: Sequence[People | Sequence[People]],
     camera: Camera,
     body: Body,
     *,
@@ -126,7 +132,8 @@ def fit_people(
     """Fit bodies to tracked people seen by one fixed camera.
 
     Args:
-        tracks: One table a person (rows of one track), all through the same camera; of one or several videos.
+        tracks: One table a person (rows of one track), or several tables of the same person (see ``gather``), all through the
+            same camera; of one or several videos.
         camera: The calibrated camera in the gravity-aligned world.
         body: Whose shape space is used.
         fps: Of the video, or of each track's video.
@@ -146,12 +153,13 @@ def fit_people(
     numbers = list(videos) if videos is not None else [0] * len(tracks)
     if not tracks:
         return [], camera
-    evidence = [gather(track, camera, fps=rate) for track, rate in zip(tracks, rates, strict=True)]
+    rest = body.rest_joints(np.zeros(10))
+    evidence = [gather(track, camera, fps=rate, rest_joints=rest) for track, rate in zip(tracks, rates, strict=True)]
     problem, unknowns = _set_up(evidence, camera, body, prior, config, numbers, obstacles, surfaces)
     stages: list[dict[str, float]] = []
     names = ("root", "pose", "all")
     for number, name in enumerate(names):
-        if number == 2:
+        if number:
             problem.contact, problem.carried = _contacts(problem, unknowns, surfaces)
         report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
         stages.append(_minimise(problem, unknowns, config, number, report))
@@ -169,7 +177,7 @@ def _set_up(
     obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...],
 ) -> tuple[_Problem, _Unknowns]:  # fmt: skip
     betas0 = betas_of_height(body, config.person_height or 1.70)
-    landmarks = [landmarks_of(body, item.layout or "smpl24") for item in evidence]
+    landmarks = [_marks(body, item.layout) for item in evidence]
     ends = np.cumsum([0, *(len(item.frames) for item in evidence)])
     rows = [slice(int(a), int(b)) for a, b in pairwise(ends)]
     base = torch.cat([
@@ -192,15 +200,23 @@ def _set_up(
     unknowns = _Unknowns(
         base=base, turn=torch.zeros(len(base), 24, 3), pelvis=torch.zeros(len(base), 3),
         betas=torch.as_tensor(betas0, dtype=torch.float32).repeat(len(evidence), 1), camera=torch.zeros(3),
+        shift=torch.zeros(len(evidence), max(len(marks.names) for marks in landmarks), 2),
     )  # fmt: skip
     unknowns.pelvis = _first_places(problem, unknowns, camera)
     return problem, unknowns
 
 
+def _marks(body: Body, layout: str) -> Landmarks:
+    if layout:
+        return landmarks_of(body, layout)
+    empty = np.zeros((0, 3))
+    return Landmarks(names=(), joint=np.zeros(0, int), base=empty, basis=np.zeros((0, 3, 10)), sigma=np.zeros(0))
+
+
 def _start_weight(item: Evidence) -> Tensor:
     weight = torch.zeros(len(item.frames))
     if item.bodies is not None:
-        weight[torch.as_tensor(item.rows)] = 1.0
+        weight[torch.as_tensor(item.body_rows)] = 1.0
     return weight
 
 
@@ -222,34 +238,16 @@ def _first_places(problem: _Problem, unknowns: _Unknowns, camera: Camera) -> Ten
     places = []
     for item, marks, rows in zip(problem.evidence, problem.landmarks, problem.rows, strict=True):
         betas = unknowns.betas[0]
-        points = place_landmarks(marks, posed["joints"][rows] - posed["joints"][rows][:, :1], posed["worlds"][rows], betas)
-        if item.layout:
-            local = solve_translation(points @ R, item.uv, item.weight, camera.K).numpy().astype(float)
-            weight = item.weight.sum(axis=1)
-        else:
-            local, weight = np.full((len(item.frames), 3), np.nan), item.observed.astype(float)
-            local[item.rows] = _own_places(item, problem, camera)
+        joints = posed["joints"][rows] - posed["joints"][rows][:, :1]
+        points, uv, weights = place_landmarks(marks, joints, posed["worlds"][rows], betas), item.uv, item.weight
+        if item.own_uv is not None and item.own_weight is not None:
+            points = torch.cat([points, joints], dim=1)
+            uv, weights = np.concatenate([uv, item.own_uv], 1), np.concatenate([weights, item.own_weight], 1)
+        local = solve_translation(points @ R, uv, weights, camera.K).numpy().astype(float)
+        weight = weights.sum(axis=1)
         filled = torch.as_tensor(fill_gaps(local, weight), dtype=torch.float32)
         places.append(filled @ R.T + problem.T_world_camera[:3, 3])
     return torch.cat(places)
-
-
-def _own_places(item: Evidence, problem: _Problem, camera: Camera) -> np.ndarray:
-    """The estimator's pelvis, camera frame; depth follows the focal length it was found with."""
-    bodies = item.bodies
-    assert bodies is not None
-    if bodies.transl is None:
-        raise ValueError(
-            f"{bodies.path}: bodies without a translation; give --keypoints as well, or use an estimator that places them"
-        )
-    # another model's betas mean nothing in this body's shape space: its mean has to do for a start
-    place = bodies.transl + problem.joints0[0].numpy()
-    if bodies.K is not None:
-        ratio = camera.K[0, 0] / bodies.K[0, 0]
-        shift = (bodies.K[:2, 2] - camera.K[:2, 2]) / camera.K[0, 0]
-        z = place[:, 2] * ratio
-        place = np.stack([place[:, 0] + shift[0] * z, place[:, 1] + shift[1] * z, z], axis=1)
-    return place
 
 
 def _pose(problem: _Problem, unknowns: _Unknowns) -> dict[str, Tensor]:
@@ -284,25 +282,29 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
     count = len(joints)
     energy: dict[str, Tensor] = {"reprojection": joints.new_zeros(())}
     for i, (item, marks, rows) in enumerate(zip(problem.evidence, problem.landmarks, problem.rows, strict=True)):
-        if not item.layout:
-            continue
         points = place_landmarks(marks, joints[rows], posed["worlds"][rows], unknowns.betas[i])
-        local = (points - at) @ R
-        z = local[..., 2].clamp_min(0.1)
-        uv = torch.stack([local[..., 0] / z * K[0, 0] + K[0, 2], local[..., 1] / z * K[1, 1] + K[1, 2]], dim=-1)
-        stature = (K[0, 0] * 1.7 / z.detach().mean(dim=1)).clamp_min(10.0)
-        sigma = stature[:, None] * torch.as_tensor(marks.sigma, dtype=torch.float32)
-        seen, weight = _tensor(item.uv), _tensor(item.weight)
-        cost = terms.reprojection(uv, seen, weight, sigma, config.reprojection_scale[stage])
+        stature = (K[0, 0] * 1.7 / ((joints[rows, 0].detach() - at) @ R)[:, 2].clamp_min(0.3)).detach()
+        scale = config.reprojection_scale[stage]
+        sigma = stature[:, None] * _tensor(marks.sigma)
+        uv = _pixels(points, R, at, K) + unknowns.shift[i, : len(marks.names)] * stature[:, None, None]
+        cost = terms.reprojection(uv, _tensor(item.uv), _tensor(item.weight), sigma, scale)
+        if item.own_uv is not None and item.own_weight is not None:
+            uv = _pixels(joints[rows], R, at, K)
+            sigma = 0.03 * stature[:, None].expand(-1, 24)
+            cost = cost + terms.reprojection(uv, _tensor(item.own_uv), _tensor(item.own_weight), sigma, scale)
+        # a frame in which most points are off (a detector in mid-fall) is believed less as a whole
+        cost = config.frame_scale * torch.log1p(cost / config.frame_scale)
         energy["reprojection"] = energy["reprojection"] + config.reprojection * cost.sum() / count
         if item.points3d is not None and item.weight3d is not None:
             cost = terms.relative_points(points @ R, _tensor(item.points3d), _tensor(item.weight3d), 0.08)
             energy["points3d"] = energy.get("points3d", 0) + config.points3d * cost.sum() / count
+    # what holds for a whole clip counts as ten frames' worth: frames next to each other err alike
+    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 / count * 10
     energy["acceleration"] = config.acceleration * terms.acceleration(joints, chain, 4.0).mean() * 24 / 4
     energy["turning"] = config.turning * terms.turning(rotations, chain, 60.0).mean()
     if problem.start_weight.any():
-        sigma = torch.full((24,), 0.35)
-        sigma[0] = 0.25
+        sigma = torch.full((24,), 0.2)
+        sigma[0] = 0.15
         energy["start"] = config.start * (problem.start_weight * terms.turned_from(rotations, problem.start, sigma)).mean()
     if stage >= 1:
         energy["bend"] = config.bend * terms.bend(rotations).mean()
@@ -313,12 +315,15 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
             energy["shape"] = energy["shape"] + (off**2).sum() / count * 10
         if problem.prior is not None:
             energy["prior"] = config.prior * _prior_energy(problem, posed)
+    # The floor speaks from the first stage on: where the picture leaves depth open, it is the floor that settles it, and it
+    # must settle the root before the pose can bend to it.
+    balls = terms.body_balls(joints)
+    unit = (0.08, 0.04, 0.02)[stage]
+    energy["penetration"] = config.penetration * terms.floor_penetration(balls, unit).mean()
+    energy["support"] = config.support * terms.unsupported(balls, (0.2, 0.1, 0.05)[stage]).mean()
+    energy["hover"] = config.hover * terms.hover(joints, problem.contact, problem.carried, unit).mean()
+    energy["skate"] = config.skate * terms.foot_skate(joints, problem.contact, chain).mean()
     if stage == 2:
-        balls = terms.body_balls(joints)
-        energy["skate"] = config.skate * terms.foot_skate(joints, problem.contact, chain).mean()
-        energy["hover"] = config.hover * terms.hover(joints, problem.contact, problem.carried).mean()
-        energy["penetration"] = config.penetration * terms.floor_penetration(balls).mean()
-        energy["support"] = config.support * terms.unsupported(balls).mean()
         energy["self_contact"] = config.self_contact * terms.self_contact(balls).mean()
         if len(problem.partner):
             energy["people"] = config.people * terms.between_people(balls, problem.partner).sum() / count
@@ -328,6 +333,13 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
         # the camera is one for all frames: its prior counts as one observation, not one a frame
         energy["camera"] = ((unknowns.camera / torch.tensor(config.camera_sigma)) ** 2).sum() / count * 10
     return energy
+
+
+def _pixels(points: Tensor, R_world_camera: Tensor, at: Tensor, K: Tensor) -> Tensor:
+    """Project world points; those behind the camera end up far outside the picture."""
+    local = (points - at) @ R_world_camera
+    z = local[..., 2].clamp_min(0.1)
+    return torch.stack([local[..., 0] / z * K[0, 0] + K[0, 2], local[..., 1] / z * K[1, 1] + K[1, 2]], dim=-1)
 
 
 def _prior_energy(problem: _Problem, posed: dict[str, Tensor]) -> Tensor:
@@ -350,16 +362,18 @@ def _minimise(
     turns[[JOINT["left_hand"], JOINT["right_hand"]]] = 0.0  # no landmark says how a fist turns
     if stage == 0:
         turns[1:] = 0.0
-    start = [tensor.clone() for tensor in (unknowns.turn, unknowns.pelvis, unknowns.betas, unknowns.camera)]
+    names = ("turn", "pelvis", "betas", "camera", "shift")
+    start = [getattr(unknowns, name).clone() for name in names]
     free = [torch.zeros_like(tensor, requires_grad=True) for tensor in start]
-    rates = (0.05, 0.03, 0.03 if stage else 0.0, 0.004 if stage == 2 and config.refine_camera else 0.0)
+    rates = (0.05, 0.03, 0.03 if stage else 0.0, 0.004 if stage == 2 and config.refine_camera else 0.0,
+             0.002 if stage else 0.0)  # fmt: skip
     steps = config.iterations[stage]
     optimiser = torch.optim.Adam([{"params": [f], "lr": r} for f, r in zip(free, rates, strict=True)], betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(rates), total_steps=steps + 1, pct_start=0.1)
 
     def assign() -> None:
-        turn, pelvis, betas, camera = (first + move for first, move in zip(start, free, strict=True))
-        unknowns.turn, unknowns.pelvis, unknowns.betas, unknowns.camera = turn * turns, pelvis, betas, camera
+        for name, first, move in zip(names, start, free, strict=True):
+            setattr(unknowns, name, (first + move) * turns if name == "turn" else first + move)
 
     for step in range(steps):
         optimiser.zero_grad()
@@ -371,7 +385,7 @@ def _minimise(
             report(step + 1)
     with torch.no_grad():
         assign()
-        for name in ("turn", "pelvis", "betas", "camera"):
+        for name in names:
             setattr(unknowns, name, getattr(unknowns, name).detach())
         return {name: float(value) for name, value in _energy(problem, unknowns, config, stage).items()}
 
@@ -406,18 +420,18 @@ def _camera_of(camera: Camera, unknowns: _Unknowns) -> Camera:
 
 
 def _recover(
-    index: int, track: People, problem: _Problem, unknowns: _Unknowns, posed: dict[str, Tensor], body: Body, camera: Camera,
-    config: FitConfig, stages: dict[str, dict[str, float]], video: int,
+    index: int, track: People | Sequence[People], problem: _Problem, unknowns: _Unknowns, posed: dict[str, Tensor], body: Body,
+    camera: Camera, config: FitConfig, stages: dict[str, dict[str, float]], video: int,
 ) -> Recovered:  # fmt: skip
     item, rows = problem.evidence[index], problem.rows[index]
+    first = track if isinstance(track, People) else track[0]
     betas = unknowns.betas[index].numpy().astype(float)
     pose = matrix_to_axis_angle(posed["rotations"][rows].double()).numpy()
     joints = posed["joints"][rows].numpy().astype(float)
     motion = Motion(
         global_orient=pose[:, 0], body_pose=pose[:, 1:], transl=joints[:, 0] - body.rest_joints(betas)[0], betas=betas,
-        fps=item.fps, name=f"v{video}_p{index}", source=track.path.name, provenance={"fitted_from": track.source},
+        fps=item.fps, name=f"v{video}_p{index}", source=first.path.name, provenance={"fitted_from": first.source},
     )  # fmt: skip
-    layout = item.layout or "smpl24"
     points = place_landmarks(
         problem.landmarks[index], posed["joints"][rows], posed["worlds"][rows], unknowns.betas[index]
     ).numpy().astype(float)  # fmt: skip
@@ -430,20 +444,21 @@ def _recover(
         reprojection = np.where(total > 0.5, (item.weight * error).sum(axis=1) / total, np.nan)
     observed2d = np.concatenate([item.uv, item.weight[..., None]], axis=-1)
     observed2d[item.weight <= 0, :2] = np.nan
-    stature_px = camera.K[0, 0] * body.height(betas) / z.mean(axis=1)
+    depth = (joints[:, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
+    stature_px = camera.K[0, 0] * body.height(betas) / np.maximum(depth, 0.1)
     return Recovered(
-        video=video, track=int(track.track[0]), person_class="person", frames=item.frames, observed=item.observed,
-        motion=motion, joints=joints, layout=layout, observed2d=observed2d, fitted2d=fitted, reprojection_px=reprojection,
+        video=video, track=int(first.track[0]), person_class="person", frames=item.frames, observed=item.observed,
+        motion=motion, joints=joints, layout=item.layout, observed2d=observed2d, fitted2d=fitted, reprojection_px=reprojection,
         contact=problem.contact[rows].numpy().astype(float), height_m=body.height(betas), stages=stages,
-        rejected=_rejected(item, reprojection / stature_px, local[..., 2], config),
+        rejected=_rejected(item, reprojection / stature_px, depth, config),
     )  # fmt: skip
 
 
-def _rejected(item: Evidence, off: np.ndarray, z: np.ndarray, config: FitConfig) -> tuple[tuple[int, int, str], ...]:
+def _rejected(item: Evidence, off: np.ndarray, depth: np.ndarray, config: FitConfig) -> tuple[tuple[int, int, str], ...]:
     """Stretches of frames that are not to be believed, with reasons."""
     reasons: list[tuple[np.ndarray, str]] = [
         (np.nan_to_num(off, nan=0.0) > config.trust_px, f"points more than {config.trust_px:.0%} of the stature off"),
-        (np.asarray((z < 0.2).any(axis=1)), "behind or at the camera"),
+        (np.asarray(depth < 0.4), "behind or at the camera"),
         (_long_gaps(item.observed, round(item.fps)), "not seen for more than a second"),
     ]
     found = []

@@ -6,13 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float, Int
 
+from ..geometry import axis_angle_to_matrix, forward_kinematics
 from ..sources.people import LAYOUTS, People
-from ..types import Camera
+from ..types import SMPL_JOINTS, Camera
 
 LEAST_CONFIDENCE = 0.1
 """A point the detector trusts less is not looked at."""
+_ENOUGH = 3.0
+"""Sum of weights from which a frame's keypoints speak for themselves."""
+_OWN_WEIGHT = np.array([0.0 if "hand" in name or "spine" in name or "collar" in name else 1.0 for name in SMPL_JOINTS])
 _GROUP = 0.25
 """Points that err together (a face's eleven, a hand's three) count for less each."""
 
@@ -32,51 +37,87 @@ class Evidence:
     """The detector's own 3D points, camera axes, metres."""
     weight3d: Float[np.ndarray, "t k"] | None
     bodies: People | None
-    """The rows with bodies, as many as ``observed`` frames."""
+    """An estimator's bodies, where there are any; their frames are among ``observed``."""
+    own_uv: Float[np.ndarray, "t 24 2"] | None = None
+    """SMPL joints of those bodies, pixels, where they say where they are."""
+    own_weight: Float[np.ndarray, "t 24"] | None = None
     swapped: int = 0
     """Frames whose left and right were exchanged back."""
 
     @property
-    def rows(self) -> Int[np.ndarray, " n"]:
-        """Indices of the observed frames in the row of frames."""
-        return np.flatnonzero(self.observed)
+    def body_rows(self) -> Int[np.ndarray, " n"]:
+        """Indices of the rows of ``bodies`` in the row of frames."""
+        return np.zeros(0, int) if self.bodies is None else np.asarray(self.bodies.frame - self.frames[0], int)
 
 
-def gather(track: People, camera: Camera, *, fps: float) -> Evidence:
+def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest_joints: Float[np.ndarray, "24 3"]) -> Evidence:
     """Lay a track out on consecutive frames.
 
+    Bodies that come with a place also give points: where their own joints lie in the picture. These stand in where there are
+    no keypoints, and count little beside them.
+
     Args:
-        track: Rows of one person, one a frame.
+        track: Rows of one person, one a frame; or several tables of the same person, such as one with keypoints and one with
+            bodies, which need not cover the same frames. Of each kind the first table that has it counts.
         camera: For the picture's size: points outside it are extrapolations and count little.
         fps: Of the video.
+        rest_joints: Of the body to be fitted; an estimator's own shape means nothing in another body's shape space.
     Raises:
-        ValueError: If two rows share a frame, or there is neither a keypoint nor a body.
+        ValueError: If two rows of a table share a frame, or there is neither a keypoint nor a body.
     """
-    if len(np.unique(track.frame)) != len(track):
-        twice = track.frame[:-1][np.diff(track.frame) == 0][0]
-        raise ValueError(f"{track.path}: one track holds two people at frame {twice}; run track_people on it first")
-    if track.keypoints2d is None and not track.has_bodies:
-        raise ValueError(f"{track.path}: neither keypoints nor bodies to fit to")
-    frames = np.arange(track.frame[0], track.frame[-1] + 1)
-    rows = track.frame - track.frame[0]
+    tables = [track] if isinstance(track, People) else list(track)
+    for table in tables:
+        if len(np.unique(table.frame)) != len(table):
+            twice = table.frame[:-1][np.diff(table.frame) == 0][0]
+            raise ValueError(f"{table.path}: one track holds two people at frame {twice}; run track_people on it first")
+    points = next((table for table in tables if table.keypoints2d is not None), None)
+    bodies = next((table for table in tables if table.has_bodies), None)
+    if points is None and bodies is None:
+        raise ValueError(f"{tables[0].path}: neither keypoints nor bodies to fit to")
+    used = [table for table in (points, bodies) if table is not None]
+    first, last = min(int(table.frame[0]) for table in used), max(int(table.frame[-1]) for table in used)
+    frames = np.arange(first, last + 1)
     observed = np.zeros(len(frames), bool)
-    observed[rows] = True
-    names = LAYOUTS.get(track.layout, ())
+    for table in used:
+        observed[table.frame - first] = True
+    layout = points.layout if points is not None else ""
+    names = LAYOUTS.get(layout, ())
     uv, weight = np.zeros((len(frames), len(names), 2)), np.zeros((len(frames), len(names)))
     points3d = weight3d = None
-    if track.keypoints2d is not None:
-        weight[rows] = _weights(track.keypoints2d, camera) * group_weights(track.layout)
-        uv[rows] = np.where(weight[rows][..., None] > 0, np.nan_to_num(track.keypoints2d[..., :2]), 0.0)
-    if track.keypoints3d is not None:
-        known = np.asarray(np.isfinite(track.keypoints3d).all(axis=-1))
-        points3d, weight3d = np.zeros((*uv.shape[:2], 3)), np.zeros(uv.shape[:2])
-        points3d[rows] = np.where(known[..., None], track.keypoints3d, 0.0)
-        weight3d[rows] = known * group_weights(track.layout) * np.maximum(weight[rows] > 0, 0.3)
-    evidence = Evidence(
-        frames=frames, observed=observed, fps=fps, layout=track.layout, uv=uv, weight=weight, points3d=points3d,
-        weight3d=weight3d, bodies=track if track.has_bodies else None,
-    )  # fmt: skip
-    return unswap(evidence)
+    if points is not None and points.keypoints2d is not None:
+        rows = points.frame - first
+        weight[rows] = _weights(points.keypoints2d, camera) * group_weights(layout)
+        uv[rows] = np.where(weight[rows][..., None] > 0, np.nan_to_num(points.keypoints2d[..., :2]), 0.0)
+        if points.keypoints3d is not None:
+            known = np.asarray(np.isfinite(points.keypoints3d).all(axis=-1))
+            points3d, weight3d = np.zeros((*uv.shape[:2], 3)), np.zeros(uv.shape[:2])
+            points3d[rows] = np.where(known[..., None], points.keypoints3d, 0.0)
+            weight3d[rows] = known * group_weights(layout) * np.maximum(weight[rows] > 0, 0.3)
+    evidence = unswap(Evidence(
+        frames=frames, observed=observed, fps=fps, layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d,
+        bodies=bodies,
+    ))  # fmt: skip
+    if bodies is None or bodies.transl is None or bodies.K is None:
+        return evidence
+    own_uv, own = np.zeros((len(frames), 24, 2)), np.zeros((len(frames), 24))
+    rows = bodies.frame - first
+    own_uv[rows] = _own_pixels(bodies, rest_joints)
+    alone = evidence.weight[rows].sum(axis=1) < _ENOUGH
+    own[rows] = np.where(alone, 0.5, 0.02)[:, None] * _OWN_WEIGHT
+    return replace(evidence, own_uv=own_uv, own_weight=own)
+
+
+def _own_pixels(bodies: People, rest_joints: np.ndarray) -> Float[np.ndarray, "n 24 2"]:
+    """Where an estimator's bodies have their joints in the picture, under the focal length it believed in."""
+    assert bodies.global_orient is not None
+    assert bodies.body_pose is not None
+    assert bodies.transl is not None
+    assert bodies.K is not None
+    pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], axis=1)
+    rotations = axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
+    joints = forward_kinematics(rotations, torch.tensor(rest_joints))[0].numpy() + bodies.transl[:, None]
+    z = np.maximum(joints[..., 2], 0.1)
+    return joints[..., :2] / z[..., None] * [bodies.K[0, 0], bodies.K[1, 1]] + bodies.K[:2, 2]
 
 
 def group_weights(layout: str) -> Float[np.ndarray, " k"]:
@@ -91,13 +132,13 @@ def group_weights(layout: str) -> Float[np.ndarray, " k"]:
 
 
 def _weights(keypoints: Float[np.ndarray, "n k 3"], camera: Camera) -> Float[np.ndarray, "n k"]:
-    """Confidence, 0 where nothing was found or hardly trusted, a tenth outside the picture."""
+    """Confidence to the power 1.5, 0 where nothing was found or hardly trusted, a tenth outside the picture."""
     known = np.isfinite(keypoints).all(axis=-1)
     filled = np.nan_to_num(keypoints)
     u, v, confidence = filled[..., 0], filled[..., 1], filled[..., 2].clip(0, 1)
     margin = 0.01 * camera.width
     inside = (u > margin) & (v > margin) & (u < camera.width - margin) & (v < camera.height - margin)
-    weight = np.where(known & (confidence >= LEAST_CONFIDENCE), confidence, 0.0)
+    weight = np.where(known & (confidence >= LEAST_CONFIDENCE), confidence**1.5, 0.0)
     return weight * np.where(inside, 1.0, 0.1)
 
 

@@ -30,7 +30,7 @@ def starting_rotations(
     """
     R_world_camera = torch.as_tensor(camera.T_world_camera[:3, :3], dtype=torch.float32)
     if evidence.bodies is not None:
-        known, rows = _from_bodies(evidence), evidence.rows
+        known, rows = _from_bodies(evidence), evidence.body_rows
     elif evidence.points3d is not None:
         known, rows = _from_points(evidence)
     else:

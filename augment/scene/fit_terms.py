@@ -134,10 +134,12 @@ def foot_skate(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], c
     return torch.nn.functional.pad(cost, (1, 0))
 
 
-def hover(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], carried: Float[Tensor, " t"]) -> Float[Tensor, " t"]:
-    """Height of touching feet above where soles put them, in units of 2 cm; ``carried`` is the support's height under them."""
+def hover(
+    joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], carried: Float[Tensor, " t"], unit: float
+) -> Float[Tensor, " t"]:
+    """Height of touching feet above where soles put them, over ``unit``; ``carried`` is the support's height under them."""
     height = joints[:, list(FEET), 1] - joints.new_tensor(SOLE) - carried[:, None]
-    return (contact * huber(height**2 / 0.02**2, 5.0)).sum(-1)
+    return (contact * huber(height**2 / unit**2, 5.0)).sum(-1)
 
 
 def body_balls(joints: Float[Tensor, "t 24 3"]) -> Float[Tensor, "t b 3"]:
@@ -145,16 +147,16 @@ def body_balls(joints: Float[Tensor, "t 24 3"]) -> Float[Tensor, "t b 3"]:
     return joints[:, _FIRST] * (1 - _SHARE) + joints[:, _SECOND] * _SHARE
 
 
-def floor_penetration(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:
-    """Depth of balls below the floor, in units of 2 cm."""
+def floor_penetration(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tensor, " t"]:
+    """Depth of balls below the floor, metres over ``unit``."""
     depth = (RADII - balls[..., 1]).clamp_min(0)
-    return huber(depth**2 / 0.02**2, 5.0).sum(-1)
+    return huber(depth**2 / unit**2, 3.0).sum(-1)
 
 
-def unsupported(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:
-    """Gap between the lowest point and the floor, in units of 5 cm; robust, as a jump or a bed may hold the body up."""
+def unsupported(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tensor, " t"]:
+    """Gap between the lowest point and the floor, metres over ``unit``; robust, as a jump or a bed may hold the body up."""
     gap = (balls[..., 1] - RADII).amin(-1).clamp_min(0)
-    return geman_mcclure(gap**2 / 0.05**2, 3.0)
+    return geman_mcclure(gap**2 / unit**2, 3.0)
 
 
 def self_contact(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:

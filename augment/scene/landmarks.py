@@ -98,16 +98,16 @@ class _RestPose:
         """The joint a point rides on, where it is (3, 11), and how exactly detectors find it."""
         if name.startswith("smpl_"):
             joint = JOINT[name[5:]]
-            return joint, self.joints[joint], 0.01
+            return joint, self.joints[joint], 0.025
         side, _, part = name.partition("_")
         if part in ("shoulder", "elbow", "wrist", "knee", "ankle"):
-            return JOINT[name], self.joints[JOINT[name]], 0.01
+            return JOINT[name], self.joints[JOINT[name]], 0.025
         if part == "hip":
             return self._hip(name)
         if name in ("neck", "mid_hip"):
             ends = ("left_shoulder", "right_shoulder") if name == "neck" else ("left_hip", "right_hip")
             middle = (self.joints[JOINT[ends[0]]] + self.joints[JOINT[ends[1]]]) / 2
-            return JOINT["spine3" if name == "neck" else "pelvis"], middle, 0.012
+            return JOINT["spine3" if name == "neck" else "pelvis"], middle, 0.025
         if part in ("index", "pinky", "thumb"):
             return self._finger(side, part)
         return self._surface(name)
@@ -116,7 +116,7 @@ class _RestPose:
         point = self.joints[JOINT[name]].copy()
         outward = HIP_HALF_SHARE * self.stature - abs(point[0, 0])
         point[0, 0] += np.sign(point[0, 0]) * max(outward, 0.0)
-        return JOINT["pelvis"], point, 0.015
+        return JOINT["pelvis"], point, 0.03
 
     def _finger(self, side: str, part: str) -> tuple[int, np.ndarray, float]:
         """Knuckles: on the way from wrist to hand joint, the thumb's side in front (palms look down in the zero pose)."""
@@ -125,7 +125,7 @@ class _RestPose:
         point = self.joints[wrist] * (1 - along) + self.joints[hand] * along
         point = point.copy()
         point[2, 0] += aside
-        return wrist, point, 0.03
+        return wrist, point, 0.05
 
     def _surface(self, name: str) -> tuple[int, np.ndarray, float]:
         """Points of the face and the sole, by where they lie on the mesh in the zero pose."""
@@ -135,10 +135,10 @@ class _RestPose:
             foot = rest[:, 1] < rest[:, 1].min() + 0.045 * self.stature
             mine = foot & (side * rest[:, 0] > 0.01)
             if "heel" in name:
-                return JOINT[("left" if side > 0 else "right") + "_ankle"], self._best(-rest[:, 2], mine), 0.015
+                return JOINT[("left" if side > 0 else "right") + "_ankle"], self._best(-rest[:, 2], mine), 0.03
             towards = -0.3 if "foot_index" in name else 1.0
             joint = JOINT[("left" if side > 0 else "right") + "_foot"]
-            return joint, self._best(rest[:, 2] + towards * side * rest[:, 0], mine), 0.015
+            return joint, self._best(rest[:, 2] + towards * side * rest[:, 0], mine), 0.03
         head = np.isin(self.part, [JOINT["head"], JOINT["neck"]]) & (rest[:, 1] > rest[:, 1].max() - 0.13 * self.stature)
         nose = self._best(rest[:, 2], head)
         ear = self._best(side * rest[:, 0] - 0.5 * abs(rest[:, 1] - nose[1, 0]), head)
@@ -152,7 +152,7 @@ class _RestPose:
         else:
             across = {"inner": 0.009, "outer": 0.026}.get(name.rsplit("_", 1)[-1], 0.018)
             point = nose + _shift([side * across, 0.019, -0.016], self.stature)
-        return JOINT["head"], point, 0.012
+        return JOINT["head"], point, 0.025
 
     def _best(self, score: np.ndarray, where: np.ndarray) -> np.ndarray:
         return self.vertices[int(np.where(where, score, -np.inf).argmax())]
