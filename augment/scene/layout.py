@@ -70,7 +70,7 @@ def guess_layout(
     Returns:
         The guess; every wall with its confidence.
     """
-    segments = _inside_picture(line_segments(plate), content)
+    segments = inside_picture(line_segments(plate), content)
     turn, sure = manhattan_angle(segments, camera)
     if sure < _SURE_TURN:
         forward = camera.T_world_camera[:3, 2]
@@ -103,7 +103,7 @@ def guess_layout(
     )  # fmt: skip
 
 
-def _inside_picture(segments: np.ndarray, content: tuple[int, int, int, int] | None) -> np.ndarray:
+def inside_picture(segments: np.ndarray, content: tuple[int, int, int, int] | None) -> np.ndarray:
     """Without the rims of black bars."""
     if content is None:
         return segments

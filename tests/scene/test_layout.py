@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from augment.geometry import inside_polygon
-from augment.scene.layout import draw_layout, guess_layout, layout_depth
+from augment.scene.layout import draw_layout, guess_layout, inside_picture, layout_depth
 from augment.scene.manhattan import line_segments, manhattan_angle
 from augment.scene.rooms import make_room
 from tests.scene.scenery import camera_of
@@ -107,10 +107,13 @@ def test_depth_of_one_wall_is_the_ray_casters():
     assert (draw_layout(plate, CAMERA, layout) != plate).any()
 
 
-def test_rims_of_black_bars_are_no_walls():
+def test_rims_of_black_bars_are_no_edges_of_the_room():
     plate, _ = plain_room()
     plate[:, :20] = plate[:, 300:] = 0
-    feet = np.array([[-0.4, 2.2], [0.4, 2.5], [0.0, 3.0]])
-    layout = guess_layout(plate, CAMERA, feet, content=(20, 0, 300, 240))
-    assert [w.normal[1] > 0.9 for w in layout.walls if w.confidence > 0] == [True]
+    every = line_segments(plate)
+    kept = inside_picture(every, (20, 0, 300, 240))
+    on_rim = (np.abs(every[:, [0, 2]] - 20) < 3).all(axis=1) | (np.abs(every[:, [0, 2]] - 300) < 3).all(axis=1)
+    assert on_rim.any()
+    np.testing.assert_array_equal(kept, every[~on_rim])
+    layout = guess_layout(plate, CAMERA, np.array([[-0.4, 2.2], [0.4, 2.5], [0.0, 3.0]]), content=(20, 0, 300, 240))
     assert not layout.depth[:, :20].any()
