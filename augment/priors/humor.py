@@ -1,10 +1,12 @@
 """HuMoR: how bodies go on from one moment to the next, as a conditional VAE over changes of state.
 
 Three networks: the prior says which changes z are likely after a state, the posterior which z a seen change was, the decoder
-what z changes, and which feet then stand. States are those of ``humor_state``, 30 a second.
+what z changes, and which feet then stand. States are those of ``humor_state``, 30 a second. A mixture of Gaussians says which
+states are likely at all.
 
 Differences from the paper: states are in the root's own frame instead of one turned by the heading (the same to the floor's
-symmetries, and defined for people who lie); the layers are narrower; the networks are smooth, as an energy wants them.
+symmetries, and defined for people who lie); the layers are narrower; the networks are smooth, as an energy wants them; the
+mixture, which there judges the first state of a roll-out, here judges every frame, for the frames of a fit are free.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ..motion.contacts import foot_contacts
 from .dataset import FPS, PoseDataset, mirror_sequence, sequence_at, windows_of
+from .humor_mixture import MOMENT_DIM, Moments, fit_moments
 from .humor_net import HumorConfig, Scales, Transitions
 from .humor_state import STATE_DIM, at_rate, between, bones_of, follow, states_of, tidy
 from .load import PriorFile, check_sizes
@@ -36,7 +39,8 @@ class Humor:
     scales: Scales
     error: Float[Tensor, "262"]
     """Standard deviation of the decoder's error in training, of the scaled change."""
-    residual: float
+    moments: Moments
+    config: HumorConfig
     normalisation: float
 
     @property
@@ -45,10 +49,11 @@ class Humor:
         return "humor"
 
     def energy(self, sequence: PoseSequence) -> Float[Tensor, "*b t"]:
-        """How unlikely each frame is after the one before; the first frame takes the second's.
+        """How unlikely each frame is, and is after the one before; the first frame takes the second's transition.
 
         Mean over z of rho((z - mean) / std), z being what the posterior makes of the change and mean and std the prior's, plus
-        ``residual`` times the mean over the state of rho(error / error in training), the decoder's error given that z.
+        ``residual`` times the mean over the state of rho(error / error in training), the decoder's error given that z, plus
+        ``state`` times the mixture's term (``humor_mixture.Moments.energy``).
         rho(u) = (1 + u^2)^(1/2) - 1 is u^2 / 2, a Gaussian's negative log density, for small u and grows like |u|, so that
         absurd frames do not drown all others. The density's normaliser is left out: the energy is never negative.
 
@@ -64,8 +69,10 @@ class Humor:
         resampled = at_rate(sequence)
         if resampled.joints.shape[-3] == 1:  # two frames so near in time that one remains of them
             resampled = PoseSequence(rotations=sequence.rotations, joints=sequence.joints, fps=FPS)
-        energies = self._energies(states_of(resampled))
-        energies = torch.cat([energies[..., :1], energies], dim=-1) / self.normalisation
+        states = states_of(resampled)
+        energies = self._transitions(states)
+        energies = torch.cat([energies[..., :1], energies], dim=-1)
+        energies = (energies + self.config.state * self.moments.energy(self.scales.inside(states))) / self.normalisation
         if resampled.joints.shape[-3] == frames:
             return energies
         return between(energies[..., None], torch.arange(frames) * (FPS / sequence.fps))[..., 0]
@@ -109,7 +116,7 @@ class Humor:
                 last = _joined([last, frame], keep=2)
         return _joined(drawn, keep=frames)
 
-    def _energies(self, states: Float[Tensor, "*b t 262"]) -> Tensor:
+    def _transitions(self, states: Float[Tensor, "*b t 262"]) -> Tensor:
         """Not normalised, (*b, t - 1)."""
         inside = self.scales.inside(states)
         before, now = inside[..., :-1, :], inside[..., 1:, :]
@@ -117,7 +124,7 @@ class Humor:
         mean, log_std = self.transitions.after(before)
         change, _ = self.transitions.change(before, z)
         error = ((states[..., 1:, :] - states[..., :-1, :]) / self.scales.change - change) / self.error
-        return _rho((z - mean) / log_std.exp()).mean(-1) + self.residual * _rho(error).mean(-1)
+        return _rho((z - mean) / log_std.exp()).mean(-1) + self.config.residual * _rho(error).mean(-1)
 
 
 def humor_from_file(stored: PriorFile) -> Humor:
@@ -136,7 +143,12 @@ def humor_from_file(stored: PriorFile) -> Humor:
         transitions=net.eval().requires_grad_(False),
         scales=Scales(mean=stored.tensor("mean", row), std=stored.tensor("std", row), change=stored.tensor("change", row)),
         error=stored.tensor("error", row),
-        residual=config.residual,
+        moments=Moments(
+            means=stored.tensor("moments.means", (None, MOMENT_DIM)),
+            whiteners=stored.tensor("moments.whiteners", (None, MOMENT_DIM, MOMENT_DIM)),
+            offsets=stored.tensor("moments.offsets", (None,)),
+        ),
+        config=config,
         normalisation=stored.normalisation,
     )
 
@@ -188,11 +200,17 @@ def train_humor(dataset: PoseDataset, config: HumorConfig | None, generator: tor
     origin = {"kind": "humor", "config": repr(asdict(config)), "data": dataset.digest}
     last = train_network(net, losses, steps=steps, rate=config.rate, run=run, origin=origin)
     with torch.no_grad():
-        states, _ = windows(min(1024, 4 * len(starts)), torch.Generator().manual_seed(run.seed))
+        draw = torch.Generator().manual_seed(run.seed)
+        moments, _ = windows(max(1, config.moments_from // (config.window + 1)), draw)
+        states, _ = windows(min(1024, 4 * len(starts)), draw)
         error, _, _ = _go_through(net, scales, states, 0.0, None)
     tensors = {f"net.{name}": value for name, value in net.state_dict().items()}
     tensors |= {"mean": scales.mean, "std": scales.std, "change": scales.change}
     tensors["error"] = error.flatten(0, -2).square().mean(0).sqrt().clamp(min=1e-3)
+    fitted = fit_moments(
+        scales.inside(moments.flatten(0, 1)), components=config.moments, smallest=config.smallest, seed=run.seed
+    )
+    tensors |= {f"moments.{name}": value for name, value in fitted.items()}
     return Trained(tensors=tensors, config=config, facts={"steps": steps, "windows": len(starts), "loss": last})
 
 

@@ -37,6 +37,14 @@ class HumorConfig:
     """How often that is at the end."""
     residual: float = 1.0
     """Weight of the decoder's error in the energy, against the prior's term."""
+    moments: int = 12
+    """Gaussians of the mixture over states."""
+    moments_from: int = 20_000
+    """States, about, that it is fitted to."""
+    smallest: float = 0.3
+    """Added to the variance of each scaled number there."""
+    state: float = 1.0
+    """Weight of the mixture's term in the energy."""
     steps: int = 5000
     rate: float = 7e-4
 
