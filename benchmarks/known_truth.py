@@ -64,6 +64,7 @@ def joined(bodies: People, keypoints: People) -> People:
     assert keypoints.keypoints2d is not None
     table = np.full((int(max(bodies.frame.max(), keypoints.frame.max())) + 1, *keypoints.keypoints2d.shape[1:]), np.nan)
     table[keypoints.frame] = keypoints.keypoints2d
+    # Without the detector's 3D points: the bodies are the better ones, and tables of bodies have none.
     return replace(bodies, layout=keypoints.layout, keypoints2d=table[bodies.frame])
 
 

@@ -41,7 +41,7 @@ from augment.scene.shell import make_shell
 from augment.sources.people import LAYOUTS, People
 from augment.types import Camera, Light, Motion, Performance, Scene, SceneMesh
 from augment.video_codec import encode_video
-from benchmarks.spoil import MEDIAPIPE_UPFALL, DetectorNoise, spoil_keypoints, states_of
+from benchmarks.spoil import MEDIAPIPE_UPFALL, DetectorNoise, spoil_keypoints, spoil_points3d, states_of
 
 CROSSING = "crossing"
 """Name of the case in which two people walk past each other, one hiding the other."""
@@ -85,6 +85,10 @@ class Truth:
 
     def keypoints(self, layout: str, person: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """True points (t, k, 2), pixels, NaN behind the camera; and whether each lies in the picture, bool (t, k)."""
+        return _project(self.points(layout, person), self.camera)
+
+    def points(self, layout: str, person: int = 0) -> np.ndarray:
+        """The layout's points on the body (t, k, 3), world, metres."""
         motion = self.motions[person]
         pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
         rotations = axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
@@ -92,8 +96,7 @@ class Truth:
         joints, worlds = forward_kinematics(rotations, rest)
         joints = joints + torch.as_tensor(np.asarray(motion.transl, np.float64))[:, None]
         betas = torch.as_tensor(np.asarray(motion.betas, np.float64))
-        points = place_landmarks(landmarks_of(self.body, layout), joints, worlds, betas).numpy()
-        return _project(points, self.camera)
+        return place_landmarks(landmarks_of(self.body, layout), joints, worlds, betas).numpy()
 
     def z_buffer(self, frame: int, *, rasterizer: Rasterizer, camera: Camera | None = None) -> np.ndarray:
         """z-depth (h, w) of all people in one frame, metres, 0 = nobody; through the scene's camera or another."""
@@ -166,7 +169,21 @@ class Truth:
                     states=states_of(motion.segments, frames=len(self), fps=self.fps), noise=noise, strength=strength,
                 )
             )  # fmt: skip
-        return self._table(layout, tables, path)
+        people = self._table(layout, tables, path)
+        return self._with_points3d(people, rng=rng) if layout == "mediapipe33" else people
+
+    def _with_points3d(self, people: People, *, rng: np.random.Generator) -> People:
+        """MediaPipe gives 3D points of its own: camera axes, relative to the middle of the hips."""
+        names = LAYOUTS[people.layout]
+        hips = [names.index("left_hip"), names.index("right_hip")]
+        tables = []
+        for person, motion in enumerate(self.motions):
+            local = self.points(people.layout, person) @ self.camera.T_world_camera[:3, :3]
+            local = local - local[:, hips].mean(axis=1, keepdims=True)
+            states = states_of(motion.segments, frames=len(self), fps=self.fps)
+            tables.append(spoil_points3d(local, rng=rng, fps=self.fps, states=states))
+        points = np.stack([tables[p][t] for t, p in zip(people.frame, people.track, strict=True)])
+        return replace(people, keypoints3d=points)
 
     def _table(self, layout: str, tables: Sequence[np.ndarray], path: Path) -> People:
         rows = [(t, p) for t in range(len(self)) for p, k in enumerate(tables) if np.isfinite(k[t, :, 0]).any()]
