@@ -18,7 +18,7 @@ from augment.priors.state import PoseSequence
 from augment.priors.train import energies_of, train_prior
 from tests.priors.few import few_motions, few_poses
 
-CONFIG = HumorConfig(latent=8, width=64, window=4, batch=24, moments=2, moments_from=500, steps=250, rate=2e-3)
+CONFIG = HumorConfig(latent=8, width=64, window=4, batch=24, moments=2, moments_from=500, smallest=0.02, steps=250, rate=2e-3)
 
 
 @pytest.fixture(scope="module")
