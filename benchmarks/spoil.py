@@ -91,7 +91,7 @@ MEDIAPIPE_UPFALL = DetectorNoise(
             "head": 0.019, "shoulder": 0.059, "elbow": 0.092, "hand": 0.056, "hip": 0.030, "knee": 0.045, "foot": 0.047,
         },
     },
-    shared={"still": 0.018, "moving": 0.023, "falling": 0.023, "fallen": 0.019},
+    shared={"still": 0.005, "moving": 0.0085, "falling": 0.015, "fallen": 0.012},
     correlation_sec={"still": 1.2, "moving": 0.19, "falling": 0.15, "fallen": 3.6},
     misplaced={
         "still": {"head": 0.0, "shoulder": 0.0, "elbow": 0.0006, "hand": 0.004, "hip": 0.0, "knee": 0.0002, "foot": 0.0001},
@@ -119,8 +119,9 @@ MEDIAPIPE_UPFALL = DetectorNoise(
 )  # fmt: skip
 """MediaPipe Pose (full model, tracking) on UP-Fall, 22 recordings with two views, 18 frames a second: statistics only.
 
-Taken as measured but for ``shared`` while falling (0.069 measured; the two cameras are some tenths of a frame apart, which
-there looks like an error) and ``changing`` and ``misplaced`` in falls, which count the same tails twice where a part is mostly
+Taken as measured but for ``shared`` in falls (0.069 falling, 0.019 fallen with the cameras' geometry, which is four fifths of it
+when upright; 0.033 and 0.040 without; the two cameras are some tenths of a frame apart, which
+in a fall looks like an error: set to less) and ``changing`` and ``misplaced`` in falls, which count the same tails twice where a part is mostly
 tail. ``swap_sec``, ``unseen`` (errors at visibility below 0.2 against above 0.95) and the states of moving downward are coarse.
 """
 
