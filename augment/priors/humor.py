@@ -69,10 +69,11 @@ class Humor:
         resampled = at_rate(sequence)
         if resampled.joints.shape[-3] == 1:  # two frames so near in time that one remains of them
             resampled = PoseSequence(rotations=sequence.rotations, joints=sequence.joints, fps=FPS)
-        states = states_of(resampled)
+        states = states_of(resampled).to(self.scales.mean)
         energies = self._transitions(states)
         energies = torch.cat([energies[..., :1], energies], dim=-1)
         energies = (energies + self.config.state * self.moments.energy(self.scales.inside(states))) / self.normalisation
+        energies = energies.to(sequence.joints)
         if resampled.joints.shape[-3] == frames:
             return energies
         return between(energies[..., None], torch.arange(frames) * (FPS / sequence.fps))[..., 0]

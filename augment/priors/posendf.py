@@ -127,7 +127,8 @@ class PoseNDF:
 
     def distance(self, quaternions: Float[Tensor, "*b 21 4"]) -> Float[Tensor, "*b"]:
         """The field itself; see ``pose_distance`` for its unit. The sign of a quaternion does not matter."""
-        return self.field(one_hemisphere(quaternions))
+        single = one_hemisphere(quaternions).to(self.center)
+        return self.field(single).to(quaternions)
 
     def project(
         self, rotations: Float[Tensor, "*b 24 3 3"], *, steps: int = 50, rate: float = 0.5

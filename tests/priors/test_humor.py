@@ -171,6 +171,12 @@ def test_energy_and_slope_are_finite_up_to_half_turns(prior, angle) -> None:
     assert bool(torch.isfinite(rotations.grad).all())
 
 
+def test_double_precision_in_gives_double_precision_out(prior, real) -> None:
+    energy = prior.energy(doubled(real))
+    assert energy.dtype == torch.float64
+    assert torch.allclose(energy.float(), prior.energy(real), rtol=2e-2, atol=2e-2)
+
+
 def test_rollout_keeps_bones_follows_its_generator_and_goes_on_from_where_one_was(prior, real) -> None:
     start = part(real, 0, 10)
 

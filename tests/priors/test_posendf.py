@@ -150,6 +150,16 @@ def test_energy_and_slope_are_finite_up_to_half_turns(prior, angle) -> None:
     assert bool(torch.isfinite(rotations.grad).all())
 
 
+def test_double_precision_in_gives_double_precision_out(prior, data) -> None:
+    rotations = sequences(data, held_out=True)[0].rotations
+    energies = [
+        prior.energy(PoseSequence(rotations=each, joints=torch.zeros(len(each), 24, 3, dtype=each.dtype), fps=30.0))
+        for each in (rotations, rotations.double())
+    ]
+    assert energies[1].dtype == torch.float64
+    assert torch.allclose(energies[0], energies[1].float(), rtol=1e-3, atol=1e-3)
+
+
 def test_the_median_over_held_out_poses_is_one(prior, data) -> None:
     assert float(energies_of(prior, data, held_out=True).median()) == pytest.approx(1.0, abs=1e-3)
 
