@@ -119,10 +119,10 @@ MEDIAPIPE_UPFALL = DetectorNoise(
 )  # fmt: skip
 """MediaPipe Pose (full model, tracking) on UP-Fall, 22 recordings with two views, 18 frames a second: statistics only.
 
-Taken as measured but for ``shared`` in falls (0.069 falling, 0.019 fallen with the cameras' geometry, which is four fifths of it
-when upright; 0.033 and 0.040 without; the two cameras are some tenths of a frame apart, which
-in a fall looks like an error: set to less) and ``changing`` and ``misplaced`` in falls, which count the same tails twice where a part is mostly
-tail. ``swap_sec``, ``unseen`` (errors at visibility below 0.2 against above 0.95) and the states of moving downward are coarse.
+Taken as measured but for falls: ``shared`` came out as 0.069 falling and 0.019 fallen with the cameras' own geometry (which is
+four fifths of it when upright and is taken out there), 0.033 and 0.040 without; the cameras are some tenths of a frame apart,
+which in a fall looks like an error, so less is set. ``changing`` and ``misplaced`` count the same tails twice where a part is
+mostly tail. ``swap_sec``, ``unseen`` (errors at visibility below 0.2 against above 0.95) and the label-to-state map are coarse.
 """
 
 
