@@ -41,7 +41,7 @@ from augment.priors.evaluate import (
 from augment.priors.state import PoseSequence, Prior
 from augment.types import JOINT, Motion
 from benchmarks.priors_data import TEST_STYLES, VALIDATION_STYLES, motions_of, trained_priors, training_set
-from benchmarks.priors_poses import generation_table
+from benchmarks.priors_poses import generation_table, spoil_table
 
 KINDS = ("gmm", "vposer", "posendf", "humor")
 NAMES = {"none": "no prior", "gmm": "GMM", "vposer": "VPoser", "posendf": "Pose-NDF", "humor": "HuMoR"}
@@ -165,7 +165,7 @@ def main() -> None:
     sources = {"Bandai-Namco": test, "CMU": list(motions_of(options.cmu))}
     rows = measure(sources, priors, configs, options)
     print(restoration_table(rows, configs, options.lengths))
-    print(generation_table(priors, test, held, NAMES))
+    print(generation_table(priors, test, held, NAMES), spoil_table(priors, test, NAMES), sep="\n\n")
 
 
 def measure(

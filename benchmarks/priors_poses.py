@@ -1,8 +1,9 @@
-"""Poses drawn from each prior: how varied they are, and how far from the nearest real pose."""
+"""Poses drawn from each prior: how varied, how near to life; and whether priors tell real poses from spoiled ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from torch import Tensor
 from augment.priors.dataset import PoseDataset, dataset_of, sequence_at, windows_of
 from augment.priors.evaluate import average_pairwise_distance, nearest_pose_distance, root_aligned
 from augment.priors.humor import Humor
+from augment.priors.judge import spoil_rows
 from augment.priors.posendf import PoseNDF
 from augment.priors.sample import sample_poses
 from augment.priors.state import Prior
@@ -55,4 +57,16 @@ def generation_table(
         near = nearest_pose_distance(joints, known)
         spread = 100 * average_pairwise_distance(joints)
         lines.append(f"| {name} | {spread:.1f} | {100 * float(near.mean()):.1f} | {100 * float(near.quantile(0.95)):.1f} |")
+    return "\n".join(lines)
+
+
+def spoil_table(priors: dict[str, Prior], test: Sequence[Motion], names: dict[str, str]) -> str:
+    """Markdown: chance that a real pose's energy is lower than a spoiled one's; spoiled frames keep the bones and the root."""
+    data = dataset_of(test, held_out=0.0)
+    data = replace(data, held_out=torch.ones_like(data.held_out))
+    columns = [list(spoil_rows(prior, data, generator=torch.Generator().manual_seed(0))) for prior in priors.values()]
+    lines = ["| poses | " + " | ".join(names[kind] for kind in priors) + " |", "|---" * (1 + len(priors)) + "|"]
+    lines.append("| real: median energy | " + " | ".join(f"{rows[0][1]:.2f}" for rows in columns) + " |")
+    for row in zip(*(rows[1:] for rows in columns), strict=True):
+        lines.append(f"| {row[0][0]} | " + " | ".join(f"{share:.3f}" for _, _, share in row) + " |")
     return "\n".join(lines)
