@@ -14,6 +14,8 @@ from .commands.generate import Generate
 from .commands.motions_import import MotionsImport
 from .commands.motions_library import MotionsLibrary
 from .commands.motions_train import MotionsSample, MotionsTrain
+from .commands.priors import PriorsEvaluate, PriorsSample, PriorsTrain
+from .commands.reconstruct import Reconstruct
 from .commands.scenes_real import SceneFromRgbd, SceneFromVideo
 from .commands.scenes_room import SceneRoom
 from .commands.verify import Verify
@@ -48,17 +50,33 @@ class Scenes:
         self.command.run()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Priors:
+    """What poses and movements are likely: train priors from a motion store, judge them, draw from them."""
+
+    command: (
+        Annotated[PriorsTrain, subcommand("train")]
+        | Annotated[PriorsEvaluate, subcommand("evaluate")]
+        | Annotated[PriorsSample, subcommand("sample")]
+    )
+
+    def run(self) -> None:
+        self.command.run()
+
+
 Command = (
     Annotated[Demo, subcommand("demo")]
     | Annotated[Motions, subcommand("motions")]
+    | Annotated[Reconstruct, subcommand("reconstruct")]
     | Annotated[Scenes, subcommand("scenes")]
+    | Annotated[Priors, subcommand("priors")]
     | Annotated[Generate, subcommand("generate")]
     | Annotated[Verify, subcommand("verify")]
 )
 
 DESCRIPTION = """Film labelled clips of rare events in your own rooms.
 
-Start with `augment demo`. Then: `augment scenes from-video` makes a room of yours, `augment generate RECIPE.yaml` films
+Start with `augment demo`. Then: `augment reconstruct` makes a room of yours, `augment generate RECIPE.yaml` films
 clips in it into WebDataset shards, and `recognition ablate STUDY.yaml` measures what they are worth on real video."""
 
 

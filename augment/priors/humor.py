@@ -191,7 +191,7 @@ def train_humor(dataset: PoseDataset, config: HumorConfig | None, generator: tor
         own = config.own_most * max(0.0, (share - config.own_from) / (1 - config.own_from))
         error, logits, divergence = _go_through(net, scales, states, own, draw)
         parts = {
-            "change": error.square().mean(),
+            "change": 2 * _rho(error).mean(),
             "contacts": binary_cross_entropy_with_logits(logits, feet),
             "kl": divergence.mean(),
         }

@@ -21,19 +21,19 @@ class HumorConfig:
     width: int = 384
     layers: int = 2
     """Hidden layers of each network."""
-    window: int = 8
+    window: int = 12
     """Changes in a row that training goes through."""
-    batch: int = 64
+    batch: int = 48
     """Windows a step."""
-    kl: float = 1e-3
-    """Weight of the divergence of posterior from prior, against the mean square of the scaled change's error."""
+    kl: float = 3e-3
+    """Weight of the divergence of posterior from prior, against the error of the scaled change, squared where small."""
     kl_warmup: float = 0.2
     """Share of the steps over which that weight grows to its own."""
     contacts: float = 0.02
     """Weight of the feet's cross-entropy."""
-    own_from: float = 0.4
+    own_from: float = 0.25
     """Share of the steps after which the networks more and more often see their own last state instead of the true one."""
-    own_most: float = 0.8
+    own_most: float = 0.9
     """How often that is at the end."""
     residual: float = 1.0
     """Weight of the decoder's error in the energy, against the prior's term."""

@@ -127,6 +127,7 @@ def fit_people(
     videos: Sequence[int] | None = None,
     obstacles: tuple[Obstacle, ...] = (),
     surfaces: tuple[Surface, ...] = (),
+    start: Sequence[Recovered] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> tuple[list[Recovered], Camera]:
     """Fit bodies to tracked people seen by one fixed camera.
@@ -142,6 +143,7 @@ def fit_people(
         videos: Which video each track is from; people of the same video must not overlap in space. None = all one video.
         obstacles: Furniture and walls people are not inside of.
         surfaces: Seats and beds that may carry them.
+        start: What an earlier fit of the same tracks found: only the last stage is run, from there.
         progress: Called with stage name, step and number of steps.
     Returns:
         One ``Recovered`` a track, in order; and the camera, refined if the config lets it.
@@ -156,20 +158,36 @@ def fit_people(
     rest = body.rest_joints(np.zeros(10))
     evidence = [gather(track, camera, fps=rate, rest_joints=rest) for track, rate in zip(tracks, rates, strict=True)]
     problem, unknowns = _set_up(evidence, camera, body, prior, config, numbers, obstacles, surfaces)
-    stages: list[dict[str, float]] = []
-    names = ("root", "pose", "all")
-    for number, name in enumerate(names):
-        if number:
-            problem.contact, problem.carried = _contacts(problem, unknowns, surfaces)
-        report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
-        stages.append(_minimise(problem, unknowns, config, number, report))
+    if start is not None:
+        _take_over(problem, unknowns, start, body)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these tensors are small: a second thread waits more than it works, tenfold on a busy machine
+    try:
+        stages = _run_stages(problem, unknowns, config, surfaces, start is not None, progress)
+    finally:
+        torch.set_num_threads(threads)
     final = _camera_of(camera, unknowns)
     posed = _pose(problem, unknowns)
     recovered = [
-        _recover(i, track, problem, unknowns, posed, body, final, config, dict(zip(names, stages, strict=True)), numbers[i])
-        for i, track in enumerate(tracks)
+        _recover(i, track, problem, unknowns, posed, body, final, config, stages, numbers[i]) for i, track in enumerate(tracks)
     ]
     return recovered, final
+
+
+def _run_stages(
+    problem: _Problem, unknowns: _Unknowns, config: FitConfig, surfaces: tuple[Surface, ...], last_only: bool,
+    progress: Callable[[str, int, int], None] | None,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """All stages in order; what each energy term came to at the end of each."""
+    stages: dict[str, dict[str, float]] = {}
+    for number, name in enumerate(("root", "pose", "all")):
+        if last_only and number < 2:
+            continue
+        if number:
+            problem.contact, problem.carried = _contacts(problem, unknowns, surfaces)
+        report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
+        stages[name] = _minimise(problem, unknowns, config, number, report)
+    return stages
 
 
 def _set_up(
@@ -204,6 +222,25 @@ def _set_up(
     )  # fmt: skip
     unknowns.pelvis = _first_places(problem, unknowns, camera)
     return problem, unknowns
+
+
+def _take_over(problem: _Problem, unknowns: _Unknowns, start: Sequence[Recovered], body: Body) -> None:
+    """Put an earlier result in place of the rough start."""
+    for i, (person, rows) in enumerate(zip(start, problem.rows, strict=True)):
+        motion = person.motion
+        pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
+        unknowns.base[rows] = axis_angle_to_matrix(_tensor(pose))
+        unknowns.pelvis[rows] = _tensor(motion.transl + body.rest_joints(motion.betas)[0])
+        unknowns.betas[i] = _tensor(motion.betas)
+
+
+def depth_in_boxes(person: Recovered, obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> float:
+    """How deep somebody sticks in furniture or walls in the worst tenth of the frames, metres."""
+    boxes = terms.boxes_of(obstacles, surfaces)
+    if boxes is None:
+        return 0.0
+    depth = terms.box_depth(terms.body_balls(_tensor(person.joints)), boxes).amax((0, 2))
+    return float(torch.quantile(depth, 0.9))
 
 
 def _marks(body: Body, layout: str) -> Landmarks:

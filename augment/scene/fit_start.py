@@ -187,9 +187,7 @@ def _smoothest(cost: Float[np.ndarray, "n h"], gap: np.ndarray) -> np.ndarray:
     return np.array(path[::-1])
 
 
-def interpolate_rotations(
-    known: Float[Tensor, "n 24 3 3"], rows: np.ndarray, count: int
-) -> Float[Tensor, "t 24 3 3"]:
+def interpolate_rotations(known: Float[Tensor, "n 24 3 3"], rows: np.ndarray, count: int) -> Float[Tensor, "t 24 3 3"]:
     """Rotations at every frame from those at ``rows``: slerp between neighbours, the nearest one beyond the ends."""
     at = np.arange(count)
     after = np.searchsorted(rows, at).clip(0, len(rows) - 1)

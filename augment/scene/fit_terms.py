@@ -207,7 +207,12 @@ def boxes_of(obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> 
 
 
 def inside_boxes(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, " t"]:
-    """Depth of balls in boxes (signed distance of a ball's centre less its radius), in units of 3 cm.
+    """Depth of balls in boxes, in units of 3 cm."""
+    return huber(box_depth(balls, boxes) ** 2 / 0.03**2, 5.0).sum((0, -1))
+
+
+def box_depth(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "n t b"]:
+    """How far each ball reaches into each box, metres, 0.3 at most: who is deeper was put there by a wrong box.
 
     Source:
         The box's signed distance after Quilez, "Distance functions".
@@ -215,8 +220,7 @@ def inside_boxes(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "
     local = transform_points(boxes.T_box_world[:, None], balls[None])
     away = local.abs() - boxes.half[:, None, None]
     distance = away.clamp_min(0).norm(dim=-1) + away.amax(-1).clamp_max(0)
-    depth = (0.8 * RADII - distance).clamp(0, 0.3)
-    return huber(depth**2 / 0.03**2, 5.0).sum((0, -1))
+    return (0.8 * RADII - distance).clamp(0, 0.3)
 
 
 def _pad(cost: Float[Tensor, " s"]) -> Float[Tensor, " t"]:

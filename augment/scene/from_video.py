@@ -73,9 +73,9 @@ def scene_from_video(
     layout = guess_layout(plate.image, calibration.camera, feet, floor=floor, content=plate.content)
     return Scene(
         name=name, camera=calibration.camera, plate=plate.image, depth=layout.depth, floor=layout.floor,
-        obstacles=layout.obstacles, lights=_ceiling_light(layout.floor),
+        obstacles=layout.obstacles, lights=ceiling_light(layout.floor),
         mesh=mesh_from_depth(calibration.camera, layout.depth, plate.image, stride=8, jump=0.5),
-        provenance=_provenance(videos, plate, calibration, given, person_height_m, mask, found, layout, feet),
+        provenance=provenance_of(videos, plate, calibration, given, person_height_m, mask, found is not None, layout, feet),
     )  # fmt: skip
 
 
@@ -99,7 +99,8 @@ def _read_keypoints(videos: Sequence[Path], files: Sequence[Path]) -> list[Keypo
     return result
 
 
-def _ceiling_light(floor: np.ndarray) -> tuple[Light, ...]:
+def ceiling_light(floor: np.ndarray) -> tuple[Light, ...]:
+    """A lamp over the middle of the floor: nobody measured the lights."""
     x, z = floor.mean(axis=0)
     return (Light(kind="point", position=np.array([x, 2.6, z]), color=np.ones(3), intensity=1.0),)
 
@@ -109,12 +110,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _provenance(
+def provenance_of(
     videos: Sequence[Path], plate: Plate, calibration: Calibration, given: Given, person_height: float,
-    mask: np.ndarray | None, found: list[Keypoints] | None, layout: Layout, feet: np.ndarray,
+    mask: np.ndarray | None, found: bool, layout: Layout | None, feet: np.ndarray,
 ) -> dict[str, Any]:  # fmt: skip
-    guessed = [*layout.guessed, "lights"]
-    if found is None:
+    """Where a scene came from, how its camera was found, and what is a guess."""
+    guessed = [*(layout.guessed if layout is not None else ()), "lights"]
+    if not found:
         guessed.append("plate: made without keypoints; look at it, somebody who kept still may be left in it")
     share = float(plate.guessed.mean())
     if share:
@@ -122,7 +124,7 @@ def _provenance(
     for field in ("focal", "height", "pitch"):
         if getattr(given, field) is None and not calibration.observed:
             guessed.append(f"camera {field}" + ("" if calibration.rods else " (no keypoints)"))
-    if found is not None and not calibration.observed:
+    if found and not calibration.observed:
         guessed.append("the person stood in too few places to measure the camera well; add a video of somebody walking about")
     if len(feet) < 5:
         guessed.append("floor: all that the picture shows")
@@ -135,15 +137,17 @@ def _provenance(
         "plate_guessed_share": share,
         "masked_share": 0.0 if mask is None else float(mask.mean()),
         "content": list(plate.content),
-        "person_height_m": person_height if found is not None else None,
+        "person_height_m": person_height if found else None,
         "camera": {
             "height_m": calibration.height, "pitch_deg": float(np.degrees(calibration.pitch)),
             "roll_deg": float(np.degrees(calibration.roll)), "focal_px": calibration.focal,
             "residual_px": None if not calibration.rods else calibration.residual_px, "upright_people": calibration.rods,
             "near_far": calibration.near_far, "std": calibration.std, "observed": bool(calibration.observed),
         },
-        "walls": [{"normal": w.normal.tolist(), "offset_m": w.offset, "confidence": w.confidence} for w in layout.walls],
-        "room_turn_deg": float(np.degrees(layout.turn)),
+        "walls": [] if layout is None else [
+            {"normal": w.normal.tolist(), "offset_m": w.offset, "confidence": w.confidence} for w in layout.walls
+        ],
+        "room_turn_deg": None if layout is None else float(np.degrees(layout.turn)),
         "guessed": guessed,
     }  # fmt: skip
 

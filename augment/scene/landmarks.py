@@ -102,7 +102,7 @@ class _RestPose:
         side, _, part = name.partition("_")
         if part in ("shoulder", "elbow", "wrist", "knee", "ankle"):
             return JOINT[name], self.joints[JOINT[name]], 0.025
-        if part == "hip":
+        if part == "hip" and side in ("left", "right"):
             return self._hip(name)
         if name in ("neck", "mid_hip"):
             ends = ("left_shoulder", "right_shoulder") if name == "neck" else ("left_hip", "right_hip")
@@ -168,5 +168,3 @@ def _shift(by: list[float], stature: float) -> np.ndarray:
 def landmark_table(layout: str) -> dict[str, int]:
     """Index of each point of a layout by its name."""
     return {name: index for index, name in enumerate(LAYOUTS[layout])}
-
-

@@ -1,4 +1,4 @@
-"""What reconstruction gives besides the scene: people in its world, and how well they are known. Report and benchmarks read it."""
+"""What reconstruction gives besides the scene: people in its world, and how well they are known."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Reconstruction:
     videos: tuple[Path, ...]
     people: tuple[Recovered, ...]
     depth: dict[str, Any] = field(default_factory=dict)
-    """How depth was placed: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``, ``frames`` ..."""
+    """How depth was placed: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``, ``frames``."""
     rejections: dict[str, int] = field(default_factory=dict)
     """Everything that was turned down, counted by reason."""
     seconds: dict[str, float] = field(default_factory=dict)

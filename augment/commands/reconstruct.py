@@ -1,0 +1,220 @@
+"""``augment reconstruct``: room and people from videos of one fixed camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from ..scene.reconstruct import Inputs
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruct:
+    """Reconstruct room and people from videos of one fixed camera.
+
+    Give what an estimator found in the videos: 2D keypoints (--keypoints), 3D bodies (--hmr), best both. With several videos
+    name folders; the files in them are matched to the videos by name. Somebody should walk about in at least one video, in
+    full view: that calibrates the camera. With --depth the room is measured, without it floor and walls are guessed.
+
+    Example:
+        augment reconstruct ward/*.mp4 --keypoints ward/keypoints --depth ward/depth --out rooms/ward
+
+    What comes out: OUT/scene.json with plate, depth, mesh and point cloud (films with `augment generate`), OUT/motions, a
+    motion store of what people did, and OUT/report.html, which says how far to trust it. An interrupted run goes on.
+    """
+
+    video: Annotated[list[Path], tyro.conf.Positional]
+    """Video files of one fixed camera, or one folder of them."""
+    out: Path
+    """Folder for the scene."""
+    keypoints: Path | None = None
+    """2D keypoints: COCO or OpenPose JSON, MediaPipe .npz, a folder of them (one for each video, named like it), or the name
+    of a detector to run here: keypointrcnn or mediapipe."""
+    hmr: Path | None = None
+    """Bodies from 4D-Humans/PHALP, WHAM, GVHMR, TRAM, PromptHMR, VIBE, PARE or ProHMR; a file, or a folder as above."""
+    depth: Path | None = None
+    """Depth or disparity maps of one video (Depth Anything, MoGe, UniDepth, VGGT, a depth camera): file or folder; or
+    `depth-anything` to run it here (needs the extra `estimators` and the model, see --depth-model)."""
+    depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
+    """Model folder or hub name for `--depth depth-anything`."""
+    depth_kind: Literal["disparity", "depth", "metric"] | None = None
+    """What the maps hold, where the file does not tell."""
+    depth_encoding: Literal["plain", "nyu", "sun"] = "plain"
+    """Encoding of 16-bit depth pictures."""
+    depth_scale: float = 1000.0
+    """Units a metre of 16-bit depth pictures: PrimeSense 1000, TUM 5000."""
+    detector_weights: Path | None = None
+    """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
+    annotations: Path | None = None
+    """Frame labels for the recovered motions: CSV with path (or track), label, start, end in seconds."""
+    person_height: float = 1.70
+    """Stature of whoever walks, metres. All measures scale with it, so measure it."""
+    focal: float | None = None
+    """Focal length, pixels, if known."""
+    camera_height: float | None = None
+    """Of the camera above the floor, metres, if known."""
+    pitch: float | None = None
+    """Degrees the camera looks down, if known."""
+    mask: Path | None = None
+    """Picture, white where somebody sat still and is to be painted out of the plate."""
+    prior: Path | None = None
+    """Pose or motion prior from `augment priors train`; the package's own by default."""
+    max_overlays: int = 6
+    """Clips that get an overlay video in the report."""
+    seed: int = 0
+    """Decides what is drawn at random."""
+    fit: FitOptions = field(default_factory=lambda: FitOptions())
+    """How people are fitted."""
+
+    def run(self) -> None:
+        import numpy as np
+
+        from ..scene.from_video import read_mask
+        from ..scene.ground import Given
+        from ..scene.reconstruct import ReconstructConfig, reconstruct
+        from ..scene.segments import read_segments
+        from ..sources.video import probe
+
+        videos = find_videos(self.video)
+        segments = None if self.annotations is None else read_segments(self.annotations)
+        info = probe(videos[0])
+        config = ReconstructConfig(
+            person_height=self.person_height, prior=self.prior, depth_kind=self.depth_kind, seed=self.seed,
+            given=Given(
+                focal=self.focal, height=self.camera_height, pitch=None if self.pitch is None else np.radians(self.pitch)
+            ),
+            depth_encoding=self.depth_encoding, depth_scale=self.depth_scale, max_overlays=self.max_overlays,
+            mask=None if self.mask is None else read_mask(self.mask, info.width, info.height), fit=self.fit.config(),
+        )  # fmt: skip
+        with _Bar() as bar:
+            result = reconstruct(self._inputs(videos), self.out, config=config, segments=segments, progress=bar.tell)
+        seconds = sum(result.seconds.values())
+        for reason, count in sorted(result.rejections.items(), key=lambda row: -row[1])[:6]:
+            print(f"note: {count} x {reason}")
+        print(
+            f"{self.out / 'report.html'}: {len(result.people)} people in {len(result.videos)} videos, scene and motions "
+            f"beside it ({seconds:.0f} s)"
+        )
+
+    def _inputs(self, videos: list[Path]) -> list[Inputs]:
+        from ..scene.reconstruct import Inputs
+
+        keypoints: list = [None] * len(videos)
+        if self.keypoints is not None:
+            from ..sources.detectors import DETECTORS
+
+            name = str(self.keypoints)
+            if name in DETECTORS and not self.keypoints.exists():
+                from ..sources.estimators import detect_keypoints
+
+                keypoints = [detect_keypoints(video, weights=self.detector_weights, detector=name) for video in videos]
+            else:
+                keypoints = list(match_files(videos, self.keypoints, "keypoints"))
+        bodies = [None] * len(videos) if self.hmr is None else match_files(videos, self.hmr, "hmr")
+        depth: list = [None] * len(videos)
+        if str(self.depth) == "depth-anything" and not Path("depth-anything").exists():
+            from ..sources.estimators import estimate_depth
+
+            depth[0] = estimate_depth(videos[0], model=self.depth_model, out=self.out / "work" / "depth")
+        elif self.depth is not None:
+            depth = _depth_of(videos, self.depth)
+        return [
+            Inputs(video=v, keypoints=k, hmr=h, depth=d) for v, k, h, d in zip(videos, keypoints, bodies, depth, strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitOptions:
+    """How people are fitted."""
+
+    prior_weight: float = 1.0
+    """Weight of the pose prior; 0 leaves it out."""
+    smoothness: float = 1.0
+    """Factor on the cost of acceleration: more is smoother, less follows falls closer."""
+    refine_camera: bool = False
+    """Let focal length, pitch and height of the camera move with the fit."""
+
+    def config(self):
+        from ..scene.fit import FitConfig
+
+        default = FitConfig()
+        return FitConfig(
+            prior=self.prior_weight, acceleration=default.acceleration * self.smoothness, refine_camera=self.refine_camera
+        )
+
+
+def find_videos(named: list[Path]) -> list[Path]:
+    """Files as named; a folder stands for the videos in it, in order of their names.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    videos: list[Path] = []
+    for path in named:
+        videos += (
+            sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else [path]
+        )  # fmt: skip
+    if not videos:
+        raise ValueError(f"no video in {', '.join(map(str, named))}; expected files ending in {', '.join(VIDEO_SUFFIXES)}")
+    return videos
+
+
+def match_files(videos: list[Path], given: Path, what: str) -> list[Path]:
+    """The file (or folder) that goes with each video: by name in a folder, or the one that was given for the one video.
+
+    Raises:
+        ValueError: If a video has none.
+    """
+    if not given.exists():
+        raise ValueError(f"--{what} {given}: no such file or folder")
+    if given.is_file():
+        if len(videos) > 1:
+            raise ValueError(f"--{what} {given}: one file for {len(videos)} videos; name a folder with a file for each video")
+        return [given]
+    found = {path.name.split(".")[0]: path for path in sorted(given.iterdir()) if not path.name.startswith(".")}
+    matched = [found.get(video.stem) or found.get(video.stem.split(".")[0]) for video in videos]
+    missing = [video.name for video, path in zip(videos, matched, strict=True) if path is None]
+    if len(videos) == 1 and missing:
+        return [given]  # a folder of one file a frame
+    if missing:
+        raise ValueError(f"--{what} {given}: nothing in it is named like {', '.join(missing[:3])} (of {len(missing)} missing)")
+    return [path for path in matched if path is not None]
+
+
+def _depth_of(videos: list[Path], given: Path) -> list[Path | None]:
+    """Depth may be there for some of the videos only."""
+    if given.is_file() or len(videos) == 1:
+        return [*match_files(videos[:1], given, "depth"), *[None] * (len(videos) - 1)]
+    found = {path.name.split(".")[0]: path for path in sorted(given.iterdir())}
+    matched = [found.get(video.stem) for video in videos]
+    if not any(matched):
+        raise ValueError(f"--depth {given}: nothing in it is named like any of the {len(videos)} videos")
+    return matched
+
+
+class _Bar:
+    """A progress bar that says what is being done."""
+
+    def __enter__(self) -> _Bar:
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
+        )
+        self._progress.start()
+        self._task = self._progress.add_task("reconstruct", total=1.0)
+        return self
+
+    def tell(self, what: str, share: float) -> None:
+        self._progress.update(self._task, description=what, completed=share)
+
+    def __exit__(self, kind, *error: object) -> None:
+        if kind is None:
+            self._progress.update(self._task, description="done", completed=1.0)
+        self._progress.stop()

@@ -1,0 +1,92 @@
+"""What fitted bodies cover of the picture: z-buffers to compare depth maps with, and outlines to keep out of the plate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int
+
+from ..body import Body, pose_body
+from ..geometry import axis_angle_to_matrix, forward_kinematics
+from ..render.rasterize import make_rasterizer
+from ..sources.mediapipe import Keypoints
+from ..types import Camera
+from .landmarks import landmarks_of, place_landmarks
+from .recovered import Recovered
+from .watched import Watched
+
+
+def trusted(person: Recovered, frame: int) -> bool:
+    """Whether a frame of the video shows this person where the fit has them."""
+    row = frame - int(person.frames[0])
+    if not 0 <= row < len(person.frames) or not person.observed[row]:
+        return False
+    return not any(first <= frame < end for first, end, _ in person.rejected)
+
+
+def depth_frames(maps: Int[np.ndarray, " n"], people: Sequence[Recovered], count: int) -> list[int]:
+    """Frames that have a map and a trusted body, evenly spaced, ``count`` at most.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    usable = [int(frame) for frame in maps if any(trusted(person, int(frame)) for person in people)]
+    if not usable:
+        raise ValueError(
+            "no depth map shows a person where the fit trusts them, so nothing says how large its values are; give maps of "
+            "frames in which somebody stands in full view, or leave --depth away for a guessed room"
+        )
+    return [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))]
+
+
+def z_buffers(
+    people: Sequence[Recovered], camera: Camera, body: Body, frames: Sequence[int]
+) -> Iterator[tuple[int, Float32[np.ndarray, "h w"]]]:
+    """For each frame the z-depth of all trusted bodies, metres, 0 = nobody."""
+    rasterizer = make_rasterizer("auto")
+    colors = np.full((len(body.weights), 3), 128, np.uint8)
+    for frame in frames:
+        nearest = np.zeros((camera.height, camera.width), np.float32)
+        for person in people:
+            if not trusted(person, frame):
+                continue
+            row = frame - int(person.frames[0])
+            vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
+            _, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, colors, camera, lights=None)
+            nearest = np.where((depth > 0) & ((nearest == 0) | (depth < nearest)), depth, nearest)
+        yield frame, nearest
+
+
+def body_outlines(watched: Watched, people: Sequence[Recovered], body: Body, camera: Camera) -> list[Keypoints]:
+    """Everybody's outline in every frame from first to last sight: the detector's own points, the fit's where it has none."""
+    outlines = []
+    for person, seen in zip(people, watched.outlines, strict=True):
+        fitted = _fitted_points(person, body, camera)
+        points = seen.landmarks2d.copy()
+        rows = person.frames[person.frames < len(points)]
+        fill = ~np.isfinite(points[rows, :, :2]).all(axis=(1, 2))
+        points[rows[fill]] = fitted[: len(rows)][fill]
+        outlines.append(
+            Keypoints(
+                path=Path(seen.path), landmarks2d=points, landmarks_world=None, fps=seen.fps, width=seen.width,
+                height=seen.height,
+            )
+        )  # fmt: skip
+    return outlines
+
+
+def _fitted_points(person: Recovered, body: Body, camera: Camera) -> np.ndarray:
+    """MediaPipe's landmarks of the fitted body, (t, 33, 3): pixels and visibility 1."""
+    motion = person.motion
+    pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
+    rest = torch.tensor(body.rest_joints(motion.betas), dtype=torch.float32)
+    joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
+    joints = joints + torch.as_tensor(motion.transl, dtype=torch.float32)[:, None]
+    betas = torch.as_tensor(motion.betas, dtype=torch.float32)
+    points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, betas).numpy().astype(float)
+    local = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
+    uv = local[..., :2] / np.maximum(local[..., 2:], 0.05) * [camera.K[0, 0], camera.K[1, 1]] + camera.K[:2, 2]
+    return np.concatenate([uv, np.ones((*uv.shape[:2], 1))], axis=-1).astype(np.float32)
