@@ -73,7 +73,7 @@ class FitConfig:
     """Iterations on the observed joints alone."""
     blur: float = 2.0
     """Standard deviation, frames at 30 a second, that the observed joints are blurred by for these."""
-    iterations: int = 150
+    iterations: int = 250
     """Iterations on everything."""
     rate: float = 0.1
     """Adam's step at the start of either stage, in 6D numbers and metres; falls to zero along a cosine."""
@@ -184,7 +184,8 @@ def _descend(
 ) -> tuple[Tensor, Tensor]:
     """World rotations, 6D (b, t, 24, 6), and pelvis (b, t, 3) after Adam."""
     sixes, place = (each.detach().clone().requires_grad_(True) for each in start)
-    optimiser = torch.optim.Adam([sixes, place], lr=rate)
+    # A short memory of squared slopes: the data's steep slopes at the start would else hold back what the prior alone moves.
+    optimiser = torch.optim.Adam([sixes, place], lr=rate, betas=(0.9, 0.9))
     for step in range(iterations):
         for group in optimiser.param_groups:
             group["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / iterations))
