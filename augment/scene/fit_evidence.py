@@ -132,13 +132,13 @@ def group_weights(layout: str) -> Float[np.ndarray, " k"]:
 
 
 def _weights(keypoints: Float[np.ndarray, "n k 3"], camera: Camera) -> Float[np.ndarray, "n k"]:
-    """Confidence to the power 1.5, 0 where nothing was found or hardly trusted, a tenth outside the picture."""
+    """Confidence cubed (errors grow that much faster as it falls), 0 where nothing was found or hardly trusted, a tenth outside the picture."""
     known = np.isfinite(keypoints).all(axis=-1)
     filled = np.nan_to_num(keypoints)
     u, v, confidence = filled[..., 0], filled[..., 1], filled[..., 2].clip(0, 1)
     margin = 0.01 * camera.width
     inside = (u > margin) & (v > margin) & (u < camera.width - margin) & (v < camera.height - margin)
-    weight = np.where(known & (confidence >= LEAST_CONFIDENCE), confidence**1.5, 0.0)
+    weight = np.where(known & (confidence >= LEAST_CONFIDENCE), confidence**3, 0.0)
     return weight * np.where(inside, 1.0, 0.1)
 
 
