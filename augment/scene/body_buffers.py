@@ -16,7 +16,7 @@ from ..sources.mediapipe import Keypoints
 from ..types import Camera
 from .landmarks import landmarks_of, place_landmarks
 from .recovered import Recovered
-from .watched import Watched
+from .watched import Watched, track_of
 
 
 def trusted(person: Recovered, frame: int) -> bool:
@@ -62,8 +62,12 @@ def z_buffers(
 
 def body_outlines(watched: Watched, people: Sequence[Recovered], body: Body, camera: Camera) -> list[Keypoints]:
     """Everybody's outline in every frame from first to last sight: the detector's own points, the fit's where it has none."""
-    outlines = []
-    for person, seen in zip(people, watched.outlines, strict=True):
+    outlines, by_track = [], {person.track: person for person in people}
+    for tables, seen in zip(watched.people, watched.outlines, strict=True):
+        person = by_track.get(track_of(tables))
+        if person is None:  # nothing to fit, but still to be kept out of the plate
+            outlines.append(seen)
+            continue
         fitted = _fitted_points(person, body, camera)
         points = seen.landmarks2d.copy()
         rows = person.frames[person.frames < len(points)]

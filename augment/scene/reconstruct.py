@@ -37,7 +37,7 @@ from .scale import DepthFit, fit_disparity
 from .seats import seats_from_people
 from .store import save_scene
 from .upright import find_upright
-from .watched import Watched, watch
+from .watched import Watched, track_of, watch
 
 FORMAT = 3
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
@@ -110,11 +110,11 @@ def reconstruct(
     with clock.step("calibrate", 0.15):
         calibration = calibrate_from(watched, config)
     with clock.step("fit", 0.2):
-        people = _fit_all(used, watched, calibration.camera, body, prior, config, out / "work", clock)
+        people = _fit_all(used, watched, calibration.camera, body, prior, config, out / "work", clock, rejections)
     with clock.step("plate", 0.55):
         camera = calibration.camera
         outlines = [body_outlines(w, [p for p in people if p.video == i], body, camera) for i, w in enumerate(watched)]
-        plate = make_plate([w.info.path for w in watched], outlines if people else None, mask=config.mask)
+        plate = make_plate([w.info.path for w in watched], outlines if any(outlines) else None, mask=config.mask)
     with clock.step("room", 0.7):
         room = _room(used, watched, people, calibration, plate, body, config, outlines)
     with clock.step("settle", 0.8):
@@ -215,7 +215,7 @@ def _content(watched: Watched) -> tuple[int, int, int, int]:
 
 def _fit_all(
     used: Sequence[Inputs], watched: Sequence[Watched], camera: Camera, body: Body, prior: Prior, config: ReconstructConfig,
-    work: Path, clock: Clock,
+    work: Path, clock: Clock, rejections: dict[str, int],
 ) -> list[Recovered]:  # fmt: skip
     """Fit every video's people, each video on its own; what an earlier run fitted is taken from ``work``."""
     people: list[Recovered] = []
@@ -231,8 +231,9 @@ def _fit_all(
         kept = load_fit(path, camera) if not isinstance(item.keypoints, People) else None
         if kept is None:
             share = 0.2 + 0.35 * number / len(used)
+            able = _fittable(seen, camera, body, rejections)
             found, _ = fit_people(
-                seen.people, camera, body, fps=seen.info.fps, prior=prior, config=fit, videos=[number] * len(seen.people),
+                able, camera, body, fps=seen.info.fps, prior=prior, config=fit, videos=[number] * len(able),
                 progress=lambda stage, step, steps, share=share, name=item.video.name: clock.tell(
                     f"fit {name}: {stage} {step}/{steps}", share
                 ),
@@ -241,8 +242,24 @@ def _fit_all(
             save_fit(path, found, camera)
         else:
             found = kept[0]
-        people += [replace(person, video=number, person_class=name) for person, name in zip(found, seen.classes, strict=True)]
+            _fittable(seen, camera, body, rejections)
+        classes = {track_of(tables): name for tables, name in zip(seen.people, seen.classes, strict=True)}
+        people += [replace(person, video=number, person_class=classes[person.track]) for person in found]
     return people
+
+
+def _fittable(seen: Watched, camera: Camera, body: Body, rejections: dict[str, int]) -> list[tuple[People, ...]]:
+    """The people that show enough for a fit to start from; the others are counted, so that one does not stop the rest."""
+    able = []
+    for tables in seen.people:
+        try:
+            fit_people([tables], camera, body, fps=seen.info.fps, config=FitConfig(iterations=(0, 0, 0)))
+        except ValueError as error:
+            reason = f"person not fitted: {error}"
+            rejections[reason] = rejections.get(reason, 0) + 1
+        else:
+            able.append(tables)
+    return able
 
 
 @dataclass(slots=True, kw_only=True)
@@ -279,9 +296,10 @@ def _room(
             cloud=cloud_from_depth(camera, layout.depth, plate.image, stride=4), guessed=layout.guessed, depth_info={},
             layout=layout, feet=feet,
         )  # fmt: skip
-    depth, info, notes = _measured_depth(maps, used, watched, people, calibration, floor, body, config, outlines)
     contacts = np.stack([feet[:, 0], np.zeros(len(feet)), feet[:, 1]], axis=1) if len(feet) >= 5 else None
-    room = room_from_depth(plate.image, depth, camera.K, camera, contacts=contacts)
+    with _naming(maps[1].path if isinstance(maps[1], DepthMaps) else maps[1]):
+        depth, info, notes = _measured_depth(maps, used, watched, people, calibration, floor, body, config, outlines)
+        room = room_from_depth(plate.image, depth, camera.K, camera, contacts=contacts)
     own = [seat for seat in seats if not any(_same_place(seat, other) for other in room.surfaces)]
     info |= {"floor_tilt_deg": room.floor_tilt_deg, "floor_rise_m": room.floor_rise_m}
     guessed = (*notes, *room.notes, "surfaces and obstacles: only their visible sides were measured")
@@ -289,6 +307,15 @@ def _room(
         depth=depth, floor=room.floor if len(room.floor) >= 3 else floor, surfaces=(*room.surfaces, *own),
         obstacles=room.obstacles, mesh=room.mesh, cloud=room.cloud, guessed=guessed, depth_info=info, feet=feet,
     )  # fmt: skip
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file into errors that do not name it."""
+    try:
+        yield
+    except ValueError as error:
+        raise error if path.name in str(error) else ValueError(f"{path}: {error}") from error
 
 
 def _same_place(one: Surface, other: Surface) -> bool:
@@ -308,7 +335,8 @@ def _measured_depth(
     )  # fmt: skip
     own = [person for person in people if person.video == number]
     frames = depth_frames(maps.frame, own, config.depth_frames)
-    on_floor = floor_buffer(calibration, floor) if calibration.observed else None
+    given_whole = None not in (config.given.focal, config.given.height, config.given.pitch)
+    on_floor = floor_buffer(calibration, floor) if calibration.observed or given_whole else None
     fit: DepthFit = fit_disparity(
         maps, z_buffers(own, camera, body, frames), rng=np.random.default_rng(config.seed), floor=on_floor
     )
@@ -382,9 +410,9 @@ def _settle(
     for index, person in enumerate(people):
         if depth_in_boxes(person, room.obstacles, room.surfaces) < 0.06:
             continue
-        own = [i for i, other in enumerate(people) if other.video == person.video].index(index)
+        tables = next(own for own in watched[person.video].people if track_of(own) == person.track)
         again, _ = fit_people(
-            [watched[person.video].people[own]], camera, body, fps=person.motion.fps, prior=prior, config=fit,
+            [tables], camera, body, fps=person.motion.fps, prior=prior, config=fit,
             videos=[person.video], obstacles=room.obstacles, surfaces=room.surfaces, start=[person],
         )  # fmt: skip
         result[index] = replace(again[0], video=person.video, person_class=person.person_class)

@@ -42,6 +42,11 @@ class Watched:
     notes: tuple[str, ...] = ()
 
 
+def track_of(tables: tuple[People, ...]) -> int:
+    """Track number of one person's tables; unique within a video."""
+    return int(tables[0].track[0])
+
+
 def watch(
     video: Path, *, keypoints: Path | People | None, hmr: Path | None, body: Body, focal: float | None = None,
     tracking: TrackConfig | None = None,
