@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from ..geometry import axis_angle_to_matrix, forward_kinematics
 from ..sources.people import LAYOUTS, People
-from ..types import SMPL_JOINTS, Camera
+from ..types import JOINT, SMPL_JOINTS, Camera
 
 LEAST_CONFIDENCE = 0.1
 """A point the detector trusts less is not looked at."""
@@ -41,6 +41,8 @@ class Evidence:
     own_uv: Float[np.ndarray, "t 24 2"] | None = None
     """SMPL joints of those bodies, pixels, where they say where they are."""
     own_weight: Float[np.ndarray, "t 24"] | None = None
+    jumps: int = 0
+    """Bodies left out because they are turned or twisted for a moment as nobody moves."""
     swapped: int = 0
     """Frames whose left and right were exchanged back."""
 
@@ -72,6 +74,10 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             raise ValueError(f"{table.path}: one track holds two people at frame {twice}; run track_people on it first")
     points = next((table for table in tables if table.keypoints2d is not None), None)
     bodies = next((table for table in tables if table.has_bodies), None)
+    jumps = 0
+    if bodies is not None:
+        steady = steady_bodies(bodies, fps)
+        jumps, bodies = int((~steady).sum()), bodies.take(steady)
     if points is None and bodies is None:
         raise ValueError(f"{tables[0].path}: neither keypoints nor bodies to fit to")
     used = [table for table in (points, bodies) if table is not None]
@@ -95,7 +101,7 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             weight3d[rows] = known * group_weights(layout) * np.maximum(weight[rows] > 0, 0.3)
     evidence = unswap(Evidence(
         frames=frames, observed=observed, fps=fps, layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d,
-        bodies=bodies,
+        bodies=bodies, jumps=jumps,
     ))  # fmt: skip
     if bodies is None or bodies.transl is None or bodies.K is None:
         return evidence
@@ -118,6 +124,31 @@ def _own_pixels(bodies: People, rest_joints: np.ndarray) -> Float[np.ndarray, "n
     joints = forward_kinematics(rotations, torch.tensor(rest_joints))[0].numpy() + bodies.transl[:, None]
     z = np.maximum(joints[..., 2], 0.1)
     return joints[..., :2] / z[..., None] * [bodies.K[0, 0], bodies.K[1, 1]] + bodies.K[:2, 2]
+
+
+def steady_bodies(bodies: People, fps: float) -> Bool[np.ndarray, " n"]:
+    """Bodies that agree with those around them in time: an estimator takes the front for the back, or left for right, for
+    a few frames, and turns back.
+
+    A body is compared with all others within a quarter of a second; it stays if no fewer than two in five of them are close.
+    """
+    assert bodies.global_orient is not None
+    assert bodies.body_pose is not None
+    limbs = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "shoulder", "elbow")]
+    pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], axis=1)
+    rotations = axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)).numpy()
+    reach = max(2, round(0.25 * fps))
+    agree, compared = np.zeros(len(pose)), np.zeros(len(pose))
+    for step in range(1, 2 * reach + 1):
+        if step >= len(pose):
+            break
+        near = (bodies.frame[step:] - bodies.frame[:-step]) <= reach
+        apart = np.sqrt(((rotations[step:] - rotations[:-step]) ** 2).sum((-1, -2)) / 2)  # chord of the angle, radians
+        close = near & (apart[:, 0] < 0.8) & (apart[:, limbs].mean(axis=1) < 0.6)
+        for part in (slice(step, None), slice(None, -step)):
+            agree[part] += close
+            compared[part] += near
+    return (compared == 0) | (agree >= 0.4 * compared)
 
 
 def group_weights(layout: str) -> Float[np.ndarray, " k"]:

@@ -9,13 +9,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..body import Body
-from ..geometry import axis_angle_to_matrix, forward_kinematics
+from ..geometry import axis_angle_to_matrix
 from ..sources.people import LAYOUTS
 from ..types import JOINT, Camera
 from .fit_evidence import Evidence
-from .landmarks import Landmarks, place_landmarks
+from .landmarks import Landmarks
 
-_HEADINGS = 8
+_LEAST_POINTS = 6
+"""Points a frame must show to be compared with exemplars."""
 _ARMS_DOWN = 1.2
 """Radians by which arms hang in the pose a fit from 2D alone starts with."""
 
@@ -37,7 +38,9 @@ def starting_rotations(
         assert landmarks is not None
         known, rows = _from_pixels(evidence, camera, landmarks, body, betas)
     if not len(rows):
-        raise ValueError("no frame shows shoulders and hips of this person; nothing to start a fit from")
+        raise ValueError(
+            "no frame shows enough of this person to start a fit from (shoulders and hips, or six points of any kind)"
+        )
     rotations = interpolate_rotations(known, rows, len(evidence.frames))
     rotations[:, 0] = R_world_camera @ rotations[:, 0]
     return rotations
@@ -139,48 +142,42 @@ def _with_neutral_limbs(root: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 24 3 3
 def _from_pixels(
     evidence: Evidence, camera: Camera, landmarks: Landmarks, body: Body, betas: np.ndarray
 ) -> tuple[Tensor, np.ndarray]:
-    """The heading that fits the picture best along the whole track, the trunk's tilt read off the picture.
+    """The likeliest path through a bank of poses seen from all sides.
 
-    In each frame the trunk is put into the picture plane as it is seen there, and ``_HEADINGS`` turns about it are tried with
-    stiff limbs; a path through the frames (Viterbi) that fits well and turns little is taken.
+    Every frame is compared with every exemplar (a pose drawn from the package's prior, turned and tilted), after the shift,
+    size and turn in the picture that lay it on the frame best; the dozen closest stay, and a path through them that fits
+    well and turns little from frame to frame (Viterbi) is taken. Limbs that are not seen do not count.
     """
-    table = {name: index for index, name in enumerate(LAYOUTS[evidence.layout])}
-    corners = [table[name] for name in ("left_shoulder", "right_shoulder", "left_hip", "right_hip")]
-    rows = np.flatnonzero((evidence.weight[:, corners] > 0.2).all(axis=1))
+    from .exemplars import compare, exemplars
+
+    rows = np.flatnonzero((evidence.weight > 0.02).sum(axis=1) >= _LEAST_POINTS)
     if not len(rows):
         return torch.zeros(0, 24, 3, 3), rows
-    uv = evidence.uv[rows]
-    trunk = uv[:, corners[:2]].mean(axis=1) - uv[:, corners[2:]].mean(axis=1)
-    up = np.concatenate([trunk, np.zeros((len(rows), 1))], axis=1)
-    up /= np.linalg.norm(up, axis=1, keepdims=True).clip(1e-6)
-    sideways = np.stack([-up[:, 1], up[:, 0], np.zeros(len(rows))], axis=1)  # a body facing the camera has its left here
-    away = np.array([0.0, 0.0, 1.0])
-    turns = np.arange(_HEADINGS) * 2 * np.pi / _HEADINGS
-    across = np.cos(turns)[:, None, None] * sideways + np.sin(turns)[:, None, None] * away
-    roots = torch.stack([_frame_from(a, up) for a in across])
-    rest = torch.as_tensor(body.rest_joints(betas), dtype=torch.float32)
-    costs = []
-    for root in roots:
-        joints, worlds = forward_kinematics(_with_neutral_limbs(root), rest)
-        points = place_landmarks(landmarks, joints - joints[:, :1], worlds, torch.as_tensor(betas, dtype=torch.float32))
-        place = solve_translation(points, evidence.uv[rows], evidence.weight[rows], camera.K)
-        seen = _project(points + place[:, None], camera.K)
-        extent = np.maximum(np.ptp(uv[:, corners], axis=1).max(axis=-1), 10.0)
-        error = np.linalg.norm(seen.numpy() - uv, axis=-1) / extent[:, None]
-        costs.append((evidence.weight[rows] * np.minimum(error, 1.0) ** 2).sum(axis=1))
-    chosen = _smoothest(np.array(costs).T, np.diff(rows, prepend=rows[0] - 1))
-    return _with_neutral_limbs(roots[chosen, np.arange(len(rows))]), rows
+    bank = exemplars(body, landmarks, betas)
+    best, cost, turn = compare(bank, evidence.uv[rows], evidence.weight[rows])
+    roots = bank.rotations[best, 0]
+    cosine, sine = np.cos(turn), np.sin(turn)
+    in_picture = np.zeros((*turn.shape, 3, 3))
+    in_picture[..., 0, 0], in_picture[..., 0, 1], in_picture[..., 1, 0], in_picture[..., 1, 1] = cosine, -sine, sine, cosine
+    in_picture[..., 2, 2] = 1.0
+    turned = in_picture @ roots
+    chosen = _smoothest(cost, turned, bank.rotations[best][:, :, 1:], np.diff(rows, prepend=rows[0] - 1))
+    rotations = bank.rotations[best[np.arange(len(rows)), chosen]].copy()
+    rotations[:, 0] = turned[np.arange(len(rows)), chosen]
+    return torch.as_tensor(rotations, dtype=torch.float32), rows
 
 
-def _smoothest(cost: Float[np.ndarray, "n h"], gap: np.ndarray) -> np.ndarray:
-    headings = np.arange(cost.shape[1])
-    apart = np.abs(headings[:, None] - headings[None])
-    apart = np.minimum(apart, cost.shape[1] - apart) ** 2 * 0.5
+def _smoothest(
+    cost: Float[np.ndarray, "n h"], roots: Float[np.ndarray, "n h 3 3"], limbs: Float[np.ndarray, "n h 23 3 3"], gap: np.ndarray
+) -> np.ndarray:
+    """Path through ``h`` candidates a frame: cost of each plus squared turns between them, less after a gap."""
     total, back = cost[0], []
-    for row, steps in zip(cost[1:], gap[1:], strict=True):
-        whole = total[None] + apart / steps
+    for i in range(1, len(cost)):
+        turn = ((roots[i][:, None] - roots[i - 1][None]) ** 2).sum((-1, -2)) / 2
+        bend = ((limbs[i][:, None] - limbs[i - 1][None]) ** 2).sum((-1, -2)).mean(-1) / 2
+        whole = total[None] + (0.5 * turn + bend) / gap[i]
         back.append(whole.argmin(axis=1))
-        total = row + whole.min(axis=1)
+        total = cost[i] + whole.min(axis=1)
     path = [int(total.argmin())]
     for previous in reversed(back):
         path.append(int(previous[path[-1]]))
@@ -247,11 +244,6 @@ def fill_gaps(values: Float[np.ndarray, "t 3"], weight: Float[np.ndarray, " t"])
     smooth = median_filter(values[rows], size=(5, 1), mode="nearest")
     at = np.arange(len(values))
     return np.stack([np.interp(at, rows, smooth[:, axis]) for axis in range(3)], axis=1)
-
-
-def _project(points: Float[Tensor, "*b 3"], K: np.ndarray) -> Float[Tensor, "*b 2"]:
-    z = points[..., 2].clamp_min(0.05)
-    return torch.stack([points[..., 0] / z * K[0, 0] + K[0, 2], points[..., 1] / z * K[1, 1] + K[1, 2]], dim=-1)
 
 
 def betas_of_height(body: Body, height: float) -> Float[np.ndarray, "10"]:
