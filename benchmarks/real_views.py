@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
+from augment.body import Body, load_body, pose_body
+from augment.scene.body_buffers import trusted
 from augment.scene.recovered import Reconstruction, Recovered
-from benchmarks.pose_errors import align, floor_heights, pa_mpjpe
-
-BYSTANDER = ((492.0, 105.0), (640.0, 105.0), (640.0, 330.0), (575.0, 330.0), (545.0, 290.0), (492.0, 235.0))
-"""Where somebody sits throughout in camera 2's pictures, pixels."""
+from augment.types import JOINT, SMPL_PARENTS, Camera
+from benchmarks.pose_errors import FEET, align, pa_mpjpe
+from benchmarks.upfall import BYSTANDER as BYSTANDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,47 +46,86 @@ def recordings(folder: Path, camera: str) -> list[Recording]:
     ]  # fmt: skip
 
 
+def roaming(people: Sequence[Recovered]) -> Recovered:
+    """Whose recording it is: of all tracks the one that gets about most in the picture, in statures, times its share of frames.
+
+    Somebody sits in camera 2's view all the time; detectors now and then take them for the person who falls.
+    """
+
+    def roam(person: Recovered) -> float:
+        place, size = person.observed2d[..., :2][person.observed], person.observed2d[..., 1][person.observed]
+        span = np.percentile(np.nanmean(place, axis=1), 95, axis=0) - np.percentile(np.nanmean(place, axis=1), 5, axis=0)
+        return float(np.hypot(*span) / np.nanmedian(np.ptp(size, axis=1)) * len(place))
+
+    return max(people, key=roam)
+
+
 def keep(result: Reconstruction, clips: list[Recording], folder: Path) -> None:
-    """Write one ``.npz`` a clip: its longest person's joints and what the comparison needs; then overlays to look at."""
+    """Write one ``.npz`` a clip: joints in trusted frames of whoever roams, and what the comparison needs; then overlays."""
     folder.mkdir(parents=True, exist_ok=True)
-    for number, clip in enumerate(clips):
-        people = [person for person in result.people if person.video == number]
-        if not people:
-            np.savez(folder / f"{clip.name}.npz", joints=np.full((clip.frames, 24, 3), np.nan))
-            continue
-        person = max(people, key=lambda each: int(each.observed.sum()))
+    body, camera = load_body(), result.scene.camera
+    numbers = {path.stem: number for number, path in enumerate(result.videos)}
+    for clip in clips:
+        people = [person for person in result.people if person.video == numbers.get(clip.video.stem)]
         joints = np.full((clip.frames, 24, 3), np.nan)
-        joints[person.frames[person.observed]] = person.joints[person.observed]
+        if not people:
+            np.savez(folder / f"{clip.name}.npz", joints=joints)
+            continue
+        person = roaming(people)
+        good = np.array([trusted(person, int(frame)) for frame in person.frames])
+        joints[person.frames[good]] = person.joints[good]
+        depth = ((person.joints[:, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]).clip(0.1)
+        share = person.reprojection_px / (person.height_m * camera.K[1, 1] / depth)
         np.savez(
-            folder / f"{clip.name}.npz", joints=joints, height=person.height_m, reprojection=person.reprojection_px,
-            contact_heights=floor_heights(person.joints, (person.contact > 0.5) & person.observed[:, None]),
-            K=result.scene.camera.K, T_world_camera=result.scene.camera.T_world_camera, people=len(people),
-            rejected=sum(end - start for start, end, _ in person.rejected),
+            folder / f"{clip.name}.npz", joints=joints, height=person.height_m, people=len(people),
+            seen=int(person.observed.sum()), reprojection=person.reprojection_px[good], share=share[good],
+            soles=_sole_heights(person, good, body), K=camera.K, T_world_camera=camera.T_world_camera,
         )  # fmt: skip
-        overlay(person, clip, folder / f"{clip.name}.jpg")
+        overlay(person, clip, camera, body, folder / f"{clip.name}.jpg")
 
 
-def overlay(person: Recovered, clip: Recording, path: Path, *, count: int = 8) -> None:
-    """A sheet of frames with the detector's points (green) and the fitted ones (red), joined by lines."""
+def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -> Float[np.ndarray, " n"]:
+    """How far ankles and toes at contact are above where they are in somebody who stands flat on the floor, metres."""
+    rest = body.rest_joints(person.motion.betas)
+    lowest = float(body.rest_vertices(person.motion.betas)[:, 1].min())
+    feet = [JOINT[name] for name in FEET]
+    above = person.joints[:, feet, 1] - (rest[feet, 1] - lowest)
+    return above[(person.contact > 0.5) & good[:, None]]
+
+
+def overlay(person: Recovered, clip: Recording, camera: Camera, body: Body, path: Path, *, count: int = 12) -> None:
+    """A sheet of frames, half of them from the fall where there is one: the body over the picture, its left blue, right red,
+    the detector's points green."""
     import cv2
 
+    from augment.render.rasterize import make_rasterizer
     from augment.video_codec import decode_video
 
     frames, _ = decode_video(clip.video)
-    rows = np.unique(np.linspace(0, len(person.frames) - 1, count).astype(int))
+    rasterizer, grey = make_rasterizer("auto"), np.full((len(body.weights), 3), 160, np.uint8)
     pictures = []
-    for row in rows.tolist():
-        picture = np.ascontiguousarray(frames[person.frames[row]][..., ::-1])
-        for seen, fitted in zip(person.observed2d[row, :, :2], person.fitted2d[row], strict=True):
-            if np.isfinite(fitted).all():
-                end = tuple(int(v) for v in np.clip(fitted, -2000, 4000))
-                cv2.circle(picture, end, 2, (0, 0, 255), -1)
-                if np.isfinite(seen).all():
-                    start = tuple(int(v) for v in np.clip(seen, -2000, 4000))
-                    cv2.line(picture, start, end, (0, 255, 255), 1)
-                    cv2.circle(picture, start, 2, (0, 255, 0), -1)
-        label = f"{clip.name} frame {person.frames[row]}{'' if person.observed[row] else ' (gap)'}"
-        cv2.putText(picture, label, (5, 15), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1)
+    for row in _rows_to_show(person, clip, count):
+        frame = int(person.frames[row])
+        picture = np.ascontiguousarray(frames[frame][..., ::-1])
+        vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
+        drawn, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, grey, camera)
+        picture[depth > 0] = (0.45 * picture + 0.55 * np.asarray(drawn)[..., ::-1])[depth > 0].astype(np.uint8)
+        local = (person.joints[row] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
+        uv = (local / local[:, 2:].clip(0.1)) @ camera.K.T
+        for joint, parent in enumerate(SMPL_PARENTS):
+            if parent >= 0:
+                name = next((n for n, number in JOINT.items() if number == joint), "")
+                color = (
+                    (255, 80, 0) if name.startswith("left") else (0, 0, 255) if name.startswith("right") else (255, 255, 255)
+                )
+                ends = [tuple(int(v) for v in np.clip(uv[j, :2], -2000, 4000)) for j in (parent, joint)]
+                cv2.line(picture, *ends, color, 2)
+        for u, v, sure in person.observed2d[row]:
+            if np.isfinite(u) and sure > 0.3:
+                cv2.circle(picture, (int(np.clip(u, -99, 4000)), int(np.clip(v, -99, 4000))), 2, (0, 255, 0), -1)
+        state = "" if trusted(person, frame) else " NOT TRUSTED" if person.observed[row] else " gap"
+        label = f"{clip.name} {frame} {local[0, 2]:.1f} m{state}"
+        cv2.putText(picture, label, (5, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 2)
         pictures.append(picture)
     while len(pictures) % 4:
         pictures.append(np.zeros_like(pictures[0]))
@@ -92,36 +133,66 @@ def overlay(person: Recovered, clip: Recording, path: Path, *, count: int = 8) -
     cv2.imwrite(str(path), cv2.resize(np.vstack(lines), None, fx=0.6, fy=0.6))
 
 
+def _rows_to_show(person: Recovered, clip: Recording, count: int) -> list[int]:
+    falling = np.flatnonzero(_labelled(clip, ("fall",))[person.frames])
+    rows = np.linspace(0, len(person.frames) - 1, count // 2 if len(falling) else count)
+    if len(falling):
+        rows = np.concatenate([rows, np.linspace(falling[0], min(falling[-1] + 6, len(person.frames) - 1), count - len(rows))])
+    return np.unique(rows.astype(int)).tolist()
+
+
 def compare(first: Path, second: Path, clips: list[Recording]) -> dict[str, Any]:
-    """Both cameras' results per recording, and over all.
+    """Both cameras' results per recording, and over all; only frames that both views trust are compared.
 
     Returns:
-        ``recordings``: for each, frames both saw; ``rigid`` and ``similar``: mean joint distance after ONE rigid motion (with
-        size: similarity) of all joints over all common frames, metres; ``scale`` between the views; ``pa``: after a
-        similarity for every frame; the same for frames labelled fall or fallen; and each camera's own figures.
+        ``recordings``: for each, frames both trust; ``rigid``: mean joint distance after ONE rigid motion (no scale) of all
+        joints over all those frames, metres; ``frame``: after a rigid motion for every frame; ``pa``: after a similarity for
+        every frame; the same for frames labelled fall or fallen; ``scale`` of the second view to the first; and each camera's
+        own figures. ``room``: all recordings after one rigid motion, for the cameras do not move.
     """
-    table = []
+    table, views = [], {}
     for clip in clips:
-        views = [dict(np.load(folder / f"{clip.name}.npz")) for folder in (first, second)]
-        row: dict[str, Any] = {"name": clip.name, **_agreement(views[0]["joints"], views[1]["joints"], _down(clip))}
-        for camera, view in enumerate(views, start=1):
+        pair = [dict(np.load(folder / f"{clip.name}.npz")) for folder in (first, second)]
+        views[clip.name] = pair
+        down = _labelled(clip, ("fall", "fallen"))
+        row = {"name": clip.name, "action": clip.action, **_agreement(pair[0]["joints"], pair[1]["joints"], down)}
+        for camera, view in enumerate(pair, start=1):
             if "height" in view:
-                row[f"height {camera}"] = float(view["height"])
-                row[f"reprojection {camera}"] = float(np.nanmedian(view["reprojection"]))
-                heights = view["contact_heights"]
-                row[f"foot {camera}"] = [float(v) for v in np.percentile(heights, [10, 50, 90])] if len(heights) else None
-                row[f"rejected {camera}"] = int(view["rejected"])
+                row |= {
+                    f"height {camera}": float(view["height"]), f"seen {camera}": int(view["seen"]),
+                    f"people {camera}": int(view["people"]), f"trusted {camera}": len(view["share"]),
+                    f"reprojection {camera}": float(np.nanmedian(view["reprojection"])),
+                    f"share {camera}": float(np.nanmedian(view["share"])),
+                    f"soles {camera}": [float(v) for v in np.percentile(view["soles"], [10, 50, 90])]
+                    if len(view["soles"]) else None,
+                }  # fmt: skip
         table.append(row)
-    result: dict[str, Any] = {"recordings": table}
+    result: dict[str, Any] = {"recordings": table, "room": _one_room(views)}
     for camera in (1, 2):
         heights = np.array([row[f"height {camera}"] for row in table if f"height {camera}" in row])
-        if len(heights):
-            result[f"stature {camera}"] = {
-                "median": float(np.median(heights)),
-                "range": float(np.ptp(heights)),
-                "std": float(heights.std()),
-            }
+        result[f"stature {camera}"] = _spread(heights)
+    result["stature difference"] = _spread(np.array([
+        row["height 2"] - row["height 1"] for row in table if "height 1" in row and "height 2" in row
+    ]))  # fmt: skip
     return result
+
+
+def _spread(values: Float[np.ndarray, " n"]) -> dict[str, float]:
+    low, high = np.percentile(values, [5, 95])
+    return {
+        "mean": float(values.mean()), "std": float(values.std()), "range": float(np.ptp(values)), "p5-p95": float(high - low),
+        "clips": len(values),
+    }  # fmt: skip
+
+
+def _one_room(views: dict[str, list[dict[str, Any]]]) -> dict[str, float]:
+    """Every recording's joints together after one rigid motion of the first camera's world onto the second's, metres."""
+    counts = {name: min(len(view["joints"]) for view in pair) for name, pair in views.items()}
+    a, b = (np.concatenate([pair[i]["joints"][: counts[name]] for name, pair in views.items()]) for i in (0, 1))
+    both = np.isfinite(a).all(axis=(1, 2)) & np.isfinite(b).all(axis=(1, 2))
+    a, b = a[both], b[both]
+    errors = np.linalg.norm(align(a.reshape(-1, 3), b.reshape(-1, 3), scale=False).reshape(a.shape) - b, axis=-1)
+    return {"mean": float(errors.mean()), "median": float(np.median(errors)), "frames": int(both.sum())}
 
 
 def _agreement(a: Float[np.ndarray, "t 24 3"], b: Float[np.ndarray, "t 24 3"], down: np.ndarray) -> dict[str, Any]:
@@ -132,11 +203,11 @@ def _agreement(a: Float[np.ndarray, "t 24 3"], b: Float[np.ndarray, "t 24 3"], d
     if both.sum() < 5:
         return result
     a, b, down = a[both], b[both], down[both]
+    moved = align(a.reshape(-1, 3), b.reshape(-1, 3), scale=False).reshape(a.shape)
     aligned = {
-        name: np.linalg.norm(align(a.reshape(-1, 3), b.reshape(-1, 3), scale=size).reshape(a.shape) - b, axis=-1).mean(-1)
-        for name, size in (("rigid", False), ("similar", True))
-    }
-    aligned["pa"] = pa_mpjpe(a, b)
+        "rigid": np.linalg.norm(moved - b, axis=-1).mean(-1), "root": np.linalg.norm((moved - b)[:, 0], axis=-1),
+        "frame": pa_mpjpe(a, b, scale=False), "pa": pa_mpjpe(a, b),
+    }  # fmt: skip
     for name, errors in aligned.items():
         result[name] = float(errors.mean())
         if down.any():
@@ -145,11 +216,11 @@ def _agreement(a: Float[np.ndarray, "t 24 3"], b: Float[np.ndarray, "t 24 3"], d
     return result | {"scale": float(spread[1] / spread[0])}
 
 
-def _down(clip: Recording) -> np.ndarray:
-    """Frames labelled fall or fallen."""
-    down = np.zeros(clip.frames, bool)
+def _labelled(clip: Recording, labels: tuple[str, ...]) -> Bool[np.ndarray, " t"]:
+    """Frames with one of these labels."""
+    marked = np.zeros(clip.frames, bool)
     for segment in clip.segments.split(";"):
         label, span = segment.split(":")
         start, end = (round(float(second) * clip.fps) for second in span.split("-"))
-        down[start:end] = label in ("fall", "fallen")
-    return down
+        marked[start:end] |= label in labels
+    return marked

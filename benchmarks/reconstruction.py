@@ -158,7 +158,7 @@ def video(settings: Settings) -> None:
             start = time.perf_counter()
             result = reconstruct_clips(
                 [clip.video for clip in clips[camera]], [clip.keypoints for clip in clips[camera]], folder / "scene",
-                mask_polygon=BYSTANDER if camera == "2" else (),
+                prior=settings.prior, mask_polygon=BYSTANDER if camera == "2" else (),
             )  # fmt: skip
             keep(result, clips[camera], folder)
             seconds = time.perf_counter() - start
@@ -171,12 +171,26 @@ def video(settings: Settings) -> None:
 
 
 def reconstruct_clips(
-    videos: list[Path], keypoints: list[Path], out: Path, *, mask_polygon: tuple[tuple[float, float], ...]
+    videos: list[Path], keypoints: list[Path], out: Path, *, prior: str, mask_polygon: tuple[tuple[float, float], ...]
 ) -> Reconstruction:
     """The package's own entry point: all clips of one camera as one scene."""
-    from augment.scene.reconstruct import reconstruct
+    from augment.scene.from_video import mask_from_polygon
+    from augment.scene.reconstruct import Inputs, ReconstructConfig, reconstruct
+    from augment.sources.video import probe
 
-    return reconstruct(videos, keypoints=keypoints, out=out, mask_polygon=mask_polygon)
+    info = probe(videos[0])
+    mask = mask_from_polygon(mask_polygon, info.width, info.height) if mask_polygon else None
+    config = ReconstructConfig(mask=mask, prior=None if prior == "default" else Path(prior))
+    inputs = [Inputs(video=video, keypoints=points) for video, points in zip(videos, keypoints, strict=True)]
+    last = [""]
+
+    def tell(what: str, share: float) -> None:
+        step = what.split(":")[0]
+        if step != last[0]:
+            print(f"{time.strftime('%H:%M:%S')} {out.parent.name} {share:.0%} {step}", file=sys.stderr, flush=True)
+        last[0] = step
+
+    return reconstruct(inputs, out, config=config, progress=tell)
 
 
 def speed(settings: Settings) -> None:

@@ -107,29 +107,49 @@ def _video(folder: Path) -> str:
     if not path.exists():
         return ""
     data = json.loads(path.read_text())
-    keys = ("rigid", "rigid down", "similar", "pa", "pa down")
-    lines = [
-        "### Two real cameras, each reconstructed alone: distance of the joints between the views, mm", "",
-        f"| recording | frames | {' | '.join(keys)} | size 2/1 | stature 1, 2 (m) | reprojection 1, 2 (px) | foot joints above "
-        "the floor at contact 1, 2 (cm, median) |", "|---" * (6 + len(keys)) + "|",
-    ]  # fmt: skip
-    for row in data["recordings"]:
-        cells = [f"{row[key] * 1000:.0f}" if key in row else "" for key in keys]
-        both = [_pair(row, "height", "{:.2f}"), _pair(row, "reprojection", "{:.1f}")]
-        feet = ", ".join(f"{row[f'foot {c}'][1] * 100:.1f}" if row.get(f"foot {c}") else "-" for c in (1, 2))
-        size = f"{row['scale']:.2f}" if "scale" in row else ""
-        lines.append(f"| {row['name']} | {row['frames']}/{row['of']} | {' | '.join([*cells, size, *both, feet])} |")
-    means = [np.mean([row[key] for row in data["recordings"] if key in row]) * 1000 for key in keys]
-    lines.append(f"| **mean** | | {' | '.join(f'{mean:.0f}' for mean in means)} | | | | |")
-    for camera in (1, 2):
-        if (stature := data.get(f"stature {camera}")) is not None:
-            spread = f"range {stature['range'] * 100:.1f} cm, standard deviation {stature['std'] * 100:.1f} cm"
-            lines += ["", f"Stature across clips, camera {camera}: median {stature['median']:.3f} m, {spread}."]
+    columns = (
+        ("rigid", 1000, "one rigid motion, mm"), ("rigid down", 1000, "of it fall and down"), ("root", 1000, "pelvis, mm"),
+        ("frame", 1000, "rigid each frame, mm"), ("pa", 1000, "similar each frame, mm"),
+        ("pa down", 1000, "of it fall and down"), ("scale", 1, "size 2/1"),
+    )  # fmt: skip
+    head = ["trusted 1, 2, both", *(title for _, _, title in columns), "stature 1, 2, m"]
+    head += ["off 1, 2, px", "off 1, 2, % of stature", "soles at contact above floor 1, 2, cm"]
+    lines = ["### Two real cameras, each reconstructed alone: distance of the joints between the views", ""]
+    lines += [f"| activity | {' | '.join(head)} |", "|---" * (1 + len(head)) + "|"]
+    for action in dict.fromkeys(row["action"] for row in data["recordings"]):
+        rows = [row for row in data["recordings"] if row["action"] == action]
+        lines.append(f"| {action} | {' | '.join(_video_cells(rows, columns))} |")
+    lines.append(f"| **mean** | {' | '.join(_video_cells(data['recordings'], columns))} |")
+    room = data["room"]
+    lines += [
+        "",
+        f"All recordings after ONE rigid motion: mean {room['mean'] * 1000:.0f} mm, median {room['median'] * 1000:.0f} mm.",
+    ]
+    for name in ("stature 1", "stature 2", "stature difference"):
+        row = data[name]
+        spread = f"standard deviation {row['std'] * 100:.1f} cm, largest less smallest {row['range'] * 100:.1f} cm, "
+        spread += f"5th to 95th percentile {row['p5-p95'] * 100:.1f} cm ({row['clips']} clips)"
+        lines += ["", f"{name.capitalize()}: mean {row['mean']:.3f} m, {spread}."]
     return "\n".join(lines)
 
 
-def _pair(row: dict[str, Any], name: str, form: str) -> str:
-    return ", ".join(form.format(row[f"{name} {camera}"]) if f"{name} {camera}" in row else "-" for camera in (1, 2))
+def _video_cells(rows: list[dict[str, Any]], columns: tuple[tuple[str, float, str], ...]) -> list[str]:
+    """One line of the table: means over recordings."""
+
+    def mean(key: str) -> float:
+        found = [row[key] for row in rows if row.get(key) is not None]
+        return float(np.mean(found)) if found else float("nan")
+
+    def both(form: str, keys: tuple[str, str], unit: float = 1.0) -> str:
+        return ", ".join(form.format(mean(key) * unit) for key in keys)
+
+    frames = sum(row["of"] for row in rows)
+    trusted = [sum(row.get(key, 0) for row in rows) / frames for key in ("trusted 1", "trusted 2", "frames")]
+    soles = [np.median([row[key][1] for row in rows if row.get(key)] or [np.nan]) * 100 for key in ("soles 1", "soles 2")]
+    cells = [", ".join(f"{share:.0%}" for share in trusted)]
+    cells += [f"{mean(key) * unit:.{0 if unit > 1 else 2}f}".replace("nan", "") for key, unit, _ in columns]
+    cells += [both("{:.2f}", ("height 1", "height 2")), both("{:.1f}", ("reprojection 1", "reprojection 2"))]
+    return [*cells, both("{:.1f}", ("share 1", "share 2"), 100), ", ".join(f"{value:.1f}" for value in soles)]
 
 
 def _said(path: Path, title: str) -> str:
