@@ -81,7 +81,7 @@ def keep(result: Reconstruction, clips: list[Recording], folder: Path) -> None:
             seen=int(person.observed.sum()), reprojection=person.reprojection_px[good], share=share[good],
             soles=_sole_heights(person, good, body), K=camera.K, T_world_camera=camera.T_world_camera,
         )  # fmt: skip
-        overlay(person, clip, camera, body, folder / f"{clip.name}.jpg")
+        overlay(person, clip, camera, body, folder / f"{clip.name}.png")
 
 
 def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -> Float[np.ndarray, " n"]:
@@ -115,11 +115,8 @@ def overlay(person: Recovered, clip: Recording, camera: Camera, body: Body, path
         for joint, parent in enumerate(SMPL_PARENTS):
             if parent >= 0:
                 name = next((n for n, number in JOINT.items() if number == joint), "")
-                color = (
-                    (255, 80, 0) if name.startswith("left") else (0, 0, 255) if name.startswith("right") else (255, 255, 255)
-                )
-                ends = [tuple(int(v) for v in np.clip(uv[j, :2], -2000, 4000)) for j in (parent, joint)]
-                cv2.line(picture, *ends, color, 2)
+                color = {"left": (255, 80, 0), "righ": (0, 0, 255)}.get(name[:4], (255, 255, 255))
+                cv2.polylines(picture, [np.clip(uv[[parent, joint], :2], -2000, 4000).astype(np.int32)], False, color, 2)
         for u, v, sure in person.observed2d[row]:
             if np.isfinite(u) and sure > 0.3:
                 cv2.circle(picture, (int(np.clip(u, -99, 4000)), int(np.clip(v, -99, 4000))), 2, (0, 255, 0), -1)

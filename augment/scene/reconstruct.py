@@ -190,11 +190,13 @@ def calibrate_from(watched: Sequence[Watched], config: ReconstructConfig) -> Cal
     width, height = watched[0].info.width, watched[0].info.height
     x0, y0, x1, y1 = _content(watched[0])
     center = ((x0 + x1) / 2, (y0 + y1) / 2)
-    rods = find_upright([outline for w in watched for outline in w.outlines])
+    outlines = [outline for w in watched for outline in w.outlines]
+    if not outlines:
+        return guess_calibration(width, height, center, config.given, x1 - x0)
     try:
         return calibrate(
-            rods, width=width, height=height, person_height=config.person_height, center=center, given=config.given,
-            content_width=x1 - x0,
+            find_upright(outlines), width=width, height=height, person_height=config.person_height, center=center,
+            given=config.given, content_width=x1 - x0,
         )  # fmt: skip
     except ValueError as error:
         given = config.given
