@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from augment.scene import fit_terms as terms
 from augment.scene.fit_terms import RADII, Boxes, Chain
 from augment.types import JOINT, Obstacle, Surface
 
-SHARED = {"dtype": torch.float64}
+SHARED: dict[str, Any] = {"dtype": torch.float64}
 
 
 def chain_of(*lengths: int, fps: float = 20.0) -> Chain:
