@@ -223,12 +223,13 @@ def test_who_stands_on_the_floor_neither_penetrates_nor_floats(body):
     joints = joints_for(body, identity(1))
     balls = terms.body_balls(joints)
     assert float(terms.floor_penetration(balls, 0.02)) < 1e-12
-    assert float(terms.unsupported(balls, 0.05)) < 1e-12
+    assert float(terms.unsupported(balls, 0.05, 3.0)) < 1e-12
     down, up = torch.tensor([0.0, -0.1, 0.0]), torch.tensor([0.0, 0.1, 0.0])
     assert float(terms.floor_penetration(balls + down, 0.02)) > 10
-    assert float(terms.unsupported(balls + down, 0.05)) == 0
+    assert float(terms.unsupported(balls + down, 0.05, 3.0)) == 0
     assert float(terms.floor_penetration(balls + up, 0.02)) == 0
-    assert 1 < float(terms.unsupported(balls + up, 0.05)) < float(terms.unsupported(balls + 20 * up, 0.05)) < 9
+    near, far = (float(terms.unsupported(balls + k * up, 0.05, 3.0)) for k in (1, 20))
+    assert 1 < near < far < 9
 
 
 def test_balls_follow_the_body(body):
@@ -356,7 +357,7 @@ def test_gradients_are_right_in_double():
         (lambda x: terms.foot_skate(x, contact, chain), joints),
         (lambda x: terms.hover(x, contact, carried, 0.5), joints),
         (lambda x: terms.floor_penetration(terms.body_balls(x) - 0.2, 0.1), joints),
-        (lambda x: terms.unsupported(terms.body_balls(x) + 0.2, 0.5), joints),
+        (lambda x: terms.unsupported(terms.body_balls(x) + 0.2, 0.5, 3.0), joints),
         (lambda x: terms.self_contact(terms.body_balls(x)), joints * 0.3),
         (lambda x: terms.between_people(terms.body_balls(x), pair), joints * 0.3),
         (lambda x: terms.inside_boxes(terms.body_balls(x), boxes), joints),
