@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +77,7 @@ def load_fit(path: Path, camera: Camera) -> tuple[list[Recovered], Camera] | Non
             motion = Motion(**{name: own.pop(name) for name in (*_MOTION, *_WORDS)})
             row["rejected"] = tuple((a, b, reason) for a, b, reason in row["rejected"])
             people.append(Recovered(motion=motion, **own, **row))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
     return people, replace(camera, K=arrays["K"], T_world_camera=arrays["T_world_camera"])
 
@@ -97,7 +99,7 @@ def store_motions(
     """Write every trusted stretch into a motion store, in the scene's world, with segments where there are some.
 
     Args:
-        folder: The store; motions of an earlier run with the same names are replaced.
+        folder: The store; what an earlier run recovered from the same videos is replaced.
         people: Recovered people.
         videos: Name of each video.
         segments: Frame labels of each person, seconds of the video; empty where there are none.
@@ -105,22 +107,38 @@ def store_motions(
     Returns:
         Number of motions written.
     """
-    count = 0
+    stems, written = _stems(videos), set()
     with StoreWriter(folder) as store:
         for index, (person, labels) in enumerate(zip(people, segments, strict=True)):
             for number, part in enumerate(trusted_stretches(person)):
-                motion = cut_motion(person, part, videos[person.video], number, labels)
+                motion = cut_motion(person, part, videos[person.video], number, labels, stem=stems[person.video])
                 store.add(motion, rest_pelvis=rest_pelvis[index])
-                count += 1
-    return count
+                written.add(motion.name)
+        for name, row in list(store.rows.items()):
+            if name not in written and row["source"] in videos:  # of an earlier run, which saw other people or another camera
+                (Path(folder) / row["file"]).unlink(missing_ok=True)
+                del store.rows[name]
+    return len(written)
 
 
-def cut_motion(person: Recovered, part: slice, video: str, number: int, labels: Sequence[Segment]) -> Motion:
-    """One stretch of a recovered person as a motion of its own."""
+def _stems(videos: Sequence[str]) -> list[str]:
+    """A name for each video that a motion may carry, no two alike."""
+    stems: list[str] = []
+    for video in videos:
+        stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in Path(video).stem)
+        taken = sum(other == stem or other.startswith(f"{stem}_v") for other in stems)
+        stems.append(f"{stem}_v{taken + 1}" if taken else stem)
+    return stems
+
+
+def cut_motion(
+    person: Recovered, part: slice, video: str, number: int, labels: Sequence[Segment], *, stem: str | None = None
+) -> Motion:
+    """One stretch of a recovered person as a motion of its own, named after its video unless a ``stem`` is given."""
     motion, fps = person.motion, person.motion.fps
     start, end = (int(person.frames[0]) + part.start) / fps, (int(person.frames[0]) + part.stop) / fps
     own = cut_segments(labels, start, end) if labels else ()
-    stem = "".join(c if c.isalnum() or c in "_-" else "_" for c in Path(video).stem)
+    stem = stem or _stems([video])[0]
     return replace(
         motion, global_orient=motion.global_orient[part], body_pose=motion.body_pose[part], transl=motion.transl[part],
         name=f"{stem}_p{person.track}_{number}", segments=own, action=_action_of(own, motion, part),
@@ -150,7 +168,8 @@ def _action_of(segments: Sequence[Segment], motion: Motion, part: slice) -> str:
     if label != "fall":
         return _ACTION_OF_LABEL.get(label, "other")
     fall = next(segment for segment in segments if segment.label == "fall")
-    if "sitting" in labels[: labels.index("fall")]:
+    before = [name for name in labels[: labels.index("fall")] if name != "other"]
+    if before and before[-1] in ("sitting", "sit_down"):
         return "fall_from_chair"
     first = part.start + round(fall.start_sec * motion.fps)
     last = min(part.start + round(fall.end_sec * motion.fps), part.stop - 1)
