@@ -52,7 +52,7 @@ class FitConfig:
     skate: float = 1.0
     hover: float = 1.0
     penetration: float = 1.0
-    support: float = 0.5
+    support: float = 0.3
     """The lowest point of a body touches the floor, unless it is far above it."""
     self_contact: float = 1.0
     people: float = 1.0
@@ -198,9 +198,7 @@ def _set_up(
     landmarks = [_marks(body, item.layout) for item in evidence]
     ends = np.cumsum([0, *(len(item.frames) for item in evidence)])
     rows = [slice(int(a), int(b)) for a, b in pairwise(ends)]
-    base = torch.cat([
-        starting_rotations(item, camera, marks, body, betas0) for item, marks in zip(evidence, landmarks, strict=True)
-    ])  # fmt: skip
+    base = torch.cat([_started(item, camera, marks, body, betas0) for item, marks in zip(evidence, landmarks, strict=True)])
     person = torch.repeat_interleave(torch.arange(len(evidence)), torch.as_tensor(np.diff(ends)))
     fps = torch.tensor([item.fps for item in evidence], dtype=torch.float32)[person]
     mean = body.rest_joints(np.zeros(10))
@@ -222,6 +220,13 @@ def _set_up(
     )  # fmt: skip
     unknowns.pelvis = _first_places(problem, unknowns, camera)
     return problem, unknowns
+
+
+def _started(item: Evidence, camera: Camera, marks: Landmarks, body: Body, betas: np.ndarray) -> Tensor:
+    try:
+        return starting_rotations(item, camera, marks, body, betas)
+    except ValueError as error:
+        raise ValueError(f"{item.name}, frames {item.frames[0]} to {item.frames[-1]}: {error}") from error
 
 
 def _take_over(problem: _Problem, unknowns: _Unknowns, start: Sequence[Recovered], body: Body) -> None:
@@ -335,8 +340,10 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
         if item.points3d is not None and item.weight3d is not None:
             cost = terms.relative_points(points @ R, _tensor(item.points3d), _tensor(item.weight3d), 0.08)
             energy["points3d"] = energy.get("points3d", 0) + config.points3d * cost.sum() / count
-    # what holds for a whole clip counts as ten frames' worth: frames next to each other err alike
-    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 / count * 10
+    # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
+    # tenth, as a detector also errs alike through a whole clip, however long.
+    lasting = max(10 / count, 0.1)
+    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 * lasting
     energy["acceleration"] = config.acceleration * terms.acceleration(joints, chain, 4.0).mean() * 24 / 4
     energy["turning"] = config.turning * terms.turning(rotations, chain, 60.0).mean()
     if problem.start_weight.any():
@@ -345,11 +352,11 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
         energy["start"] = config.start * (problem.start_weight * terms.turned_from(rotations, problem.start, sigma)).mean()
     if stage >= 1:
         energy["bend"] = config.bend * terms.bend(rotations).mean()
-        energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 / count * 10
+        energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
         if config.person_height is not None:
             height = problem.height0 + unknowns.betas @ problem.height_basis
             off = (height - config.person_height) / config.height_sigma
-            energy["shape"] = energy["shape"] + (off**2).sum() / count * 10
+            energy["shape"] = energy["shape"] + (off**2).sum() * lasting
         if problem.prior is not None:
             energy["prior"] = config.prior * _prior_energy(problem, posed)
     # The floor speaks from the first stage on: where the picture leaves depth open, it is the floor that settles it, and it
@@ -357,7 +364,7 @@ def _energy(problem: _Problem, unknowns: _Unknowns, config: FitConfig, stage: in
     balls = terms.body_balls(joints)
     unit = (0.08, 0.04, 0.02)[stage]
     energy["penetration"] = config.penetration * terms.floor_penetration(balls, unit).mean()
-    energy["support"] = config.support * terms.unsupported(balls, (0.2, 0.1, 0.05)[stage]).mean()
+    energy["support"] = config.support * terms.unsupported(balls, (0.2, 0.1, 0.05)[stage], (1.5, 1.5, 3.0)[stage]).mean()
     energy["hover"] = config.hover * terms.hover(joints, problem.contact, problem.carried, unit).mean()
     energy["skate"] = config.skate * terms.foot_skate(joints, problem.contact, chain).mean()
     if stage == 2:
@@ -407,7 +414,7 @@ def _minimise(
     start = [getattr(unknowns, name).clone() for name in names]
     free = [torch.zeros_like(tensor, requires_grad=True) for tensor in start]
     coarse = [torch.zeros(pyramid.shape[1], *start[k].shape[1:], requires_grad=True) for k in (0, 1)]
-    rates = (0.03, 0.02, 0.03 if stage else 0.0, 0.004 if stage == 2 and config.refine_camera else 0.0,
+    rates = (0.03, 0.02, 0.03 if stage else 0.0, 0.004 if config.refine_camera else 0.0,
              0.002 if stage else 0.0, 0.02, 0.02)  # fmt: skip
     steps = config.iterations[stage]
     groups: list[dict[str, Any]] = [{"params": [f], "lr": r} for f, r in zip([*free, *coarse], rates, strict=True)]

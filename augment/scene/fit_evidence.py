@@ -26,6 +26,8 @@ _GROUP = 0.25
 class Evidence:
     """One tracked person from the first frame they were seen to the last; rows without a detection weigh nothing."""
 
+    name: str
+    """File and track, for messages."""
     frames: Int[np.ndarray, " t"]
     observed: Bool[np.ndarray, " t"]
     fps: float
@@ -100,8 +102,8 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             points3d[rows] = np.where(known[..., None], points.keypoints3d, 0.0)
             weight3d[rows] = known * group_weights(layout) * np.maximum(weight[rows] > 0, 0.3)
     evidence = unswap(Evidence(
-        frames=frames, observed=observed, fps=fps, layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d,
-        bodies=bodies, jumps=jumps,
+        name=f"{tables[0].path}: track {tables[0].track[0]}", frames=frames, observed=observed, fps=fps, layout=layout,
+        uv=uv, weight=weight, points3d=points3d, weight3d=weight3d, bodies=bodies, jumps=jumps,
     ))  # fmt: skip
     if bodies is None or bodies.transl is None or bodies.K is None:
         return evidence
@@ -163,7 +165,7 @@ def group_weights(layout: str) -> Float[np.ndarray, " k"]:
 
 
 def _weights(keypoints: Float[np.ndarray, "n k 3"], camera: Camera) -> Float[np.ndarray, "n k"]:
-    """Confidence cubed (errors grow that much faster as it falls), 0 where nothing was found or hardly trusted, a tenth outside the picture."""
+    """Confidence cubed, as errors grow that fast when it falls; 0 where hardly trusted, a tenth outside the picture."""
     known = np.isfinite(keypoints).all(axis=-1)
     filled = np.nan_to_num(keypoints)
     u, v, confidence = filled[..., 0], filled[..., 1], filled[..., 2].clip(0, 1)

@@ -153,10 +153,10 @@ def floor_penetration(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tenso
     return huber(depth**2 / unit**2, 3.0).sum(-1)
 
 
-def unsupported(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tensor, " t"]:
+def unsupported(balls: Float[Tensor, "t b 3"], unit: float, scale: float) -> Float[Tensor, " t"]:
     """Gap between the lowest point and the floor, metres over ``unit``; robust, as a jump or a bed may hold the body up."""
     gap = (balls[..., 1] - RADII).amin(-1).clamp_min(0)
-    return geman_mcclure(gap**2 / unit**2, 3.0)
+    return geman_mcclure(gap**2 / unit**2, scale)
 
 
 def self_contact(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:

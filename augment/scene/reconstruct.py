@@ -39,7 +39,7 @@ from .store import save_scene
 from .upright import find_upright
 from .watched import Watched, track_of, watch
 
-FORMAT = 3
+FORMAT = 4
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
 
 
@@ -221,7 +221,10 @@ def _fit_all(
 ) -> list[Recovered]:  # fmt: skip
     """Fit every video's people, each video on its own; what an earlier run fitted is taken from ``work``."""
     people: list[Recovered] = []
-    fit = replace(config.fit, person_height=config.person_height)
+    # only one person's stature was told; where several are seen, theirs may differ
+    several = any(len(seen.people) > 1 for seen in watched)
+    sigma = max(config.fit.height_sigma, 0.08) if several else config.fit.height_sigma
+    fit = replace(config.fit, person_height=config.person_height, height_sigma=sigma)
     for number, (item, seen) in enumerate(zip(used, watched, strict=True)):
         if not seen.people:
             continue
