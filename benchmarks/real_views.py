@@ -46,42 +46,46 @@ def recordings(folder: Path, camera: str) -> list[Recording]:
     ]  # fmt: skip
 
 
-def roaming(people: Sequence[Recovered]) -> Recovered:
-    """Whose recording it is: of all tracks the one that gets about most in the picture, in statures, times its share of frames.
+def fragments(people: Sequence[Recovered], *, bystander: bool) -> list[Recovered]:
+    """Tracks of whoever the recording is about, the longest first; they follow one another where tracking lost them.
 
-    Somebody sits in camera 2's view all the time; detectors now and then take them for the person who falls.
+    There is one person to each recording, and in camera 2 somebody who sits at the picture's edge throughout and whom the
+    detector, which gives one person a frame, now and then takes instead: tracks that stay in ``BYSTANDER`` are left out.
     """
+    import cv2
 
-    def roam(person: Recovered) -> float:
-        place, size = person.observed2d[..., :2][person.observed], person.observed2d[..., 1][person.observed]
-        span = np.percentile(np.nanmean(place, axis=1), 95, axis=0) - np.percentile(np.nanmean(place, axis=1), 5, axis=0)
-        return float(np.hypot(*span) / np.nanmedian(np.ptp(size, axis=1)) * len(place))
+    polygon, own = np.asarray(BYSTANDER, np.float32), []
+    for person in people:
+        middle = np.nanmedian(person.observed2d[person.observed][..., :2], axis=(0, 1))
+        sits = bystander and cv2.pointPolygonTest(polygon, (float(middle[0]), float(middle[1])), False) >= 0
+        if not sits:
+            own.append(person)
+    return sorted(own, key=lambda person: -int(person.observed.sum()))
 
-    return max(people, key=roam)
 
-
-def keep(result: Reconstruction, clips: list[Recording], folder: Path) -> None:
-    """Write one ``.npz`` a clip: joints in trusted frames of whoever roams, and what the comparison needs; then overlays."""
+def keep(result: Reconstruction, clips: list[Recording], folder: Path, *, bystander: bool) -> None:
+    """Write one ``.npz`` a clip: the person's joints in trusted frames, and what the comparison needs; then overlays."""
     folder.mkdir(parents=True, exist_ok=True)
     body, camera = load_body(), result.scene.camera
     numbers = {path.stem: number for number, path in enumerate(result.videos)}
     for clip in clips:
         people = [person for person in result.people if person.video == numbers.get(clip.video.stem)]
+        own = fragments(people, bystander=bystander)
         joints = np.full((clip.frames, 24, 3), np.nan)
-        if not people:
-            np.savez(folder / f"{clip.name}.npz", joints=joints)
-            continue
-        person = roaming(people)
-        good = np.array([trusted(person, int(frame)) for frame in person.frames])
-        joints[person.frames[good]] = person.joints[good]
-        depth = ((person.joints[:, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]).clip(0.1)
-        share = person.reprojection_px / (person.height_m * camera.K[1, 1] / depth)
-        np.savez(
-            folder / f"{clip.name}.npz", joints=joints, height=person.height_m, people=len(people),
-            seen=int(person.observed.sum()), reprojection=person.reprojection_px[good], share=share[good],
-            soles=_sole_heights(person, good, body), K=camera.K, T_world_camera=camera.T_world_camera,
-        )  # fmt: skip
-        overlay(person, clip, camera, body, folder / f"{clip.name}.png")
+        off, share, soles = np.full(clip.frames, np.nan), np.full(clip.frames, np.nan), []
+        for person in reversed(own):
+            good = np.array([trusted(person, int(frame)) for frame in person.frames])
+            joints[person.frames[good]] = person.joints[good]
+            depth = ((person.joints[:, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]).clip(0.1)
+            size = person.height_m * camera.K[1, 1] / depth
+            off[person.frames[good]] = person.reprojection_px[good]
+            share[person.frames[good]] = (person.reprojection_px / size)[good]
+            soles.append(_sole_heights(person, good, body))
+        figures = {"joints": joints, "tracks": len(own), "others": len(people) - len(own), "reprojection": off, "share": share}
+        if own:
+            figures |= {"height": own[0].height_m, "soles": np.concatenate(soles)}
+            overlay(own, clip, camera, body, folder / f"{clip.name}.png")
+        np.savez(folder / f"{clip.name}.npz", **figures)
 
 
 def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -> Float[np.ndarray, " n"]:
@@ -93,7 +97,7 @@ def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -
     return above[(person.contact > 0.5) & good[:, None]]
 
 
-def overlay(person: Recovered, clip: Recording, camera: Camera, body: Body, path: Path, *, count: int = 12) -> None:
+def overlay(people: Sequence[Recovered], clip: Recording, camera: Camera, body: Body, path: Path, *, count: int = 12) -> None:
     """A sheet of frames, half of them from the fall where there is one: the body over the picture, its left blue, right red,
     the detector's points green."""
     import cv2
@@ -104,24 +108,28 @@ def overlay(person: Recovered, clip: Recording, camera: Camera, body: Body, path
     frames, _ = decode_video(clip.video)
     rasterizer, grey = make_rasterizer("auto"), np.full((len(body.weights), 3), 160, np.uint8)
     pictures = []
-    for row in _rows_to_show(person, clip, count):
-        frame = int(person.frames[row])
-        picture = np.ascontiguousarray(frames[frame][..., ::-1])
-        vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
-        drawn, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, grey, camera)
-        picture[depth > 0] = (0.45 * picture + 0.55 * np.asarray(drawn)[..., ::-1])[depth > 0].astype(np.uint8)
-        local = (person.joints[row] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
-        uv = (local / local[:, 2:].clip(0.1)) @ camera.K.T
-        for joint, parent in enumerate(SMPL_PARENTS):
-            if parent >= 0:
-                name = next((n for n, number in JOINT.items() if number == joint), "")
-                color = {"left": (255, 80, 0), "righ": (0, 0, 255)}.get(name[:4], (255, 255, 255))
-                cv2.polylines(picture, [np.clip(uv[[parent, joint], :2], -2000, 4000).astype(np.int32)], False, color, 2)
-        for u, v, sure in person.observed2d[row]:
-            if np.isfinite(u) and sure > 0.3:
-                cv2.circle(picture, (int(np.clip(u, -99, 4000)), int(np.clip(v, -99, 4000))), 2, (0, 255, 0), -1)
-        state = "" if trusted(person, frame) else " NOT TRUSTED" if person.observed[row] else " gap"
-        label = f"{clip.name} {frame} {local[0, 2]:.1f} m{state}"
+    for frame in _frames_to_show(clip, count):
+        picture, label = np.ascontiguousarray(frames[frame][..., ::-1]), f"{clip.name} {frame}"
+        for person in people:
+            row = frame - int(person.frames[0])
+            if not 0 <= row < len(person.frames):
+                continue
+            vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
+            drawn, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, grey, camera)
+            picture[depth > 0] = (0.45 * picture + 0.55 * np.asarray(drawn)[..., ::-1])[depth > 0].astype(np.uint8)
+            local = (person.joints[row] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
+            uv = (local / local[:, 2:].clip(0.1)) @ camera.K.T
+            for joint, parent in enumerate(SMPL_PARENTS):
+                if parent >= 0:
+                    name = next((n for n, number in JOINT.items() if number == joint), "")
+                    color = {"left": (255, 80, 0), "righ": (0, 0, 255)}.get(name[:4], (255, 255, 255))
+                    ends = np.clip(uv[[parent, joint], :2], -2000, 4000).astype(np.int32)
+                    cv2.polylines(picture, [ends], False, color, 2)
+            for u, v, sure in person.observed2d[row]:
+                if np.isfinite(u) and sure > 0.3:
+                    cv2.circle(picture, (int(np.clip(u, -99, 4000)), int(np.clip(v, -99, 4000))), 2, (0, 255, 0), -1)
+            state = "" if trusted(person, frame) else " NOT TRUSTED" if person.observed[row] else " gap"
+            label += f" #{person.track} {local[0, 2]:.1f} m{state}"
         cv2.putText(picture, label, (5, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (255, 255, 255), 2)
         pictures.append(picture)
     while len(pictures) % 4:
@@ -130,12 +138,13 @@ def overlay(person: Recovered, clip: Recording, camera: Camera, body: Body, path
     cv2.imwrite(str(path), cv2.resize(np.vstack(lines), None, fx=0.6, fy=0.6))
 
 
-def _rows_to_show(person: Recovered, clip: Recording, count: int) -> list[int]:
-    falling = np.flatnonzero(_labelled(clip, ("fall",))[person.frames])
-    rows = np.linspace(0, len(person.frames) - 1, count // 2 if len(falling) else count)
+def _frames_to_show(clip: Recording, count: int) -> list[int]:
+    falling = np.flatnonzero(_labelled(clip, ("fall",)))
+    frames = np.linspace(0, clip.frames - 1, count // 2 if len(falling) else count)
     if len(falling):
-        rows = np.concatenate([rows, np.linspace(falling[0], min(falling[-1] + 6, len(person.frames) - 1), count - len(rows))])
-    return np.unique(rows.astype(int)).tolist()
+        end = min(falling[-1] + 6, clip.frames - 1)
+        frames = np.concatenate([frames, np.linspace(falling[0], end, count - len(frames))])
+    return np.unique(frames.astype(int)).tolist()
 
 
 def compare(first: Path, second: Path, clips: list[Recording]) -> dict[str, Any]:
@@ -156,8 +165,8 @@ def compare(first: Path, second: Path, clips: list[Recording]) -> dict[str, Any]
         for camera, view in enumerate(pair, start=1):
             if "height" in view:
                 row |= {
-                    f"height {camera}": float(view["height"]), f"seen {camera}": int(view["seen"]),
-                    f"people {camera}": int(view["people"]), f"trusted {camera}": len(view["share"]),
+                    f"height {camera}": float(view["height"]), f"tracks {camera}": int(view["tracks"]),
+                    f"trusted {camera}": int(np.isfinite(view["joints"][:, 0, 0]).sum()),
                     f"reprojection {camera}": float(np.nanmedian(view["reprojection"])),
                     f"share {camera}": float(np.nanmedian(view["share"])),
                     f"soles {camera}": [float(v) for v in np.percentile(view["soles"], [10, 50, 90])]

@@ -160,7 +160,7 @@ def video(settings: Settings) -> None:
                 [clip.video for clip in clips[camera]], [clip.keypoints for clip in clips[camera]], folder / "scene",
                 prior=settings.prior, mask_polygon=BYSTANDER if camera == "2" else (),
             )  # fmt: skip
-            keep(result, clips[camera], folder)
+            keep(result, clips[camera], folder, bystander=camera == "2")
             seconds = time.perf_counter() - start
             return {"seconds": seconds, "steps": result.seconds, "rejections": result.rejections, "people": len(result.people)}
 
