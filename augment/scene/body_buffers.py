@@ -18,6 +18,9 @@ from .landmarks import landmarks_of, place_landmarks
 from .recovered import Recovered
 from .watched import Watched, track_of
 
+_STANDING = 0.4
+"""The pelvis of somebody on their feet, bent or not, is above this share of the stature."""
+
 
 def trusted(person: Recovered, frame: int) -> bool:
     """Whether a frame of the video shows this person where the fit has them."""
@@ -27,8 +30,15 @@ def trusted(person: Recovered, frame: int) -> bool:
     return not any(first <= frame < end for first, end, _ in person.rejected)
 
 
-def depth_frames(maps: Int[np.ndarray, " n"], people: Sequence[Recovered], count: int) -> list[int]:
-    """Frames that have a map and a trusted body, evenly spaced, ``count`` at most.
+def depth_frames(
+    maps: Int[np.ndarray, " n"], people: Sequence[Recovered], camera: Camera, count: int, *, least: int = 8
+) -> list[int]:
+    """Frames that have a map and a trusted body whose place is well known, evenly spaced, ``count`` at most.
+
+    Depth along the view is what a single camera knows least. It is known best of somebody on their feet, who stands where the
+    calibrated floor says, and whose points the fit met; somebody who falls or lies is easily five per cent off, all the same
+    way, which RANSAC cannot see. So frames whose points are no farther off than the median are taken, of these the ones with
+    somebody standing if there are ``least`` of them.
 
     Raises:
         ValueError: If there is none.
@@ -39,7 +49,27 @@ def depth_frames(maps: Int[np.ndarray, " n"], people: Sequence[Recovered], count
             "no depth map shows a person where the fit trusts them, so nothing says how large its values are; give maps of "
             "frames in which somebody stands in full view, or leave --depth away for a guessed room"
         )
-    return [usable[i] for i in np.unique(np.linspace(0, len(usable) - 1, min(count, len(usable))).round().astype(int))]
+    off, stands = (np.array(column) for column in zip(*(_placed(people, camera, frame) for frame in usable), strict=True))
+    close = off <= np.median(off)
+    chosen = (
+        close & stands if (close & stands).sum() >= least else close if close.sum() >= least else np.ones(len(usable), bool)
+    )
+    rows = np.flatnonzero(chosen)
+    return [usable[rows[i]] for i in np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
+
+
+def _placed(people: Sequence[Recovered], camera: Camera, frame: int) -> tuple[float, bool]:
+    """How far the worst trusted body's points are off, metres where it is; and whether all of them are on their feet."""
+    off, stands = 0.0, True
+    for person in people:
+        if not trusted(person, frame):
+            continue
+        row = frame - int(person.frames[0])
+        away = float((person.joints[row, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2])
+        off = max(off, float(np.nan_to_num(person.reprojection_px[row], nan=np.inf)) * away / float(camera.K[1, 1]))
+        up = person.joints[row, 0, 1] > _STANDING * person.height_m
+        stands &= bool(up and person.contact[row].max() > 0.5)
+    return off, stands
 
 
 def z_buffers(

@@ -339,9 +339,9 @@ def _measured_depth(
         depth_scale=config.depth_scale, kind=config.depth_kind,
     )  # fmt: skip
     own = [person for person in people if person.video == number]
-    frames = depth_frames(maps.frame, own, config.depth_frames)
+    frames = depth_frames(maps.frame, own, camera, config.depth_frames)
     given_whole = None not in (config.given.focal, config.given.height, config.given.pitch)
-    on_floor = floor_buffer(calibration, floor) if calibration.observed or given_whole else None
+    on_floor = floor_buffer(camera, floor) if calibration.observed or given_whole else None
     fit: DepthFit = fit_disparity(
         maps, z_buffers(own, camera, body, frames), rng=np.random.default_rng(config.seed), floor=on_floor
     )
@@ -361,12 +361,11 @@ def _measured_depth(
     }, tuple(maps.notes)  # fmt: skip
 
 
-def floor_buffer(calibration: Calibration, floor: np.ndarray) -> np.ndarray:
+def floor_buffer(camera: Camera, floor: np.ndarray) -> np.ndarray:
     """z-depth of the floor inside a polygon (x, z), through the calibrated camera; 0 elsewhere."""
     from ..geometry import inside_polygon, pixel_grid
     from .ground import floor_points
 
-    camera = calibration.camera
     pixels = pixel_grid(camera.height, camera.width).reshape(-1, 2)
     points, ahead = floor_points(camera, pixels)
     rays = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1) @ np.linalg.inv(camera.K).T

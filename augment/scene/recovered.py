@@ -56,7 +56,7 @@ class Reconstruction:
     videos: tuple[Path, ...]
     people: tuple[Recovered, ...]
     depth: dict[str, Any] = field(default_factory=dict)
-    """How depth was placed: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``, ``frames``."""
+    """How depth was put into metres: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``..."""
     rejections: dict[str, int] = field(default_factory=dict)
     """Everything that was turned down, counted by reason."""
     seconds: dict[str, float] = field(default_factory=dict)
