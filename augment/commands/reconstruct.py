@@ -75,22 +75,19 @@ class Reconstruct:
     def run(self) -> None:
         import numpy as np
 
-        from ..scene.from_video import read_mask
         from ..scene.ground import Given
         from ..scene.reconstruct import ReconstructConfig, reconstruct
         from ..scene.segments import read_segments
-        from ..sources.video import probe
 
         videos = find_videos(self.video)
         segments = None if self.annotations is None else read_segments(self.annotations)
-        info = probe(videos[0])
         config = ReconstructConfig(
             person_height=self.person_height, prior=self.prior, depth_kind=self.depth_kind, seed=self.seed,
             given=Given(
                 focal=self.focal, height=self.camera_height, pitch=None if self.pitch is None else np.radians(self.pitch)
             ),
             depth_encoding=self.depth_encoding, depth_scale=self.depth_scale, max_overlays=self.max_overlays,
-            mask=None if self.mask is None else read_mask(self.mask, info.width, info.height), fit=self.fit.config(),
+            mask=None if self.mask is None else _mask(self.mask, videos), fit=self.fit.config(),
         )  # fmt: skip
         with _Bar() as bar:
             result = reconstruct(self._inputs(videos), self.out, config=config, segments=segments, progress=bar.tell)
@@ -147,6 +144,22 @@ class FitOptions:
         return FitConfig(
             prior=self.prior_weight, acceleration=default.acceleration * self.smoothness, refine_camera=self.refine_camera
         )
+
+
+def _mask(path: Path, videos: list[Path]):
+    """The mask at the size of the first video that can be read; one that cannot be is turned down later, with the reason."""
+    from ..scene.from_video import read_mask
+    from ..sources.video import probe
+
+    for number, video in enumerate(videos):
+        try:
+            info = probe(video)
+        except ValueError:
+            if number == len(videos) - 1:
+                raise
+        else:
+            return read_mask(path, info.width, info.height)
+    raise ValueError(f"--mask {path}: no video to paint it on")
 
 
 def find_videos(named: list[Path]) -> list[Path]:

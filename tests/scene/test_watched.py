@@ -1,4 +1,4 @@
-"""What goes in is checked before anything is made of it: detections are tracked, paired, and refused where they do not belong."""
+"""What goes in is checked before anything is made of it: detections are tracked, paired, and refused if of another video."""
 
 from __future__ import annotations
 
