@@ -27,6 +27,7 @@ class FitConfig:
     """Weights of the energy and how long it is minimised. Terms are in squared standard deviations: 1 is the natural weight."""
 
     reprojection: float = 1.0
+    """Distance to the detector's points in the picture."""
     points3d: float = 0.5
     """The detector's own 3D points, where it gives any: they settle what a single view leaves open, and are often wrong."""
     start: float = 1.5
@@ -34,22 +35,33 @@ class FitConfig:
     shift: float = 0.015
     """Expected distance between a detector's idea of a point and ours, as a share of the stature, for the whole clip."""
     prior: float = 1.0
+    """Pose or motion prior."""
     bend: float = 0.3
+    """Elbows and knees bent the wrong way."""
     shape: float = 1.0
+    """Unusual body shapes."""
     person_height: float | None = None
     """Stature, metres, that people are expected to have; None = any."""
     height_sigma: float = 0.04
     """How far they may be from it, metres."""
     acceleration: float = 0.3
+    """Jerky joints."""
     turning: float = 1.0
+    """Jerky rotations, which the joints' places do not show."""
     skate: float = 1.0
+    """Feet that slide while they stand."""
     hover: float = 1.0
+    """Feet that stand above the floor."""
     penetration: float = 1.0
+    """Bodies in the floor."""
     support: float = 0.3
     """The lowest point of a body touches the floor, unless it is far above it."""
     self_contact: float = 1.0
+    """Limbs in one another."""
     people: float = 1.0
+    """People in one another."""
     scene: float = 1.0
+    """People in furniture and walls."""
     iterations: tuple[int, int, int] = (80, 100, 150)
     """Steps of each stage."""
     refine_camera: bool = False

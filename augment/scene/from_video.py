@@ -123,7 +123,8 @@ def provenance_of(
         guessed.append(f"plate: {share:.2%} of the pixels, never seen free, painted in from around them")
     for field in ("focal", "height", "pitch"):
         if getattr(given, field) is None and not calibration.observed:
-            guessed.append(f"camera {field}" + ("" if calibration.rods else " (no keypoints)"))
+            why = "" if calibration.rods else " (too few people upright in view)" if found else " (no keypoints)"
+            guessed.append(f"camera {field}{why}")
     if found and not calibration.observed:
         guessed.append("the person stood in too few places to measure the camera well; add a video of somebody walking about")
     if len(feet) < 5:
