@@ -19,6 +19,7 @@ from ..body import Body, load_body
 from ..priors.load import load_prior
 from ..priors.state import Prior
 from ..sources.depth import DepthMaps, read_depth_maps
+from ..sources.keypoints import read_keypoints
 from ..sources.people import People
 from ..types import Camera, Obstacle, Scene, Segment, Surface
 from .body_buffers import body_outlines, depth_frames, z_buffers
@@ -28,6 +29,7 @@ from .fit import FitConfig, fit_people
 from .from_video import ceiling_light, provenance_of
 from .fuse import fuse_depth
 from .ground import Calibration, Given, calibrate, guess_calibration, visible_floor, walked_floor
+from .labels import identify, labels_of
 from .layout import guess_layout
 from .plate import Plate, make_plate
 from .recovered import Reconstruction, Recovered
@@ -51,6 +53,8 @@ class Inputs:
     keypoints: Path | People | None = None
     hmr: Path | None = None
     depth: DepthMaps | Path | None = None
+    annotated: Path | None = None
+    """Keypoints or boxes of annotated people (COCO JSON with ``track_id``), for whom ``segments`` holds labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +97,8 @@ def reconstruct(
         out: The scene's folder: ``scene.json`` and its files, ``motions/`` (a motion store), ``report.html``, ``work/``.
         config: Options.
         body: Whose shape space is used; the open default body when None.
-        segments: Frame labels by the video's file name (or its stem), or by track number where there is one video.
+        segments: Frame labels by annotated person, by the video's file name (or its stem), or by track number where there is
+            one video (see ``labels_of``).
         progress: Called with what is being done and the share of the whole that is done, 0..1.
     Returns:
         The scene and the people; everything turned down is counted in ``rejections``.
@@ -119,10 +124,13 @@ def reconstruct(
         room = _room(used, watched, people, calibration, plate, body, config, outlines)
     with clock.step("settle", 0.8):
         people = _settle(used, watched, people, calibration.camera, body, prior, config, room)
-    scene = _scene(out.name, used, watched, people, calibration, plate, config, room)
+    scene = _scene(out.resolve().name, used, watched, people, calibration, plate, config, room)
     with clock.step("write", 0.85):
         save_scene(scene, out, cloud=room.cloud)
-        labels = [_labels_of(person, watched, segments) for person in people]
+        identities = [_identities(item, w, body) for item, w in zip(used, watched, strict=True)]
+        labels = [labels_of(person, watched, segments, identities) for person in people]
+        if segments and not any(labels):
+            rejections["annotations: none of the names in the file is one of these videos or tracks"] = len(segments)
         store_motions(
             out / "motions", people, videos=[w.info.path.name for w in watched], segments=labels,
             rest_pelvis={i: body.rest_joints(person.motion.betas)[0] for i, person in enumerate(people)},
@@ -442,13 +450,7 @@ def _scene(
     )  # fmt: skip
 
 
-def _labels_of(
-    person: Recovered, watched: Sequence[Watched], segments: dict[str, tuple[Segment, ...]] | None
-) -> tuple[Segment, ...]:
-    if not segments:
-        return ()
-    path = watched[person.video].info.path
-    for key, own in segments.items():
-        if Path(key).name in (path.name, path.stem) or Path(key).stem == path.stem:
-            return own
-    return segments.get(str(person.track), ()) if len(watched) == 1 else ()
+def _identities(item: Inputs, watched: Watched, body: Body) -> dict[int, int]:
+    if item.annotated is None:
+        return {}
+    return identify(watched, read_keypoints(item.annotated, width=watched.info.width, height=watched.info.height), body)

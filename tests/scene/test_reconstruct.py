@@ -139,6 +139,30 @@ def test_motions_are_in_the_store_with_their_labels(guessed):
     np.testing.assert_allclose(motion.body_pose, result.people[0].motion.body_pose, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(["clip.mp4", "other.mp4"], "clip.mp4"), (["clip"], "clip"), (["day1/clip", "day2/clip"], "day2/clip"),
+     (["clip", "day2/clip.mp4"], "day2/clip.mp4"), (["x/day2/clip", "ward/day2/clip"], "ward/day2/clip"),
+     (["other", "4"], "4"), (["other", "5"], None), ([], None)],
+)  # fmt: skip
+def test_labels_go_to_the_video_they_name(names, found):
+    """Known answers: by file name with or without its ending, by the most folders shared, by track where there is one video."""
+    video = Path("/data/ward/day2/clip.mp4")
+    assert module.annotated_as(video, 4, names, 1) == found
+    assert module.annotated_as(video, 4, names, 2) == (None if found == "4" else found)
+
+
+def test_labels_of_no_video_here_are_counted(clip, guessed, tmp_path):
+    """A mistyped name is not passed over in silence."""
+    shutil.copytree(guessed[0] / "work", tmp_path / "ward" / "work")
+    segments = {"klip.mp4": read_segments(guessed[0].parent / "labels.csv")["day1/clip.mp4"]}
+    result = make(clip, tmp_path / "ward", Inputs(video=clip.video, keypoints=clip.keypoints), segments=segments)
+    assert [count for reason, count in result.rejections.items() if reason.startswith("annotations:")] == [1]
+    (motion,) = list(read_store(tmp_path / "ward" / "motions"))
+    assert motion.segments == ()
+    assert motion.action == "other"
+
+
 def test_the_same_again_is_taken_from_work_to_the_same_bytes(clip, guessed, tmp_path, monkeypatch):
     """Determinism: a fresh run elsewhere gives the same bytes; a second run there does not fit again and changes nothing."""
     inputs = Inputs(video=clip.video, keypoints=clip.keypoints)
