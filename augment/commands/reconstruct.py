@@ -52,7 +52,10 @@ class Reconstruct:
     detector_weights: Path | None = None
     """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
     annotations: Path | None = None
-    """Frame labels for the recovered motions: CSV with path (or track), label, start, end in seconds."""
+    """Frame labels for the recovered motions: CSV with path, person or track, and label, start, end in seconds."""
+    annotated_people: Path | None = None
+    """Where annotated people are, if --annotations is about persons: COCO JSON with track_id, a file or a folder as above.
+    Tracks are matched to them."""
     person_height: float = 1.70
     """Stature of whoever walks, metres. All measures scale with it, so measure it."""
     focal: float | None = None
@@ -121,8 +124,12 @@ class Reconstruct:
             depth[0] = estimate_depth(videos[0], model=self.depth_model, out=self.out / "work" / "depth")
         elif self.depth is not None:
             depth = _depth_of(videos, self.depth)
+        people = [None] * len(videos)
+        if self.annotated_people is not None:
+            people = match_files(videos, self.annotated_people, "annotated-people")
         return [
-            Inputs(video=v, keypoints=k, hmr=h, depth=d) for v, k, h, d in zip(videos, keypoints, bodies, depth, strict=True)
+            Inputs(video=v, keypoints=k, hmr=h, depth=d, annotated=a)
+            for v, k, h, d, a in zip(videos, keypoints, bodies, depth, people, strict=True)
         ]
 
 

@@ -108,6 +108,8 @@ def reconstruct(
     config, body, clock = config or ReconstructConfig(), body or load_body(), Clock(progress or (lambda what, share: None))
     if not inputs:
         raise ValueError("no video given; name one or more videos of one fixed camera")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: is a file; name a folder for the scene")
     prior = load_prior(config.prior)
     rejections: dict[str, int] = {}
     with clock.step("watch", 0.0):
@@ -311,7 +313,9 @@ def _room(
         )  # fmt: skip
     contacts = np.stack([feet[:, 0], np.zeros(len(feet)), feet[:, 1]], axis=1) if len(feet) >= 5 else None
     with _naming(maps[1].path if isinstance(maps[1], DepthMaps) else maps[1]):
-        depth, info, notes = _measured_depth(maps, used, watched, people, calibration, floor, body, config, outlines)
+        depth, info, notes = _measured_depth(
+            maps, used, watched, people, calibration, floor_for_scale(feet, seen), body, config, outlines
+        )
         room = room_from_depth(plate.image, depth, camera.K, camera, contacts=contacts)
     own = [seat for seat in seats if not any(_same_place(seat, other) for other in room.surfaces)]
     info |= {"floor_tilt_deg": room.floor_tilt_deg, "floor_rise_m": room.floor_rise_m}
@@ -337,7 +341,7 @@ def _same_place(one: Surface, other: Surface) -> bool:
 
 def _measured_depth(
     given: tuple[int, Any], used: Sequence[Inputs], watched: Sequence[Watched], people: Sequence[Recovered],
-    calibration: Calibration, floor: np.ndarray, body: Body, config: ReconstructConfig, outlines: Sequence[Any],
+    calibration: Calibration, floor: np.ndarray | None, body: Body, config: ReconstructConfig, outlines: Sequence[Any],
 ) -> tuple[np.ndarray, dict[str, Any], tuple[str, ...]]:  # fmt: skip
     """Depth of the empty room in metres from one video's maps, and how it was put into metres."""
     number, source = given
@@ -349,7 +353,8 @@ def _measured_depth(
     own = [person for person in people if person.video == number]
     frames = depth_frames(maps.frame, own, camera, config.depth_frames)
     given_whole = None not in (config.given.focal, config.given.height, config.given.pitch)
-    on_floor = floor_buffer(camera, floor) if calibration.observed or given_whole else None
+    known = floor is not None and (calibration.observed or given_whole)
+    on_floor = floor_buffer(camera, floor) if known and floor is not None else None
     fit: DepthFit = fit_disparity(
         maps, z_buffers(own, camera, body, frames), rng=np.random.default_rng(config.seed), floor=on_floor
     )
@@ -380,6 +385,13 @@ def floor_buffer(camera: Camera, floor: np.ndarray) -> np.ndarray:
     reach = -camera.T_world_camera[1, 3] / np.where(ahead, (rays @ camera.T_world_camera[:3, :3].T)[:, 1], -1.0)
     inside = ahead & inside_polygon(points, floor)
     return np.where(inside, reach, 0.0).reshape(camera.height, camera.width).astype(np.float32)
+
+
+def floor_for_scale(feet: np.ndarray, seen: np.ndarray) -> np.ndarray | None:
+    """The floor that may tell depth maps their scale, a polygon (x, z): where people stood, or all that is ``seen`` if nobody
+    did. None if they stood outside the picture: what it shows of the floor then is mostly what stands on it."""
+    floor = walked_floor(feet, seen)
+    return None if floor is seen and len(feet) >= 5 else floor
 
 
 def standing_places(people: Sequence[Recovered]) -> np.ndarray:

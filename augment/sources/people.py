@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -138,3 +139,20 @@ def check_people(people: People) -> People:
                 "run the estimator again or leave that person out"
             )
     return people.take(np.lexsort((people.track, people.frame)))
+
+
+def join_people(tables: Sequence[People]) -> People:
+    """Several tables of one video as one, rows sorted by frame and track; a column that one of them lacks is None.
+
+    Raises:
+        ValueError: If the layouts differ, or there is no table.
+    """
+    if not tables or len({table.layout for table in tables}) > 1:
+        raise ValueError(f"join_people: expected tables of one layout, found {sorted({table.layout for table in tables})}")
+    first, columns = tables[0], {}
+    for field in fields(People):
+        values = [getattr(table, field.name) for table in tables]
+        if field.name != "K" and any(isinstance(value, np.ndarray) for value in values):
+            columns[field.name] = None if any(value is None for value in values) else np.concatenate(values)
+    joined = replace(first, **columns)
+    return joined.take(np.lexsort((joined.track, joined.frame)))
