@@ -43,6 +43,11 @@ def depth_frames(
     Raises:
         ValueError: If there is none.
     """
+    if not people:
+        raise ValueError(
+            "nobody was found in the video, and only people say how large the maps' values are; give --keypoints or --hmr, or "
+            "leave --depth away for a guessed room"
+        )
     usable = [int(frame) for frame in maps if any(trusted(person, int(frame)) for person in people)]
     if not usable:
         raise ValueError(

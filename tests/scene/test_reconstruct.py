@@ -287,6 +287,14 @@ def test_bodies_alone_are_enough(clip, tmp_path):
     assert "WHAM" in result.scene.provenance["estimators"]
 
 
+def test_an_empty_room_is_a_scene(clip, tmp_path):
+    """Neither keypoints nor bodies: a guessed room with nobody in it, and an empty store; said so."""
+    result = make(clip, tmp_path / "ward", Inputs(video=clip.video))
+    assert result.people == ()
+    assert len(read_store(tmp_path / "ward" / "motions")) == 0
+    assert any("without keypoints" in line for line in load_scene(tmp_path / "ward").provenance["guessed"])
+
+
 def test_a_person_who_cannot_be_fitted_stops_nobody(clip, tmp_path):
     """A second track of five points of a face: counted with its reason; the other person is fitted all the same."""
     table = read_keypoints(clip.keypoints, width=320, height=240)
@@ -406,6 +414,19 @@ def test_depth_that_does_not_fit_is_refused(refused, tmp_path):
     assert "late.npz" in refused(depth=tmp_path / "late.npz")
     np.savez(tmp_path / "flat.npz", disparity=np.ones((8, 240, 320), np.float32), frame=frames)
     assert "flat.npz" in refused(depth=tmp_path / "flat.npz")
+
+
+def test_depth_without_anybody_is_refused(refused, clip):
+    line = refused(depth=clip.depth, keypoints=None)
+    assert "clip_depth.npz: nobody was found in the video" in line
+    assert "--keypoints" in line
+
+
+def test_a_file_in_the_scenes_place_is_refused(refused, tmp_path):
+    """Before anything is computed, and the file stays."""
+    (tmp_path / "out").write_text("mine")
+    assert "out: is a file" in refused()
+    assert (tmp_path / "out").read_text() == "mine"
 
 
 def test_a_corrupt_video_is_refused(refused, clip, tmp_path):
