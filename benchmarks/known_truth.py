@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from augment.body import pose_body
 from augment.render.rasterize import Rasterizer, make_rasterizer
+from augment.scene.body_buffers import depth_frames, z_buffers
 from augment.scene.fit import FitConfig, fit_people
 from augment.scene.fuse import fuse_depth
+from augment.scene.ground import convex_hull, floor_points
+from augment.scene.reconstruct import floor_buffer, floor_for_scale, standing_places
 from augment.scene.recovered import Recovered
 from augment.scene.scale import fit_disparity
 from augment.sources.people import LAYOUTS, People
@@ -169,11 +170,11 @@ def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float
     case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
     truth, rasterizer = case.truth, make_rasterizer("auto")
     recovered, camera, _ = run_fit([joined(case.bodies, case.keypoints)], truth.camera, truth, prior=prior, refine=False)
-    frames = np.unique(np.linspace(0, len(truth) - 1, maps).astype(int))
+    frames = np.array(depth_frames(np.arange(len(truth)), recovered, camera, maps))
     depth = np.stack([truth.depth_with_people(int(frame), rasterizer=rasterizer) for frame in frames])
     masks = {int(frame): truth.z_buffer(int(frame), rasterizer=rasterizer) > 0 for frame in frames}
-    bodies = list(fitted_buffers(recovered, camera, truth, frames, rasterizer))
-    floor = walked_floor(recovered, camera)
+    bodies = list(z_buffers(recovered, camera, truth.body, frames.tolist()))
+    floor = known_floor(recovered, camera)
     result: dict[str, Any] = {"name": truth.name, "root": errors_of(whole(recovered[0], len(truth)), truth)["root"]}
     for share in outliers:
         spoiled = spoil_depth(depth, rng=np.random.default_rng([number, 13]), outliers=share)
@@ -181,52 +182,20 @@ def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float
     return result
 
 
-def fitted_buffers(
-    recovered: list[Recovered], camera: Camera, truth: Truth, frames: Int[np.ndarray, " n"], rasterizer: Rasterizer
-) -> Iterator[tuple[int, Float32[np.ndarray, "h w"]]]:
-    """z-buffer of the fitted bodies in each of the frames they were seen in."""
-    for frame in frames.tolist():
-        nearest = np.zeros((camera.height, camera.width), np.float32)
-        for person in recovered:
-            row = int(frame - person.frames[0])
-            if not 0 <= row < len(person.frames) or not person.observed[row]:
-                continue
-            vertices, _ = pose_body(truth.body, person.motion, slice(row, row + 1))
-            grey = np.full((len(vertices[0]), 3), 128, np.uint8)
-            _, z = rasterizer.render_mesh(vertices[0], truth.body.faces, grey, camera, lights=None)
-            nearest = np.where((z > 0) & ((nearest == 0) | (z < nearest)), z, nearest)
-        yield frame, nearest
+def seen_floor(camera: Camera, *, reach: float) -> Float[np.ndarray, "n 2"]:
+    """Polygon (x, z) of the floor in the picture, ``reach`` metres from the camera at most."""
+    across, down = (np.linspace(0, size, 41) for size in (camera.width, camera.height))
+    pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
+    points, ahead = floor_points(camera, pixels)
+    near = np.linalg.norm(points - camera.T_world_camera[[0, 2], 3], axis=1) < reach
+    return convex_hull(points[ahead & near])
 
 
-def walked_floor(recovered: list[Recovered], camera: Camera, *, reach: float = 0.15) -> Float32[np.ndarray, "h w"]:
-    """z-depth of the floor where fitted feet stood, metres, 0 elsewhere: what the calibrated camera knows without any map."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    from augment.geometry import inside_polygon, pixel_grid
-
-    empty = np.zeros((camera.height, camera.width), np.float32)
-    feet = np.concatenate([person.joints[:, FEET_JOINTS][person.contact > 0.5] for person in recovered])[:, [0, 2]]
-    if len(feet) < 3:
-        return empty
-    ring = reach * np.stack([np.cos(np.arange(8) * np.pi / 4), np.sin(np.arange(8) * np.pi / 4)], axis=-1)
-    points = (feet[:, None] + ring).reshape(-1, 2)
-    try:
-        polygon = points[ConvexHull(points).vertices]
-    except QhullError:
-        return empty
-    T = camera.T_world_camera
-    rays = np.concatenate(
-        [
-            (pixel_grid(camera.height, camera.width) - camera.K[:2, 2]) / camera.K[[0, 1], [0, 1]],
-            np.ones((camera.height, camera.width, 1)),
-        ],
-        axis=-1,
-    )
-    world = rays @ T[:3, :3].T
-    down = world[..., 1] < -1e-3
-    z = np.where(down, -T[1, 3] / np.where(down, world[..., 1], -1.0), 0.0)
-    places = (T[:3, 3] + z[..., None] * world)[..., [0, 2]]
-    return np.where(down & inside_polygon(places, polygon), z, 0.0).astype(np.float32)
+def known_floor(recovered: list[Recovered], camera: Camera) -> Float32[np.ndarray, "h w"]:
+    """z-depth of the floor round standing feet, 0 elsewhere, as ``reconstruct`` hands it to ``fit_disparity``."""
+    feet = standing_places(recovered)
+    floor = floor_for_scale(feet, seen_floor(camera, reach=8.0 if len(feet) else 4.0))
+    return np.zeros((camera.height, camera.width), np.float32) if floor is None else floor_buffer(camera, floor)
 
 
 def _room_error(

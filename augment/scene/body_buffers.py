@@ -20,6 +20,8 @@ from .watched import Watched, track_of
 
 _STANDING = 0.4
 """The pelvis of somebody on their feet, bent or not, is above this share of the stature."""
+_ROAMED = 1.5
+"""Who was this many times farther away than at the nearest walked through the depth of the room."""
 
 
 def trusted(person: Recovered, frame: int) -> bool:
@@ -35,10 +37,10 @@ def depth_frames(
 ) -> list[int]:
     """Frames that have a map and a trusted body whose place is well known, evenly spaced, ``count`` at most.
 
-    Depth along the view is what a single camera knows least. It is known best of somebody on their feet, who stands where the
-    calibrated floor says, and whose points the fit met; somebody who falls or lies is easily five per cent off, all the same
-    way, which RANSAC cannot see. So frames whose points are no farther off than the median are taken, of these the ones with
-    somebody standing if there are ``least`` of them.
+    Somebody who walks through the depth of the room tells scale and offset however single frames err. Who keeps to one place
+    does not, and then errors that frames share count in full: somebody who falls or lies is easily five per cent off along the
+    view, while one on their feet stands where the calibrated floor says. So of somebody who keeps to one place, frames are
+    taken whose points are no farther off than the median, and of these the ones on their feet if there are ``least`` of them.
 
     Raises:
         ValueError: If there is none.
@@ -54,27 +56,30 @@ def depth_frames(
             "no depth map shows a person where the fit trusts them, so nothing says how large its values are; give maps of "
             "frames in which somebody stands in full view, or leave --depth away for a guessed room"
         )
-    off, stands = (np.array(column) for column in zip(*(_placed(people, camera, frame) for frame in usable), strict=True))
+    columns = zip(*(_placed(people, camera, frame) for frame in usable), strict=True)
+    off, stands, away = (np.array(column) for column in columns)
+    near, far = np.percentile(away, [5, 95])
+    anywhere = np.full(len(usable), far > _ROAMED * max(near, 0.1))
     close = off <= np.median(off)
-    chosen = (
-        close & stands if (close & stands).sum() >= least else close if close.sum() >= least else np.ones(len(usable), bool)
-    )
-    rows = np.flatnonzero(chosen)
+    tries = (anywhere, close & stands, close, np.ones(len(usable), bool))
+    rows = next(np.flatnonzero(rows) for rows in tries if rows.sum() >= min(least, len(usable)))
     return [usable[rows[i]] for i in np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).round().astype(int))]
 
 
-def _placed(people: Sequence[Recovered], camera: Camera, frame: int) -> tuple[float, bool]:
-    """How far the worst trusted body's points are off, metres where it is; and whether all of them are on their feet."""
-    off, stands = 0.0, True
+def _placed(people: Sequence[Recovered], camera: Camera, frame: int) -> tuple[float, bool, float]:
+    """How far the worst trusted body's points are off, metres where it is; whether all are on their feet; and the median
+    distance along the view, metres."""
+    off, stands, places = 0.0, True, []
     for person in people:
         if not trusted(person, frame):
             continue
         row = frame - int(person.frames[0])
         away = float((person.joints[row, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2])
+        places.append(away)
         off = max(off, float(np.nan_to_num(person.reprojection_px[row], nan=np.inf)) * away / float(camera.K[1, 1]))
         up = person.joints[row, 0, 1] > _STANDING * person.height_m
         stands &= bool(up and person.contact[row].max() > 0.5)
-    return off, stands
+    return off, stands, float(np.median(places))
 
 
 def z_buffers(

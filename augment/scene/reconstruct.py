@@ -116,6 +116,9 @@ def reconstruct(
         used, watched = _watch_all(inputs, body, config, rejections)
     with clock.step("calibrate", 0.15):
         calibration = calibrate_from(watched, config)
+    if config.fit.refine_camera:
+        with clock.step("refine", 0.18):
+            calibration = refine(calibration, watched, body, prior, config, rejections)
     with clock.step("fit", 0.2):
         people = _fit_all(used, watched, calibration.camera, body, prior, config, out / "work", clock, rejections)
     with clock.step("plate", 0.55):
@@ -215,6 +218,43 @@ def calibrate_from(watched: Sequence[Watched], config: ReconstructConfig) -> Cal
         return guess_calibration(width, height, center, given, x1 - x0)
 
 
+def refine(
+    calibration: Calibration, watched: Sequence[Watched], body: Body, prior: Prior, config: ReconstructConfig,
+    rejections: dict[str, int],
+) -> Calibration:  # fmt: skip
+    """The camera that lets the people of the most telling video stand and move best; all videos share it afterwards.
+
+    The most telling video is the one in which somebody's size in the picture changes most: near and far tell the focal length.
+    """
+    telling = max(watched, key=_near_and_far)
+    if not telling.people:
+        return calibration
+    std = calibration.std
+    sigma = (max(2 * std["focal"], 0.02), max(2 * std["pitch"], 0.01), max(2 * std["height"] / calibration.height, 0.02)) if (
+        calibration.rods
+    ) else (0.2, 0.2, 0.2)  # fmt: skip
+    fit = replace(config.fit, person_height=config.person_height, refine_camera=True, camera_sigma=sigma)
+    able = _fittable(telling, calibration.camera, body, rejections)
+    if not able:
+        return calibration
+    _, camera = fit_people(able, calibration.camera, body, fps=telling.info.fps, prior=prior, config=fit)
+    pitch = float(np.arcsin(np.clip(-camera.T_world_camera[1, 2], -1, 1)))
+    return replace(calibration, focal=float(camera.K[0, 0]), height=float(camera.T_world_camera[1, 3]), pitch=pitch)
+
+
+def _near_and_far(watched: Watched) -> float:
+    """How many times larger somebody is in the picture at the nearest than at the farthest, the best over all people."""
+    best = 0.0
+    for outline in watched.outlines:
+        points = outline.landmarks2d[outline.found][:, [11, 12, 23, 24], :2].astype(float)
+        if len(points) < 10:
+            continue
+        trunk = np.linalg.norm(points[:, :2].mean(axis=1) - points[:, 2:].mean(axis=1), axis=-1)
+        small, large = np.percentile(trunk, [10, 90])
+        best = max(best, float(large / max(small, 1.0)))
+    return best
+
+
 def _content(watched: Watched) -> tuple[int, int, int, int]:
     from .plate import content_box
     from .stillness import sample_frames
@@ -234,7 +274,7 @@ def _fit_all(
     # only one person's stature was told; where several are seen, theirs may differ
     several = any(len(seen.people) > 1 for seen in watched)
     sigma = max(config.fit.height_sigma, 0.08) if several else config.fit.height_sigma
-    fit = replace(config.fit, person_height=config.person_height, height_sigma=sigma)
+    fit = replace(config.fit, person_height=config.person_height, height_sigma=sigma, refine_camera=False)
     for number, (item, seen) in enumerate(zip(used, watched, strict=True)):
         if not seen.people:
             continue
@@ -430,7 +470,7 @@ def _settle(
     from .fit import depth_in_boxes
 
     result = list(people)
-    fit = replace(config.fit, person_height=config.person_height)
+    fit = replace(config.fit, person_height=config.person_height, refine_camera=False)
     for index, person in enumerate(people):
         if depth_in_boxes(person, room.obstacles, room.surfaces) < 0.06:
             continue
