@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..body import Body
@@ -48,8 +49,24 @@ def labels_of(
     who = identities[person.video].get(person.track)
     if who is not None and str(who) in segments:
         return segments[str(who)]
-    path = watched[person.video].info.path
-    for key, own in segments.items():
-        if Path(key).name in (path.name, path.stem) or Path(key).stem == path.stem:
-            return own
+    key = annotated_as(watched[person.video].info.path, segments)
+    if key is not None:
+        return segments[key]
     return segments.get(str(person.track), ()) if len(watched) == 1 and not identities[0] else ()
+
+
+def annotated_as(video: Path, names: Iterable[str]) -> str | None:
+    """Which of the annotations' names means this video; None if none does.
+
+    A name may be a path of its own: of several that end alike the one that shares the most folders with the video is taken.
+    """
+    best, most = None, 0
+    for name in names:
+        path = Path(name)
+        if path.name not in (video.name, video.stem) and path.stem != video.stem:
+            continue
+        pairs = zip(path.parts[-2::-1], video.resolve().parts[-2::-1], strict=False)
+        shared = 1 + sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if shared > most:
+            best, most = name, shared
+    return best

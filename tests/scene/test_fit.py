@@ -27,7 +27,7 @@ from benchmarks.spoil_bodies import WHAM_LIKE, BodyNoise, bodies_to_joints, spoi
 from tests.scene.truth import Truth, make_truth
 
 FPS = 12.0
-STEPS = (20, 25, 35)
+STEPS = (15, 20, 30)
 QUIET = BodyNoise(**(dict.fromkeys(BodyNoise.__dataclass_fields__, 0.0) | {"slow_sec": 0.5, "lost_sec": 0.1, "flip_sec": 0.1}))
 
 
