@@ -14,7 +14,7 @@ from augment.scene.body_buffers import depth_frames, z_buffers
 from augment.scene.fit import FitConfig, fit_people
 from augment.scene.fuse import fuse_depth
 from augment.scene.ground import convex_hull, floor_points
-from augment.scene.reconstruct import floor_buffer, floor_for_scale, standing_places
+from augment.scene.reconstruct_room import floor_buffer, floor_for_scale, standing_places
 from augment.scene.recovered import Recovered
 from augment.scene.scale import fit_disparity
 from augment.sources.people import LAYOUTS, People
