@@ -75,7 +75,7 @@ def fit_people(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # these tensors are small: a second thread waits more than it works, tenfold on a busy machine
     try:
-        stages = run_stages(problem, unknowns, config, surfaces, start is not None, progress)
+        stages = run_stages(problem, unknowns, config, start is not None, progress)
     finally:
         torch.set_num_threads(threads)
     final = _camera_of(camera, unknowns)

@@ -42,8 +42,8 @@ class FitConfig:
     """Unusual body shapes."""
     person_height: float | None = None
     """Stature, metres, that people are expected to have; None = any."""
-    height_sigma: float = 0.04
-    """How far they may be from it, metres."""
+    height_sigma: float = 0.015
+    """How far they may be from it, metres: as exactly as somebody's stature is known, shoes and all."""
     acceleration: float = 0.3
     """Jerky joints."""
     turning: float = 1.0
@@ -96,7 +96,6 @@ class Problem:
     partner: Tensor
     prior: Prior | None
     contact: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
-    carried: Tensor = field(default_factory=lambda: torch.zeros(0))
 
 
 @dataclass(slots=True)
@@ -143,7 +142,7 @@ def set_up(
         height0=body.height(np.zeros(10)), height_basis=torch.as_tensor(heights, dtype=torch.float32),
         boxes=terms.boxes_of(obstacles, surfaces), partner=_partners(evidence, rows, videos), prior=prior,
     )  # fmt: skip
-    problem.contact, problem.carried = torch.zeros(len(base), 4), torch.zeros(len(base))
+    problem.contact = torch.zeros(len(base), 4)
     unknowns = Unknowns(
         base=base, turn=torch.zeros(len(base), 24, 3), pelvis=torch.zeros(len(base), 3),
         betas=torch.as_tensor(betas0, dtype=torch.float32).repeat(len(evidence), 1), camera=torch.zeros(3),

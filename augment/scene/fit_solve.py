@@ -10,23 +10,22 @@ import torch
 from torch import Tensor
 
 from ..priors.state import PoseSequence
-from ..types import JOINT, Surface
+from ..types import JOINT
 from . import fit_terms as terms
 from .fit_problem import FitConfig, Problem, Unknowns, as_tensor, pixels, posed_bodies, view
 from .landmarks import place_landmarks
 
 
 def run_stages(
-    problem: Problem, unknowns: Unknowns, config: FitConfig, surfaces: tuple[Surface, ...], last_only: bool,
-    progress: Callable[[str, int, int], None] | None,
-) -> dict[str, dict[str, float]]:  # fmt: skip
+    problem: Problem, unknowns: Unknowns, config: FitConfig, last_only: bool, progress: Callable[[str, int, int], None] | None
+) -> dict[str, dict[str, float]]:
     """All stages in order; what each energy term came to at the end of each."""
     stages: dict[str, dict[str, float]] = {}
     for number, name in enumerate(("root", "pose", "all")):
         if last_only and number < 2:
             continue
         if number:
-            problem.contact, problem.carried = _contacts(problem, unknowns, surfaces)
+            problem.contact = _contacts(problem, unknowns)
         report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
         stages[name] = _minimise(problem, unknowns, config, number, report)
     return stages
@@ -35,14 +34,31 @@ def run_stages(
 def energy_of(problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int) -> dict[str, Tensor]:
     """Every term, weighted, summed over frames and divided by their number."""
     posed = posed_bodies(problem, unknowns)
+    count = len(posed["joints"])
+    # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
+    # tenth, as a detector also errs alike through a whole clip, however long.
+    lasting = max(10 / count, 0.1)
+    energy = _seen(problem, unknowns, config, stage, posed)
+    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 * lasting
+    energy |= _likely(problem, unknowns, config, stage, posed, lasting)
+    energy |= _in_the_world(problem, config, stage, posed["joints"])
+    if config.refine_camera:
+        # the camera is one for all frames: its prior counts as one observation, not one a frame
+        energy["camera"] = ((unknowns.camera / torch.tensor(config.camera_sigma)) ** 2).sum() / count * 10
+    return energy
+
+
+def _seen(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor]
+) -> dict[str, Tensor]:  # fmt: skip
+    """What the picture says: the detector's points, in 2D and where it has them in 3D, and an estimator's bodies."""
     R, at, K = view(problem, unknowns)
-    joints, rotations, chain = posed["joints"], posed["rotations"], problem.chain
-    count = len(joints)
+    joints, count = posed["joints"], len(posed["joints"])
+    scale = config.reprojection_scale[stage]
     energy: dict[str, Tensor] = {"reprojection": joints.new_zeros(())}
     for i, (item, marks, rows) in enumerate(zip(problem.evidence, problem.landmarks, problem.rows, strict=True)):
         points = place_landmarks(marks, joints[rows], posed["worlds"][rows], unknowns.betas[i])
         stature = (K[0, 0] * 1.7 / ((joints[rows, 0].detach() - at) @ R)[:, 2].clamp_min(0.3)).detach()
-        scale = config.reprojection_scale[stage]
         sigma = stature[:, None] * as_tensor(marks.sigma)
         uv = pixels(points, R, at, K) + unknowns.shift[i, : len(marks.names)] * stature[:, None, None]
         cost = terms.reprojection(uv, as_tensor(item.uv), as_tensor(item.weight), sigma, scale)
@@ -56,42 +72,55 @@ def energy_of(problem: Problem, unknowns: Unknowns, config: FitConfig, stage: in
         if item.points3d is not None and item.weight3d is not None:
             cost = terms.relative_points(points @ R, as_tensor(item.points3d), as_tensor(item.weight3d), 0.08)
             energy["points3d"] = energy.get("points3d", 0) + config.points3d * cost.sum() / count
-    # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
-    # tenth, as a detector also errs alike through a whole clip, however long.
-    lasting = max(10 / count, 0.1)
-    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 * lasting
-    energy["acceleration"] = config.acceleration * terms.acceleration(joints, chain, 4.0).mean() * 24 / 4
-    energy["turning"] = config.turning * terms.turning(rotations, chain, 60.0).mean()
     if problem.start_weight.any():
-        sigma = torch.full((24,), 0.2)
-        sigma[0] = 0.15
-        energy["start"] = config.start * (problem.start_weight * terms.turned_from(rotations, problem.start, sigma)).mean()
-    if stage >= 1:
-        energy["bend"] = config.bend * terms.bend(rotations).mean()
-        energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
-        if config.person_height is not None:
-            height = problem.height0 + unknowns.betas @ problem.height_basis
-            off = (height - config.person_height) / config.height_sigma
-            energy["shape"] = energy["shape"] + (off**2).sum() * lasting
-        if problem.prior is not None:
-            energy["prior"] = config.prior * _prior_energy(problem, posed)
-    # The floor speaks from the first stage on: where the picture leaves depth open, it is the floor that settles it, and it
-    # must settle the root before the pose can bend to it.
+        angles = torch.tensor([0.15, *[0.2] * 23])
+        turned = terms.turned_from(posed["rotations"], problem.start, angles)
+        energy["start"] = config.start * (problem.start_weight * turned).mean()
+    return energy
+
+
+def _likely(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor], lasting: float
+) -> dict[str, Tensor]:  # fmt: skip
+    """What is known of people: they move smoothly, bend the right way, and have ordinary poses, shapes and statures."""
+    energy = {
+        "acceleration": config.acceleration * terms.acceleration(posed["joints"], problem.chain, 4.0).mean() * 24 / 4,
+        "turning": config.turning * terms.turning(posed["rotations"], problem.chain, 60.0).mean(),
+    }
+    if stage == 0:
+        return energy
+    energy["bend"] = config.bend * terms.bend(posed["rotations"]).mean()
+    energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
+    if config.person_height is not None:
+        height = problem.height0 + unknowns.betas @ problem.height_basis
+        off = (height - config.person_height) / config.height_sigma
+        energy["shape"] = energy["shape"] + (off**2).sum() * lasting
+    if problem.prior is not None:
+        energy["prior"] = config.prior * _prior_energy(problem, posed)
+    return energy
+
+
+def _in_the_world(problem: Problem, config: FitConfig, stage: int, joints: Tensor) -> dict[str, Tensor]:
+    """What the room allows: feet that stand stay on the floor, and nobody is inside anything.
+
+    The floor speaks from the first stage on: where the picture leaves depth open it is the floor that settles it, and it must
+    settle the root before the pose can bend to it.
+    """
     balls = terms.body_balls(joints)
-    unit = (0.08, 0.04, 0.02)[stage]
-    energy["penetration"] = config.penetration * terms.floor_penetration(balls, unit).mean()
-    energy["support"] = config.support * terms.unsupported(balls, (0.2, 0.1, 0.05)[stage], (1.5, 1.5, 3.0)[stage]).mean()
-    energy["hover"] = config.hover * terms.hover(joints, problem.contact, problem.carried, unit).mean()
-    energy["skate"] = config.skate * terms.foot_skate(joints, problem.contact, chain).mean()
-    if stage == 2:
-        energy["self_contact"] = config.self_contact * terms.self_contact(balls).mean()
-        if len(problem.partner):
-            energy["people"] = config.people * terms.between_people(balls, problem.partner).sum() / count
-        if problem.boxes is not None:
-            energy["scene"] = config.scene * terms.inside_boxes(balls, problem.boxes).mean()
-    if config.refine_camera:
-        # the camera is one for all frames: its prior counts as one observation, not one a frame
-        energy["camera"] = ((unknowns.camera / torch.tensor(config.camera_sigma)) ** 2).sum() / count * 10
+    unit, gap, scale = ((0.08, 0.2, 1.5), (0.04, 0.1, 1.5), (0.02, 0.05, 3.0))[stage]
+    energy = {
+        "penetration": config.penetration * terms.floor_penetration(balls, unit).mean(),
+        "support": config.support * terms.unsupported(balls, gap, scale).mean(),
+        "hover": config.hover * terms.hover(joints, problem.contact, unit).mean(),
+        "skate": config.skate * terms.foot_skate(joints, problem.contact, problem.chain).mean(),
+    }
+    if stage < 2:
+        return energy
+    energy["self_contact"] = config.self_contact * terms.self_contact(balls).mean()
+    if len(problem.partner):
+        energy["people"] = config.people * terms.between_people(balls, problem.partner).sum() / len(joints)
+    if problem.boxes is not None:
+        energy["scene"] = config.scene * terms.inside_boxes(balls, problem.boxes).mean()
     return energy
 
 
@@ -169,8 +198,8 @@ def _pyramid(problem: Problem) -> Tensor:
     return torch.as_tensor(whole, dtype=torch.float32)
 
 
-def _contacts(problem: Problem, unknowns: Unknowns, surfaces: tuple[Surface, ...]) -> tuple[Tensor, Tensor]:
-    """How surely each ankle and foot stands, 0..1, from its speed and height so far; and the height of what is under it."""
+def _contacts(problem: Problem, unknowns: Unknowns) -> Tensor:
+    """How surely each ankle and foot stands on the floor, 0..1, from its speed and height so far. Shape (t, 4)."""
     with torch.no_grad():
         joints = posed_bodies(problem, unknowns)["joints"]
     contact = torch.zeros(len(joints), 4)
@@ -182,4 +211,4 @@ def _contacts(problem: Problem, unknowns: Unknowns, surfaces: tuple[Surface, ...
         height = feet[..., 1] - np.array(terms.SOLE)
         sure = 1 / (1 + np.exp((speed - 0.45) / 0.1)) / (1 + np.exp((height - 0.2) / 0.04))
         contact[rows] = torch.as_tensor(sure, dtype=torch.float32)
-    return contact, torch.zeros(len(joints))
+    return contact

@@ -134,11 +134,9 @@ def foot_skate(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], c
     return torch.nn.functional.pad(cost, (1, 0))
 
 
-def hover(
-    joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], carried: Float[Tensor, " t"], unit: float
-) -> Float[Tensor, " t"]:
-    """Height of touching feet above where soles put them, over ``unit``; ``carried`` is the support's height under them."""
-    height = joints[:, list(FEET), 1] - joints.new_tensor(SOLE) - carried[:, None]
+def hover(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], unit: float) -> Float[Tensor, " t"]:
+    """Height of touching feet above where soles put them, metres over ``unit``."""
+    height = joints[:, list(FEET), 1] - joints.new_tensor(SOLE)
     return (contact * huber(height**2 / unit**2, 5.0)).sum(-1)
 
 

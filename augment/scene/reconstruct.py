@@ -34,7 +34,7 @@ from .report import write_report
 from .store import save_scene
 from .watched import Watched, track_of, watch
 
-FORMAT = 4
+FORMAT = 5
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
 
 

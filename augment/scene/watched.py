@@ -22,6 +22,8 @@ from .landmarks import landmarks_of, place_landmarks
 from .stillness import people_masks, require_still, sample_frames
 from .track import TrackConfig, track_people, vote_class
 
+_ALONE = 1.0
+"""Body extents by which the only person found may jump from frame to frame: more is somebody else."""
 _SAME_PERSON = 0.35
 """Keypoints and bodies further apart than this share of the person's extent are of different people."""
 
@@ -92,6 +94,9 @@ def watch(
 def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: TrackConfig | None, *, trust: bool) -> People:
     require_same_video(info, people)
     config = config or TrackConfig(max_gap=round(2 * info.fps), min_frames=max(5, round(0.4 * info.fps)))
+    if config.max_cost is None and people.keypoints2d is not None and len(np.unique(people.frame)) == len(people):
+        # a detector that gives one person a frame stumbles in a fall, and there is nobody to mix them up with but bystanders
+        config = replace(config, max_cost=_ALONE)
     tracked, report = track_people(people, replace(config, trust_ids=trust))
     for name, reason in (
         ("duplicates", "the same person twice in a frame"), ("short_rows", "in a track too short to fit"),
