@@ -82,6 +82,7 @@ class Reconstruct:
         from ..scene.reconstruct import ReconstructConfig, reconstruct
         from ..scene.segments import read_segments
 
+        self._check()
         videos = find_videos(self.video)
         segments = None if self.annotations is None else read_segments(self.annotations)
         config = ReconstructConfig(
@@ -101,6 +102,33 @@ class Reconstruct:
             f"{self.out / 'report.html'}: {len(result.people)} people in {len(result.videos)} videos, scene and motions "
             f"beside it ({seconds:.0f} s)"
         )
+
+    def _check(self) -> None:
+        """Refuse numbers that mean nothing, and an output folder that cannot be used, before anything long is done."""
+        limits = {
+            "focal": (self.focal, 1, 1e5, "pixels"), "camera-height": (self.camera_height, 0.05, 20, "metres"),
+            "pitch": (self.pitch, -60, 89, "degrees"), "person-height": (self.person_height, 0.5, 2.5, "metres"),
+            "depth-scale": (self.depth_scale, 1e-6, 1e9, "units a metre"), "smoothness": (self.fit.smoothness, 0, 1e3, "times"),
+            "prior-weight": (self.fit.prior_weight, 0, 1e3, "times"), "max-overlays": (self.max_overlays, 0, 1e4, "clips"),
+        }  # fmt: skip
+        for name, (value, low, high, unit) in limits.items():
+            if value is not None and not low <= value <= high:
+                raise ValueError(f"--{name} {value:g}: expected {low:g} to {high:g} {unit}")
+        if not self.video:
+            raise ValueError("no video given; name video files of one fixed camera, or a folder of them")
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"{self.out}: is a file; name a folder for the scene")
+        scene = self.out / "scene.json"
+        if scene.exists():
+            import json
+
+            try:
+                source = json.loads(scene.read_text()).get("provenance", {}).get("source")
+            except (ValueError, AttributeError):
+                source = "something else"
+            if source != "video":
+                raise ValueError(f"{self.out}: holds another scene (made from {source}); name another folder for --out")
+        (self.out / "work").mkdir(parents=True, exist_ok=True)
 
     def _inputs(self, videos: list[Path]) -> list[Inputs]:
         from ..scene.reconstruct import Inputs

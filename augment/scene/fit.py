@@ -139,14 +139,28 @@ def _recover(
         video=video, track=int(first.track[0]), person_class="person", frames=item.frames, observed=item.observed,
         motion=motion, joints=joints, layout=item.layout, observed2d=observed2d, fitted2d=fitted, reprojection_px=reprojection,
         contact=problem.contact[rows].numpy().astype(float), height_m=body.height(betas), stages=stages,
-        rejected=_rejected(item, reprojection / stature_px, depth, config),
+        rejected=_rejected(item, _middle_error(error, item.weight) / stature_px, depth, config),
     )  # fmt: skip
+
+
+def _middle_error(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Error that half of the points' weight stays below, pixels, NaN without points: a misplaced hand condemns no frame."""
+    order = np.argsort(error, axis=1)
+    share = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
+    if not error.shape[1]:
+        return np.full(len(error), np.nan)
+    at = (share < 0.5 * share[:, -1:]).sum(axis=1).clip(0, error.shape[1] - 1)
+    middle = np.take_along_axis(np.take_along_axis(error, order, axis=1), at[:, None], axis=1)[:, 0]
+    return np.where(share[:, -1] > 0.5, middle, np.nan)
 
 
 def _rejected(item: Evidence, off: np.ndarray, depth: np.ndarray, config: FitConfig) -> tuple[tuple[int, int, str], ...]:
     """Stretches of frames that are not to be believed, with reasons."""
     reasons: list[tuple[np.ndarray, str]] = [
-        (np.nan_to_num(off, nan=0.0) > config.trust_px, f"points more than {config.trust_px:.0%} of the stature off"),
+        (
+            np.nan_to_num(off, nan=0.0) > config.trust_px,
+            f"half of the points more than {config.trust_px:.0%} of the stature off",
+        ),
         (np.asarray(depth < 0.4), "behind or at the camera"),
         (_long_gaps(item.observed, round(item.fps)), "not seen for more than a second"),
     ]

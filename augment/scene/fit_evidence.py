@@ -234,8 +234,3 @@ def partners(layout: str) -> Int[np.ndarray, " k"]:
         return name.replace("right", "left")
 
     return np.array([table.get(mirrored(name), index) for index, name in enumerate(names)], int)
-
-
-def spread_of(people: Sequence[Evidence]) -> Int[np.ndarray, " t"]:
-    """Which person each row of the concatenated frames belongs to."""
-    return np.repeat(np.arange(len(people)), [len(person.frames) for person in people])

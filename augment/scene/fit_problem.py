@@ -73,7 +73,7 @@ class FitConfig:
     frame_scale: float = 20.0
     """Reprojection cost of a frame beyond which it counts ever less."""
     trust_px: float = 0.08
-    """A frame whose points are on average this share of the person's stature off is not trusted."""
+    """A frame half of whose points are more than this share of the person's stature off is not trusted."""
 
 
 @dataclass(slots=True)

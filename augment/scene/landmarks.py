@@ -163,8 +163,3 @@ def _shift(by: list[float], stature: float) -> np.ndarray:
     shift = np.zeros((3, 11))
     shift[:, 0] = np.array(by) * stature
     return shift
-
-
-def landmark_table(layout: str) -> dict[str, int]:
-    """Index of each point of a layout by its name."""
-    return {name: index for index, name in enumerate(LAYOUTS[layout])}

@@ -27,14 +27,14 @@ from .labels import identify, labels_of
 from .plate import Plate, make_plate
 from .reconstruct_camera import calibrate_from, fittable, refine
 from .reconstruct_config import Inputs, ReconstructConfig
-from .reconstruct_room import Room, find_room
+from .reconstruct_room import Room, find_room, open_depth
 from .recovered import Reconstruction, Recovered
-from .recovered_store import digest_of, load_fit, save_fit, store_motions
+from .recovered_store import SHORTEST_SEC, digest_of, load_fit, save_fit, store_motions, trusted_stretches
 from .report import write_report
 from .store import save_scene
 from .watched import Watched, track_of, watch
 
-FORMAT = 5
+FORMAT = 6
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
 
 
@@ -68,6 +68,7 @@ def reconstruct(
     rejections: dict[str, int] = {}
     with clock.step("watch", 0.0):
         used, watched = _watch_all(inputs, body, config, rejections)
+        used = open_depth(used, watched, config)
     with clock.step("calibrate", 0.15):
         calibration = calibrate_from(watched, config)
     if config.fit.refine_camera:
@@ -97,6 +98,10 @@ def reconstruct(
     for person in people:
         for first, end, reason in person.rejected:
             rejections[f"frames: {reason}"] = rejections.get(f"frames: {reason}", 0) + end - first
+        short = len(trusted_stretches(person, shortest_sec=0.0)) - len(trusted_stretches(person))
+        if short:
+            reason = f"trusted stretches shorter than {SHORTEST_SEC:g} s, not stored as motions"
+            rejections[reason] = rejections.get(reason, 0) + short
     for w in watched:
         for reason, count in w.counts.items():
             rejections[reason] = rejections.get(reason, 0) + count
@@ -166,8 +171,8 @@ def _fit_all(
         if not seen.people:
             continue
         key = digest_of(
-            FORMAT, item.video, *(p for p in (item.keypoints, item.hmr) if isinstance(p, Path)), asdict(fit),
-            {"K": camera.K, "T": camera.T_world_camera, "body": body.name, "prior": str(config.prior)},
+            FORMAT, item.video, *(p for p in (item.keypoints, item.hmr, config.prior) if isinstance(p, Path)), asdict(fit),
+            {"K": camera.K, "T": camera.T_world_camera, "body": body.name},
         )  # fmt: skip
         path = work / f"{item.video.stem}-{key}.npz"
         kept = load_fit(path, camera) if not isinstance(item.keypoints, People) else None

@@ -26,16 +26,21 @@ def calibrate_from(watched: Sequence[Watched], config: ReconstructConfig) -> Cal
     outlines = [outline for w in watched for outline in w.outlines]
     if not outlines:
         return guess_calibration(width, height, center, config.given, x1 - x0)
+    guess = guess_calibration(width, height, center, config.given, x1 - x0)
     try:
-        return calibrate(
+        found = calibrate(
             find_upright(outlines), width=width, height=height, person_height=config.person_height, center=center,
             given=config.given, content_width=x1 - x0,
         )  # fmt: skip
     except ValueError as error:
-        given = config.given
         if "upright" not in str(error):
             raise
-        return guess_calibration(width, height, center, given, x1 - x0)
+        return guess
+    # a camera in the floor, under the roof or through a telescope was calibrated on bodies that are wrong: a guess is better
+    wide = 0.4 < found.focal / guess.focal < 3.0 or config.given.focal is not None
+    high = 0.4 < found.height < 5.0 or config.given.height is not None
+    down = np.radians(-20) < found.pitch < np.radians(80) or config.given.pitch is not None
+    return found if wide and high and down else guess
 
 
 def refine(

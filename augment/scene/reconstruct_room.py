@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,24 @@ def find_room(
     )  # fmt: skip
 
 
+def open_depth(used: Sequence[Inputs], watched: Sequence[Watched], config: ReconstructConfig) -> list[Inputs]:
+    """Open every depth file before anything long is done; the maps themselves are read when needed.
+
+    Raises:
+        ValueError: If one cannot be used, or is of another size or length than its video.
+    """
+    opened = []
+    for item, seen in zip(used, watched, strict=True):
+        if isinstance(item.depth, Path):
+            maps = read_depth_maps(
+                item.depth, width=seen.info.width, height=seen.info.height, frames=seen.info.frames,
+                encoding=config.depth_encoding, depth_scale=config.depth_scale, kind=config.depth_kind,
+            )  # fmt: skip
+            item = replace(item, depth=maps)
+        opened.append(item)
+    return opened
+
+
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Put the file into errors that do not name it."""
@@ -96,10 +114,8 @@ def _measured_depth(
     """Depth of the empty room in metres from one video's maps, and how it was put into metres."""
     number, source = given
     info, camera = watched[number].info, calibration.camera
-    maps = source if isinstance(source, DepthMaps) else read_depth_maps(
-        source, width=info.width, height=info.height, frames=info.frames, encoding=config.depth_encoding,
-        depth_scale=config.depth_scale, kind=config.depth_kind,
-    )  # fmt: skip
+    assert isinstance(source, DepthMaps)
+    maps = source
     own = [person for person in people if person.video == number]
     frames = depth_frames(maps.frame, own, camera, config.depth_frames)
     given_whole = None not in (config.given.focal, config.given.height, config.given.pitch)

@@ -82,13 +82,13 @@ def load_fit(path: Path, camera: Camera) -> tuple[list[Recovered], Camera] | Non
     return people, replace(camera, K=arrays["K"], T_world_camera=arrays["T_world_camera"])
 
 
-def trusted_stretches(person: Recovered) -> list[slice]:
+def trusted_stretches(person: Recovered, *, shortest_sec: float = SHORTEST_SEC) -> list[slice]:
     """Longest runs of frames that no rejection touches, as slices of the person's frames."""
     good = np.ones(len(person.frames), bool)
     for first, end, _ in person.rejected:
         good[max(first - int(person.frames[0]), 0) : end - int(person.frames[0])] = False
     edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
-    least = SHORTEST_SEC * person.motion.fps
+    least = shortest_sec * person.motion.fps
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
 
 
@@ -141,13 +141,21 @@ def cut_motion(
     stem = stem or _stems([video])[0]
     return replace(
         motion, global_orient=motion.global_orient[part], body_pose=motion.body_pose[part], transl=motion.transl[part],
-        name=f"{stem}_p{person.track}_{number}", segments=own, action=_action_of(own, motion, part),
+        name=f"{stem}_p{person.track}_{number}", segments=own, action=_action_of(_whole(own, labels), motion, part),
         caption="", source=video, licence="as the video it was recovered from", subject=f"{stem}_p{person.track}",
         provenance=motion.provenance | {
             "origin": "reconstruction", "video": video, "start_sec": start, "end_sec": end, "person_class": person.person_class,
             "bridged_share": float(1 - person.observed[part].mean()),
         },
     )  # fmt: skip
+
+
+def _whole(own: Sequence[Segment], labels: Sequence[Segment]) -> list[Segment]:
+    """The segments of a stretch that are more than the first or last bit of what was labelled: half of it, or a second."""
+    longest: dict[str, float] = {}
+    for label in labels:
+        longest[label.label] = max(longest.get(label.label, 0.0), label.end_sec - label.start_sec)
+    return [s for s in own if s.end_sec - s.start_sec >= min(0.5 * longest.get(s.label, 0.0), 1.0)]
 
 
 _ACTION_OF_LABEL = {

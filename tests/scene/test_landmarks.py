@@ -9,7 +9,7 @@ import torch
 from augment.body import load_body, pose_body
 from augment.geometry import axis_angle_to_matrix, forward_kinematics
 from augment.scene.fit_evidence import group_weights, partners
-from augment.scene.landmarks import HIP_HALF_SHARE, landmark_table, landmarks_of, place_landmarks
+from augment.scene.landmarks import HIP_HALF_SHARE, landmarks_of, place_landmarks
 from augment.sources.people import LAYOUTS
 from augment.types import JOINT, Motion
 from tests.test_body import _family_file
@@ -38,7 +38,7 @@ def test_left_and_right_are_mirror_images(body, layout):
     np.testing.assert_allclose(points, points[other] * MIRROR, atol=0.012)
     assert np.array_equal(marks.sigma, marks.sigma[other])
     assert np.array_equal(other[other], np.arange(len(other)))
-    for name, index in landmark_table(layout).items():
+    for name, index in {name: i for i, name in enumerate(LAYOUTS[layout])}.items():
         if "left" in name:
             assert points[index, 0] > 0.005, name
             assert marks.names[other[index]] == name.replace("left", "right")
@@ -128,7 +128,7 @@ def test_points_ride_rigidly(body, layout):
 def test_crowds_of_points_count_for_less():
     """A face's eleven points together count for no more than the trunk's four."""
     for layout in ("coco17", "mediapipe33", "openpose25"):
-        table, weights = landmark_table(layout), group_weights(layout)
+        table, weights = {name: i for i, name in enumerate(LAYOUTS[layout])}, group_weights(layout)
         face = sum(w for n, w in zip(table, weights, strict=True) if any(p in n for p in ("eye", "ear", "nose", "mouth")))
         trunk = sum(w for n, w in zip(table, weights, strict=True) if "shoulder" in n or ("_hip" in n and "mid" not in n))
         assert 0 < face < trunk == 4

@@ -503,3 +503,31 @@ def test_the_command_makes_a_scene_of_what_is_right(clip, tmp_path, capsys, monk
     assert "1 people in 1 videos" in text
     assert load_scene(tmp_path / "out").provenance["videos"] == ["b.mp4"]
     assert (tmp_path / "out" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--focal", "-1"), ("--camera-height", "0"), ("--pitch", "200"), ("--person-height", "17"), ("--smoothness", "-1"),
+     ("--prior-weight", "-2"), ("--depth-scale", "0")],
+)  # fmt: skip
+def test_numbers_that_mean_nothing_are_refused_by_name(option, value, tmp_path, capsys):
+    """Before any work: the option, what was given and what is expected, and exit code 2."""
+    from augment.cli import main
+
+    with pytest.raises(SystemExit) as stop:
+        main(["reconstruct", str(tmp_path / "none.mp4"), "--out", str(tmp_path / "out"), option, value])
+    assert stop.value.code == 2
+    assert option in capsys.readouterr().err
+
+
+def test_a_scene_of_another_making_is_not_overwritten(tmp_path, capsys):
+    """Known answer: an embedded room in --out stays as it is."""
+    from augment.cli import main
+
+    out = tmp_path / "room"
+    out.mkdir()
+    (out / "scene.json").write_text('{"provenance": {"source": "embedded"}}')
+    with pytest.raises(SystemExit):
+        main(["reconstruct", str(tmp_path / "none.mp4"), "--out", str(out)])
+    assert "another scene" in capsys.readouterr().err
+    assert (out / "scene.json").read_text() == '{"provenance": {"source": "embedded"}}'
