@@ -87,7 +87,7 @@ def run_fit(
 ) -> tuple[list[Recovered], Camera, float]:
     """The fit under test, told the stature as ``augment reconstruct`` is, and its seconds."""
     stature = truth.body.height(truth.motions[0].betas)
-    config = FitConfig(refine_camera=refine, person_height=stature, height_sigma=0.015 if len(tracks) == 1 else 0.08)
+    config = FitConfig(refine_camera=refine, person_height=stature)
     start = time.perf_counter()
     recovered, camera = fit_people(tracks, camera, truth.body, fps=truth.fps, prior=prior, config=config)
     return recovered, camera, time.perf_counter() - start

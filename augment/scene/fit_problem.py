@@ -43,7 +43,9 @@ class FitConfig:
     person_height: float | None = None
     """Stature, metres, that people are expected to have; None = any."""
     height_sigma: float = 0.015
-    """How far they may be from it, metres: as exactly as somebody's stature is known, shoes and all."""
+    """How far whoever is seen longest in a video may be from it, metres: as exactly as a stature is known, shoes and all."""
+    others_sigma: float = 0.08
+    """How far everybody else may be from it: visitors have statures of their own."""
     acceleration: float = 0.3
     """Jerky joints."""
     turning: float = 1.0
@@ -95,6 +97,8 @@ class Problem:
     boxes: terms.Boxes | None
     partner: Tensor
     prior: Prior | None
+    height_sigma: Tensor
+    """Expected distance of each person's stature from the one told, metres."""
     contact: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
 
 
@@ -140,7 +144,8 @@ def set_up(
         T_world_camera=torch.as_tensor(camera.T_world_camera, dtype=torch.float32),
         joints0=torch.tensor(mean, dtype=torch.float32), joints_basis=torch.as_tensor(basis, dtype=torch.float32),
         height0=body.height(np.zeros(10)), height_basis=torch.as_tensor(heights, dtype=torch.float32),
-        boxes=terms.boxes_of(obstacles, surfaces), partner=_partners(evidence, rows, videos), prior=prior,
+        boxes=terms.boxes_of(obstacles, surfaces), partner=_partners(evidence, rows, videos),
+        height_sigma=_height_sigmas(evidence, videos, config), prior=prior,
     )  # fmt: skip
     problem.contact = torch.zeros(len(base), 4)
     unknowns = Unknowns(
@@ -181,6 +186,13 @@ def _start_weight(item: Evidence) -> Tensor:
     if item.bodies is not None:
         weight[torch.as_tensor(item.body_rows)] = 1.0
     return weight
+
+
+def _height_sigmas(evidence: list[Evidence], videos: list[int], config: FitConfig) -> Tensor:
+    """The told stature is the one of whoever is seen longest in a video."""
+    seen = [int(item.observed.sum()) for item in evidence]
+    main = {max((i for i, v in enumerate(videos) if v == video), key=lambda i: seen[i]) for video in set(videos)}
+    return torch.tensor([config.height_sigma if i in main else config.others_sigma for i in range(len(evidence))])
 
 
 def _partners(evidence: list[Evidence], rows: list[slice], videos: list[int]) -> Tensor:

@@ -93,7 +93,7 @@ def _likely(
     energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
     if config.person_height is not None:
         height = problem.height0 + unknowns.betas @ problem.height_basis
-        off = (height - config.person_height) / config.height_sigma
+        off = (height - config.person_height) / problem.height_sigma
         energy["shape"] = energy["shape"] + (off**2).sum() * lasting
     if problem.prior is not None:
         energy["prior"] = config.prior * _prior_energy(problem, posed)

@@ -34,7 +34,7 @@ from .report import write_report
 from .store import save_scene
 from .watched import Watched, track_of, watch
 
-FORMAT = 6
+FORMAT = 7
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
 
 
@@ -163,10 +163,7 @@ def _fit_all(
 ) -> list[Recovered]:  # fmt: skip
     """Fit every video's people, each video on its own; what an earlier run fitted is taken from ``work``."""
     people: list[Recovered] = []
-    # only one person's stature was told; where several are seen, theirs may differ
-    several = any(len(seen.people) > 1 for seen in watched)
-    sigma = max(config.fit.height_sigma, 0.08) if several else config.fit.height_sigma
-    fit = replace(config.fit, person_height=config.person_height, height_sigma=sigma, refine_camera=False)
+    fit = replace(config.fit, person_height=config.person_height, refine_camera=False)
     for number, (item, seen) in enumerate(zip(used, watched, strict=True)):
         if not seen.people:
             continue

@@ -319,3 +319,19 @@ def test_progress_is_told():
 def test_the_most_ordinary_body_of_a_stature_has_it(body: Body):
     for height in (1.5, 1.7, 1.95):
         assert body.height(betas_of_height(body, height)) == pytest.approx(height, abs=0.01)
+
+
+def test_the_told_stature_is_that_of_whoever_is_seen_longest():
+    """Known answer: of two people in one video the longer seen is held to the stature tightly, the other loosely."""
+    from augment.scene.fit_problem import FitConfig as Config
+    from augment.scene.fit_problem import set_up
+
+    truth = case()
+    long, short = points(), points()
+    short = replace(short.take(np.arange(6)), track=np.full(6, 1))
+    evidence = [gather(t, truth.camera, fps=truth.fps, rest_joints=truth.body.rest_joints(np.zeros(10))) for t in (short, long)]
+    config = Config(person_height=1.7)
+    problem, _ = set_up(evidence, truth.camera, truth.body, None, config, [0, 0], (), ())
+    assert problem.height_sigma.tolist() == pytest.approx([config.others_sigma, config.height_sigma])
+    apart, _ = set_up(evidence, truth.camera, truth.body, None, config, [0, 1], (), ())
+    assert apart.height_sigma.tolist() == pytest.approx([config.height_sigma] * 2)
