@@ -60,6 +60,8 @@ class Reconstruct:
     """Stature of whoever walks, metres. All measures scale with it, so measure it."""
     focal: float | None = None
     """Focal length, pixels, if known."""
+    camera: Path | None = None
+    """Cameras solved by COLMAP (its folder) or nerfstudio (transforms.json): the focal length is taken from them."""
     camera_height: float | None = None
     """Of the camera above the floor, metres, if known."""
     pitch: float | None = None
@@ -88,7 +90,8 @@ class Reconstruct:
         config = ReconstructConfig(
             person_height=self.person_height, prior=self.prior, depth_kind=self.depth_kind, seed=self.seed,
             given=Given(
-                focal=self.focal, height=self.camera_height, pitch=None if self.pitch is None else np.radians(self.pitch)
+                focal=self.focal or self._solved_focal(videos), height=self.camera_height,
+                pitch=None if self.pitch is None else np.radians(self.pitch),
             ),
             depth_encoding=self.depth_encoding, depth_scale=self.depth_scale, max_overlays=self.max_overlays,
             mask=None if self.mask is None else _mask(self.mask, videos), fit=self.fit.config(),
@@ -102,6 +105,33 @@ class Reconstruct:
             f"{self.out / 'report.html'}: {len(result.people)} people in {len(result.videos)} videos, scene and motions "
             f"beside it ({seconds:.0f} s)"
         )
+
+    def _solved_focal(self, videos: list[Path]) -> float | None:
+        """Focal length of the solved cameras, at the video's size; None where none were given.
+
+        Raises:
+            ValueError: If they disagree or are of pictures of another shape.
+        """
+        if self.camera is None:
+            return None
+        from ..sources.cameras import read_cameras
+        from ..sources.video import probe
+
+        info = probe(videos[0])
+        focals = []
+        for solved in read_cameras(self.camera):
+            camera = solved.camera
+            if abs(camera.width * info.height - camera.height * info.width) > 0.01 * camera.width * info.height:
+                raise ValueError(
+                    f"--camera {self.camera}: {solved.name} is {camera.width}x{camera.height}, {videos[0].name} is "
+                    f"{info.width}x{info.height}: another shape; solve pictures taken from the video itself"
+                )
+            focals.append(float(camera.K[0, 0]) * info.width / camera.width)
+        if max(focals) > 1.02 * min(focals):
+            raise ValueError(
+                f"--camera {self.camera}: focal lengths from {min(focals):.0f} to {max(focals):.0f} px; a fixed camera has one"
+            )
+        return sum(focals) / len(focals)
 
     def _check(self) -> None:
         """Refuse numbers that mean nothing, and an output folder that cannot be used, before anything long is done."""

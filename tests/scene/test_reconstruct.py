@@ -531,3 +531,24 @@ def test_a_scene_of_another_making_is_not_overwritten(tmp_path, capsys):
         main(["reconstruct", str(tmp_path / "none.mp4"), "--out", str(out)])
     assert "another scene" in capsys.readouterr().err
     assert (out / "scene.json").read_text() == '{"provenance": {"source": "embedded"}}'
+
+
+def test_a_solved_camera_gives_its_focal_length_at_the_videos_size(clip, tmp_path):
+    """Known answer: a camera of twice the video's size has twice its focal length; lenses that disagree are refused."""
+    import json
+
+    from augment.commands.reconstruct import Reconstruct
+
+    def focal(*lengths: float, height: int = 480) -> float | None:
+        one = {"transform_matrix": np.eye(4).tolist()}
+        frames = [one | {"file_path": f"{i}.png", "fl_x": length} for i, length in enumerate(lengths)]
+        solved = {"w": 640, "h": height, "cx": 320, "cy": height / 2, "camera_model": "PINHOLE", "frames": frames}
+        (tmp_path / "transforms.json").write_text(json.dumps(solved))
+        command = Reconstruct(video=[clip.video], out=tmp_path / "out", camera=tmp_path / "transforms.json")
+        return command._solved_focal([clip.video])
+
+    assert focal(600.0, 600.0) == pytest.approx(300.0)
+    with pytest.raises(ValueError, match="a fixed camera has one"):
+        focal(600.0, 700.0)
+    with pytest.raises(ValueError, match="another shape"):
+        focal(600.0, height=640)
