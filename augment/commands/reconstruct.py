@@ -86,6 +86,7 @@ class Reconstruct:
 
         self._check()
         videos = find_videos(self.video)
+        (self.out / "work").mkdir(parents=True, exist_ok=True)  # before anything long: it may not be writable
         segments = None if self.annotations is None else read_segments(self.annotations)
         config = ReconstructConfig(
             person_height=self.person_height, prior=self.prior, depth_kind=self.depth_kind, seed=self.seed,
@@ -158,7 +159,6 @@ class Reconstruct:
                 source = "something else"
             if source != "video":
                 raise ValueError(f"{self.out}: holds another scene (made from {source}); name another folder for --out")
-        (self.out / "work").mkdir(parents=True, exist_ok=True)
 
     def _inputs(self, videos: list[Path]) -> list[Inputs]:
         from ..scene.reconstruct import Inputs

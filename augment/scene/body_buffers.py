@@ -27,9 +27,7 @@ _ROAMED = 1.5
 def trusted(person: Recovered, frame: int) -> bool:
     """Whether a frame of the video shows this person where the fit has them."""
     row = frame - int(person.frames[0])
-    if not 0 <= row < len(person.frames) or not person.observed[row]:
-        return False
-    return not any(first <= frame < end for first, end, _ in person.rejected)
+    return 0 <= row < len(person.frames) and bool(person.observed[row] and person.believed[row])
 
 
 def depth_frames(

@@ -128,6 +128,14 @@ def set_up(
     evidence: list[Evidence], camera: Camera, body: Body, prior: Prior | None, config: FitConfig, videos: list[int],
     obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...],
 ) -> tuple[Problem, Unknowns]:  # fmt: skip
+    """The problem of a fit and a rough start for what is solved for.
+
+    Args:
+        evidence: What is known of each person; their frames are laid end to end.
+        videos: Which video each is from.
+    Raises:
+        ValueError: If somebody shows too little to start from; the message names file and track.
+    """
     betas0 = betas_of_height(body, config.person_height or 1.70)
     landmarks = [_marks(body, item.layout) for item in evidence]
     ends = np.cumsum([0, *(len(item.frames) for item in evidence)])
@@ -257,4 +265,5 @@ def pixels(points: Tensor, R_world_camera: Tensor, at: Tensor, K: Tensor) -> Ten
 
 
 def as_tensor(array: np.ndarray) -> Any:
+    """The array as a float32 tensor."""
     return torch.as_tensor(array, dtype=torch.float32)

@@ -36,7 +36,7 @@ def starting_rotations(
         known, rows = _from_points(evidence)
     else:
         assert landmarks is not None
-        known, rows = _from_pixels(evidence, camera, landmarks, body, betas)
+        known, rows = _from_pixels(evidence, landmarks, body, betas)
     if not len(rows):
         raise ValueError(
             "no frame shows enough of this person to start a fit from (shoulders and hips, or six points of any kind)"
@@ -139,9 +139,7 @@ def _with_neutral_limbs(root: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 24 3 3
     return rotations
 
 
-def _from_pixels(
-    evidence: Evidence, camera: Camera, landmarks: Landmarks, body: Body, betas: np.ndarray
-) -> tuple[Tensor, np.ndarray]:
+def _from_pixels(evidence: Evidence, landmarks: Landmarks, body: Body, betas: np.ndarray) -> tuple[Tensor, np.ndarray]:
     """The likeliest path through a bank of poses seen from all sides.
 
     Every frame is compared with every exemplar (a pose drawn from the package's prior, turned and tilted), after the shift,

@@ -166,7 +166,7 @@ class _Evidence:
         across = np.array([-(pixels[-1] - pixels[0])[1], (pixels[-1] - pixels[0])[0]]) / span
         if across[1] > 0:
             across = -across  # up in the picture: away from the floor
-        edge = self._edge(normal, offset, pixels[0], across, span)
+        edge = self._edge(normal, pixels[0], across, span)
         even = pixels[0] + np.linspace(0, 1, 40)[:, None] * (pixels[-1] - pixels[0])
         near, far = (self._look(even + side * 0.012 * width * across) for side in (-1, 1))
         changes = float((np.abs(near - far) > (10, 4, 4)).any(axis=1).mean())
@@ -177,7 +177,7 @@ class _Evidence:
         at = np.clip(pixels.astype(int), 0, [self.camera.width - 1, self.camera.height - 1])
         return self.lab[at[:, 1], at[:, 0]]
 
-    def _edge(self, normal: np.ndarray, offset: float, point: np.ndarray, across: np.ndarray, span: float) -> float:
+    def _edge(self, normal: np.ndarray, point: np.ndarray, across: np.ndarray, span: float) -> float:
         """Share of the foot's length in the picture that segments running along it cover."""
         if not len(self.segments):
             return 0.0

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,6 @@ from ..body import Body, load_body
 from ..priors.load import load_prior
 from ..priors.state import Prior
 from ..sources.keypoints import read_keypoints
-from ..sources.people import People
 from ..types import Camera, Scene, Segment
 from .body_buffers import body_outlines
 from .fit import fit_people
@@ -34,7 +34,7 @@ from .report import write_report
 from .store import save_scene
 from .watched import Watched, track_of, watch
 
-FORMAT = 7
+FORMAT = 8
 """Raised whenever a fit's result changes, so that fits kept in ``work`` by older code are not reused."""
 
 
@@ -83,8 +83,8 @@ def reconstruct(
     with clock.step("room", 0.7):
         room = find_room(used, watched, people, calibration, plate, body, config, outlines)
     with clock.step("settle", 0.8):
-        people = _settle(used, watched, people, calibration.camera, body, prior, config, room)
-    scene = _scene(out.resolve().name, used, watched, people, calibration, plate, config, room)
+        people = _settle(watched, people, calibration.camera, body, prior, config, room)
+    scene = _scene(out.resolve().name, watched, people, calibration, plate, config, room)
     with clock.step("write", 0.85):
         save_scene(scene, out, cloud=room.cloud)
         identities = [_identities(item, w, body) for item, w in zip(used, watched, strict=True)]
@@ -168,32 +168,33 @@ def _fit_all(
         if not seen.people:
             continue
         key = digest_of(
-            FORMAT, item.video, *(p for p in (item.keypoints, item.hmr, config.prior) if isinstance(p, Path)), asdict(fit),
+            FORMAT, item.video, item.keypoints, item.hmr, config.prior, asdict(fit),
             {"K": camera.K, "T": camera.T_world_camera, "body": body.name},
         )  # fmt: skip
         path = work / f"{item.video.stem}-{key}.npz"
-        kept = load_fit(path, camera) if not isinstance(item.keypoints, People) else None
-        if kept is None:
+        found = load_fit(path)
+        if found is None:
             share = 0.2 + 0.35 * number / len(used)
-            able = fittable(seen, camera, body, rejections)
-            found, _ = fit_people(
-                able, camera, body, fps=seen.info.fps, prior=prior, config=fit, videos=[number] * len(able),
-                progress=lambda stage, step, steps, share=share, name=item.video.name: clock.tell(
-                    f"fit {name}: {stage} {step}/{steps}", share
-                ),
-            )  # fmt: skip
+            options: dict[str, Any] = {"fps": seen.info.fps, "prior": prior, "config": fit}
+            options["progress"] = lambda stage, step, steps, share=share, name=item.video.name: clock.tell(
+                f"fit {name}: {stage} {step}/{steps}", share
+            )
+            try:
+                found, _ = fit_people(seen.people, camera, body, videos=[number] * len(seen.people), **options)
+            except ValueError:  # somebody shows too little to start from: fit the others
+                able = fittable(seen, camera, body, rejections)
+                found, _ = fit_people(able, camera, body, videos=[number] * len(able), **options)
             work.mkdir(parents=True, exist_ok=True)
-            save_fit(path, found, camera)
-        else:
-            found = kept[0]
-            fittable(seen, camera, body, rejections)
+            save_fit(path, found)
+        elif len(found) < len(seen.people):
+            fittable(seen, camera, body, rejections)  # counts them again
         classes = {track_of(tables): name for tables, name in zip(seen.people, seen.classes, strict=True)}
         people += [replace(person, video=number, person_class=classes[person.track]) for person in found]
     return people
 
 
 def _settle(
-    used: Sequence[Inputs], watched: Sequence[Watched], people: list[Recovered], camera: Camera, body: Body, prior: Prior,
+    watched: Sequence[Watched], people: list[Recovered], camera: Camera, body: Body, prior: Prior,
     config: ReconstructConfig, room: Room,
 ) -> list[Recovered]:  # fmt: skip
     """Fit those again who stick in measured furniture, now that it is known; the others stay as they are."""
@@ -216,8 +217,8 @@ def _settle(
 
 
 def _scene(
-    name: str, used: Sequence[Inputs], watched: Sequence[Watched], people: Sequence[Recovered], calibration: Calibration,
-    plate: Plate, config: ReconstructConfig, room: Room,
+    name: str, watched: Sequence[Watched], people: Sequence[Recovered], calibration: Calibration, plate: Plate,
+    config: ReconstructConfig, room: Room,
 ) -> Scene:  # fmt: skip
     provenance = provenance_of(
         [w.info.path for w in watched], plate, calibration, config.given, config.person_height, config.mask,

@@ -32,21 +32,34 @@ class Room:
     """Geometry of the room, measured or guessed."""
 
     depth: np.ndarray
+    """z-depth, metres, 0 = unknown. Shape (h, w)."""
     floor: np.ndarray
+    """Polygon (x, z), world, metres. Shape (n, 2)."""
     surfaces: tuple[Surface, ...]
     obstacles: tuple[Obstacle, ...]
     mesh: Any
     cloud: Any
     guessed: tuple[str, ...]
+    """What was not measured, in words."""
     depth_info: dict[str, Any]
+    """``Reconstruction.depth``; empty where the room is a guess."""
     layout: Any = None
+    """The ``layout.Layout`` of a guessed room."""
     feet: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    """Where people stood, (x, z), world, metres. Shape (n, 2)."""
 
 
 def find_room(
     used: Sequence[Inputs], watched: Sequence[Watched], people: Sequence[Recovered], calibration: Calibration, plate: Plate,
     body: Body, config: ReconstructConfig, outlines: Sequence[Any],
 ) -> Room:  # fmt: skip
+    """Depth, floor, furniture and walls: measured from the first video that has depth maps, else guessed from the plate.
+
+    Args:
+        outlines: For each video everybody's outline, to be kept out of the room's depth.
+    Raises:
+        ValueError: If the maps cannot be put into metres; the message names their file.
+    """
     camera = calibration.camera
     feet = standing_places(people)
     seen = visible_floor(calibration, plate.content, reach=8.0 if len(feet) else 4.0)
@@ -64,7 +77,7 @@ def find_room(
     contacts = np.stack([feet[:, 0], np.zeros(len(feet)), feet[:, 1]], axis=1) if len(feet) >= 5 else None
     with _naming(maps[1].path if isinstance(maps[1], DepthMaps) else maps[1]):
         depth, info, notes = _measured_depth(
-            maps, used, watched, people, calibration, floor_for_scale(feet, seen), body, config, outlines
+            maps, watched, people, calibration, floor_for_scale(feet, seen), body, config, outlines
         )
         room = room_from_depth(plate.image, depth, camera.K, camera, contacts=contacts)
     own = [seat for seat in seats if not any(_same_place(seat, other) for other in room.surfaces)]
@@ -108,8 +121,8 @@ def _same_place(one: Surface, other: Surface) -> bool:
 
 
 def _measured_depth(
-    given: tuple[int, Any], used: Sequence[Inputs], watched: Sequence[Watched], people: Sequence[Recovered],
-    calibration: Calibration, floor: np.ndarray | None, body: Body, config: ReconstructConfig, outlines: Sequence[Any],
+    given: tuple[int, Any], watched: Sequence[Watched], people: Sequence[Recovered], calibration: Calibration,
+    floor: np.ndarray | None, body: Body, config: ReconstructConfig, outlines: Sequence[Any],
 ) -> tuple[np.ndarray, dict[str, Any], tuple[str, ...]]:  # fmt: skip
     """Depth of the empty room in metres from one video's maps, and how it was put into metres."""
     number, source = given
@@ -164,9 +177,7 @@ def standing_places(people: Sequence[Recovered]) -> np.ndarray:
     """(x, z) of feet that stand, of trusted frames, metres. Shape (n, 2)."""
     found = [np.zeros((0, 2))]
     for person in people:
-        trusted = person.observed.copy()
-        for first, end, _ in person.rejected:
-            trusted[max(first - int(person.frames[0]), 0) : end - int(person.frames[0])] = False
+        trusted = person.observed & person.believed
         for column, joint in enumerate((7, 10, 8, 11)):
             down = trusted & (person.contact[:, column] > 0.7)
             found.append(person.joints[down, joint][:, [0, 2]])
@@ -179,8 +190,6 @@ def _seats(people: Sequence[Recovered], watched: Sequence[Watched]) -> tuple[Sur
     joints = []
     for person in people:
         own = person.joints.copy()
-        own[~person.observed] = np.nan
-        for first, end, _ in person.rejected:
-            own[max(first - int(person.frames[0]), 0) : end - int(person.frames[0])] = np.nan
+        own[~(person.observed & person.believed)] = np.nan
         joints.append(own)
     return seats_from_people(joints, watched[0].info.fps)

@@ -47,6 +47,14 @@ class Recovered:
     rejected: tuple[tuple[int, int, str], ...] = ()
     """Stretches that are not trusted: first frame, frame after the last, reason. They are not in the motion store."""
 
+    @property
+    def believed(self) -> Bool[np.ndarray, " t"]:
+        """Frames that no rejection touches; bridged gaps among them."""
+        good = np.ones(len(self.frames), bool)
+        for first, end, _ in self.rejected:
+            good[max(first - int(self.frames[0]), 0) : max(end - int(self.frames[0]), 0)] = False
+        return good
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconstruction:

@@ -7,7 +7,7 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import numpy as np
 from ..motion.store import StoreWriter
 from ..sample import canonical_json, npz_arrays, npz_bytes
 from ..shards import write_atomic
-from ..types import Camera, Motion, Segment
+from ..sources.people import People
+from ..types import Motion, Segment
 from .recovered import Recovered
 from .segments import cut_segments
 
@@ -28,11 +29,15 @@ _ARRAYS = ("frames", "observed", "joints", "observed2d", "fitted2d", "reprojecti
 
 
 def digest_of(*parts: Any) -> str:
-    """A short digest of anything JSON knows, arrays and paths' contents included."""
+    """A short digest of anything JSON knows, arrays, paths' contents and tables of people included."""
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
             whole.update(_content(part))
+        elif isinstance(part, People):
+            columns = {field.name: getattr(part, field.name) for field in fields(part)}
+            whole.update(npz_bytes({name: value for name, value in columns.items() if isinstance(value, np.ndarray)}))
+            whole.update(part.layout.encode())
         else:
             whole.update(canonical_json(part))
     return whole.hexdigest()[:20]
@@ -49,9 +54,9 @@ def _content(path: Path) -> bytes:
         return hashlib.file_digest(file, "sha256").digest()
 
 
-def save_fit(path: Path, people: Sequence[Recovered], camera: Camera) -> None:
+def save_fit(path: Path, people: Sequence[Recovered]) -> None:
     """Write what a fit of one video gave; atomic."""
-    arrays: dict[str, np.ndarray] = {"K": camera.K, "T_world_camera": camera.T_world_camera}
+    arrays: dict[str, np.ndarray] = {}
     rows = []
     for i, person in enumerate(people):
         arrays |= {f"{i}_{name}": np.asarray(getattr(person, name)) for name in _ARRAYS}
@@ -65,7 +70,7 @@ def save_fit(path: Path, people: Sequence[Recovered], camera: Camera) -> None:
     write_atomic(path, npz_bytes(arrays, compress=True))
 
 
-def load_fit(path: Path, camera: Camera) -> tuple[list[Recovered], Camera] | None:
+def load_fit(path: Path) -> list[Recovered] | None:
     """What ``save_fit`` wrote, or None where there is nothing readable: then it is fitted again."""
     try:
         arrays = npz_arrays(path.read_bytes())
@@ -79,15 +84,12 @@ def load_fit(path: Path, camera: Camera) -> tuple[list[Recovered], Camera] | Non
             people.append(Recovered(motion=motion, **own, **row))
     except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
-    return people, replace(camera, K=arrays["K"], T_world_camera=arrays["T_world_camera"])
+    return people
 
 
 def trusted_stretches(person: Recovered, *, shortest_sec: float = SHORTEST_SEC) -> list[slice]:
     """Longest runs of frames that no rejection touches, as slices of the person's frames."""
-    good = np.ones(len(person.frames), bool)
-    for first, end, _ in person.rejected:
-        good[max(first - int(person.frames[0]), 0) : end - int(person.frames[0])] = False
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], good.astype(int), [0]])))
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], person.believed.astype(int), [0]])))
     least = shortest_sec * person.motion.fps
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
 

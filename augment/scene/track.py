@@ -133,7 +133,7 @@ def track_people(
         splits += fresh - before > 1
     lengths = np.bincount(ids[rows], minlength=fresh)
     long = rows[lengths[ids[rows]] >= config.min_frames]
-    ids = _by_first_appearance(long, people.frame, ids)
+    ids = _by_first_appearance(long, ids)
     long = long[np.lexsort((ids[long], people.frame[long]))]
     kept = replace(people.take(long), track=ids[long])
     steps = [np.diff(kept.frame[kept.track == t]) for t in range(int(ids.max()) + 1)]
@@ -247,7 +247,7 @@ def _canonical_order(frame: np.ndarray, places: Places) -> Int[np.ndarray, " n"]
     return np.lexsort((-places.quality, *np.nan_to_num(middles_of(places.points)).T[::-1], frame))
 
 
-def _by_first_appearance(rows: np.ndarray, frame: np.ndarray, ids: np.ndarray) -> np.ndarray:
+def _by_first_appearance(rows: np.ndarray, ids: np.ndarray) -> np.ndarray:
     result = np.full(len(ids), -1)
     old, first = np.unique(ids[rows], return_index=True)
     for new, i in enumerate(old[np.argsort(first, kind="stable")]):
