@@ -15,8 +15,8 @@ from typing import Any
 import yaml
 
 from .actions import FALLS
-from .generate import generate
-from .recipe import load_recipe
+from .generate.recipe import load_recipe
+from .generate.run import generate
 
 DAILY: tuple[str, ...] = ("walk", "stand", "sit", "lie", "pick_up", "sit_down")
 """Daily actions of the demo."""

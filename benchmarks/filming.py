@@ -21,13 +21,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from augment.body import load_body, pose_body
-from augment.render.appearance import sample_look
-from augment.render.egl import GL_FROM_CV
-from augment.render.film import film
-from augment.render.rasterize import make_rasterizer
-from augment.render.view import prepare_view
-from augment.scene.rooms import make_room
+from augment.body.model import load_body, pose_body
+from augment.film.appearance import sample_look
+from augment.film.film import film
+from augment.film.view import prepare_view
+from augment.raster.egl import GL_FROM_CV
+from augment.raster.rasterize import make_rasterizer
+from augment.scene.rooms.care_room import make_room
 from augment.types import Camera, Motion, Performance
 
 

@@ -9,21 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
-from augment.render.rasterize import Rasterizer, make_rasterizer
-from augment.scene.body_buffers import depth_frames, z_buffers
-from augment.scene.fit import FitConfig, fit_people
-from augment.scene.fuse import fuse_depth
-from augment.scene.ground import convex_hull, floor_points
-from augment.scene.reconstruct_room import floor_buffer, floor_for_scale, standing_places
-from augment.scene.recovered import Recovered
-from augment.scene.scale import fit_disparity
-from augment.sources.people import LAYOUTS, People
+from augment.raster.rasterize import Rasterizer, make_rasterizer
+from augment.reconstruct.bodies.cover import depth_frames, z_buffers
+from augment.reconstruct.bodies.fit import FitConfig, fit_people
+from augment.reconstruct.camera.calibrate import convex_hull, floor_points
+from augment.reconstruct.depth.fuse import fuse_depth
+from augment.reconstruct.depth.scale import fit_disparity
+from augment.reconstruct.people import Recovered
+from augment.reconstruct.room import floor_buffer, floor_for_scale, standing_places
+from augment.sources.people.people import LAYOUTS, People
 from augment.types import JOINT, Camera
 from benchmarks.pose_errors import FEET, judge
 from benchmarks.smplify_peer import smplify
-from benchmarks.spoil_bodies import HMR2_LIKE, bodies_to_joints, spoil_bodies
-from benchmarks.spoil_depth import Disparity, spoil_depth
-from tests.scene.truth import Truth, make_truth
+from benchmarks.truth.maker import Truth, make_truth
+from benchmarks.truth.spoil_bodies import HMR2_LIKE, bodies_to_joints, spoil_bodies
+from benchmarks.truth.spoil_depth import Disparity, spoil_depth
 
 CASES: tuple[tuple[str, float, bool], ...] = (
     ("walk", 25.0, False), ("fall_backward", 18.0, False), ("sit_down", 30.0, False), ("fall_forward_hands", 25.0, False),

@@ -27,7 +27,7 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from augment.body import load_body
+from augment.body.model import load_body
 from augment.priors.dataset import dataset_of, sequence_at
 from augment.priors.evaluate import (
     OCCLUSIONS,

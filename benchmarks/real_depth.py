@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from augment.body import load_body, pose_body
-from augment.motion.library.scripted import make_action
-from augment.placement import move_motion
-from augment.render.rasterize import make_rasterizer
-from augment.scene.from_rgbd import scene_from_depth
-from augment.scene.fuse import fuse_depth
-from augment.scene.scale import fit_disparity
-from augment.sources.rgbd import read_color, read_depth, read_intrinsics
+from augment.body.model import load_body, pose_body
+from augment.motion.library.scripted.act import make_action
+from augment.placement.place import move_motion
+from augment.raster.rasterize import make_rasterizer
+from augment.reconstruct.depth.from_rgbd import scene_from_depth
+from augment.reconstruct.depth.fuse import fuse_depth
+from augment.reconstruct.depth.scale import fit_disparity
+from augment.sources.depth.rgbd import read_color, read_depth, read_intrinsics
 from augment.types import Scene
 from benchmarks.known_truth import HeldMaps
-from benchmarks.spoil_depth import spoil_depth
+from benchmarks.truth.spoil_depth import spoil_depth
 
 ERROR = 0.03
 """Relative error of the placed bodies' distance, drawn for each frame: fitted bodies are no better."""

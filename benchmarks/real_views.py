@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from augment.body import Body, load_body, pose_body
-from augment.scene.body_buffers import trusted
-from augment.scene.recovered import Reconstruction, Recovered
+from augment.body.model import Body, load_body, pose_body
+from augment.reconstruct.bodies.cover import trusted
+from augment.reconstruct.people import Reconstruction, Recovered
 from augment.types import JOINT, SMPL_PARENTS, Camera
 from benchmarks.pose_errors import FEET, align, pa_mpjpe
 from benchmarks.upfall import BYSTANDER as BYSTANDER
@@ -102,8 +102,8 @@ def overlay(people: Sequence[Recovered], clip: Recording, camera: Camera, body: 
     the detector's points green."""
     import cv2
 
-    from augment.render.rasterize import make_rasterizer
-    from augment.video_codec import decode_video
+    from augment.raster.rasterize import make_rasterizer
+    from augment.shards.video_codec import decode_video
 
     frames, _ = decode_video(clip.video)
     rasterizer, grey = make_rasterizer("auto"), np.full((len(body.weights), 3), 160, np.uint8)

@@ -23,9 +23,8 @@ os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 import numpy as np
 import tyro
 
-from augment.scene.recovered import Reconstruction
-
-from . import reconstruction_tables as tables
+from augment.reconstruct.people import Reconstruction
+from benchmarks import reconstruction_tables as tables
 
 OUTLIERS = (0.02, 0.10, 0.20, 0.30)
 Part = Literal["truth", "room", "depth", "video", "tracking", "peer", "speed"]
@@ -96,7 +95,7 @@ def open_prior(name: str) -> Any:
 
 def truth(settings: Settings) -> None:
     """People: the input's errors and the fit's."""
-    from .known_truth import judge_sequence
+    from benchmarks.known_truth import judge_sequence
 
     folder = f"truth-{settings.camera_error:g}-{Path(settings.prior).stem}"
     for number in range(settings.sequences):
@@ -111,7 +110,7 @@ def truth(settings: Settings) -> None:
 
 def room(settings: Settings) -> None:
     """Rooms: the fused depth's error at each share of outliers."""
-    from .known_truth import judge_room
+    from benchmarks.known_truth import judge_room
 
     for number in range(settings.rooms):
         kept(
@@ -125,7 +124,7 @@ def room(settings: Settings) -> None:
 
 def depth(settings: Settings) -> None:
     """Real depth pictures."""
-    from .real_depth import judge_scene, scenes
+    from benchmarks.real_depth import judge_scene, scenes
 
     for name, scene in scenes(settings.data / "rgbd" / "open3d").items():
         kept(settings, f"depth/{name}", lambda name=name, scene=scene: judge_scene(name, scene, outliers=OUTLIERS))
@@ -133,7 +132,7 @@ def depth(settings: Settings) -> None:
 
 def peer(settings: Settings) -> None:
     """SMPLify alone."""
-    from .known_truth import judge_peer
+    from benchmarks.known_truth import judge_peer
 
     for number in range(settings.peers):
         kept(
@@ -147,7 +146,7 @@ def peer(settings: Settings) -> None:
 
 def video(settings: Settings) -> None:
     """Both cameras of UP-Fall, each alone."""
-    from .real_views import BYSTANDER, compare, keep, recordings
+    from benchmarks.real_views import BYSTANDER, compare, keep, recordings
 
     clips = {}
     for camera in ("1", "2"):
@@ -174,8 +173,8 @@ def reconstruct_clips(
     videos: list[Path], keypoints: list[Path], out: Path, *, prior: str, mask_polygon: tuple[tuple[float, float], ...]
 ) -> Reconstruction:
     """The package's own entry point: all clips of one camera as one scene."""
-    from augment.scene.from_video import mask_from_polygon
-    from augment.scene.reconstruct import Inputs, ReconstructConfig, reconstruct
+    from augment.reconstruct.from_video import mask_from_polygon
+    from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
     from augment.sources.video import probe
 
     info = probe(videos[0])
@@ -195,7 +194,7 @@ def reconstruct_clips(
 
 def speed(settings: Settings) -> None:
     """The command on a 10 s film of our own, wall time of the process and of each step it reports."""
-    from tests.scene.truth import film_truth, make_truth, write_mediapipe
+    from benchmarks.truth.maker import film_truth, make_truth, write_mediapipe
 
     folder = settings.work / "speed"
     folder.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from augment.body import Body
+from augment.body.model import Body
 from augment.geometry import invert_transform, matrix_to_axis_angle, yaw_to_matrix
-from augment.sources.people import LAYOUTS
+from augment.sources.people.people import LAYOUTS
 from augment.types import JOINT, Camera
 
 EXTRA: dict[str, int] = {

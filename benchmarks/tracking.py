@@ -20,11 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from augment.body import joints_of, load_body
+from augment.body.model import joints_of, load_body
 from augment.geometry import project
-from augment.motion.library import make_action
-from augment.scene.track import TrackConfig, track_people
-from augment.sources.people import People
+from augment.motion.library.scripted.act import make_action
+from augment.reconstruct.watch.track import TrackConfig, track_people
+from augment.sources.people.people import People
 
 FPS = 10
 WIDTH, HEIGHT = 640, 480

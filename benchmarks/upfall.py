@@ -77,7 +77,7 @@ class Settings:
 def motions(settings: Settings) -> Path:
     """Both stores as one: imported mocap and the embedded library."""
     from augment.commands.motions_import import MotionsImport
-    from augment.motion.library import build_library
+    from augment.motion.library.build import build_library
 
     library, merged = settings.work / "library", settings.work / "motions"
     if not (merged / "index.json").exists():
@@ -122,8 +122,8 @@ def rooms(settings: Settings) -> dict[str, Path]:
 
 def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> list[Path]:
     """Synthetic clips in camera 2's room, for the study; a few in the other rooms, to look at."""
-    from augment.generate import generate
-    from augment.recipe import load_recipe
+    from augment.generate.recipe import load_recipe
+    from augment.generate.run import generate
 
     def clips(falls: int, daily: int) -> list[dict[str, Any]]:
         source = (

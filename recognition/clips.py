@@ -178,7 +178,7 @@ def read_samples(source: Path) -> list[Recording]:
         ValueError: If the folder is unfinished, a tar is unreadable, or a sample lacks what is needed.
         OSError: If there is no such folder or file.
     """
-    from augment.shards import member_offsets, read_shard, shard_paths
+    from augment.shards.tar import member_offsets, read_shard, shard_paths
 
     if not source.exists():
         raise FileNotFoundError(2, "no such folder or tar of shards", str(source))

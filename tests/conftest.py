@@ -19,6 +19,6 @@ import pytest  # noqa: E402
 @pytest.fixture(scope="session")
 def body():
     """The open default body."""
-    from augment.body import load_body
+    from augment.body.model import load_body
 
     return load_body()

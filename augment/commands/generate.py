@@ -27,8 +27,8 @@ class Generate:
     def run(self) -> None:
         import os
 
-        from ..generate import generate, plan_table
-        from ..recipe import load_recipe
+        from ..generate.recipe import load_recipe
+        from ..generate.run import generate, plan_table
 
         if self.workers < 0:
             raise ValueError(f"--workers {self.workers}: expected 0 (one for each core) or more")

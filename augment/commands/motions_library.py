@@ -25,7 +25,7 @@ class MotionsLibrary:
     """Only these actions; all daily actions and falls by default."""
 
     def run(self) -> None:
-        from ..motion.library import build_library
+        from ..motion.library.build import build_library
 
         if self.workers < 1:
             raise ValueError(f"--workers {self.workers}: expected 1 or more")

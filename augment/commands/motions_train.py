@@ -92,7 +92,7 @@ class MotionsSample:
     def run(self) -> None:
         import torch
 
-        from ..body import joints_of, load_body
+        from ..body.model import joints_of, load_body
         from ..generators.checkpoint import load_generator
         from ..generators.sample import sample
         from ..generators.sheet import contact_sheet

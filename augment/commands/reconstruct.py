@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 if TYPE_CHECKING:
-    from ..scene.reconstruct import Inputs
+    from ..reconstruct.pipeline import Inputs
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -80,9 +80,9 @@ class Reconstruct:
     def run(self) -> None:
         import numpy as np
 
-        from ..scene.ground import Given
-        from ..scene.reconstruct import ReconstructConfig, reconstruct
-        from ..scene.segments import read_segments
+        from ..reconstruct.annotate.segments import read_segments
+        from ..reconstruct.camera.calibrate import Given
+        from ..reconstruct.pipeline import ReconstructConfig, reconstruct
 
         self._check()
         videos = find_videos(self.video)
@@ -161,11 +161,11 @@ class Reconstruct:
                 raise ValueError(f"{self.out}: holds another scene (made from {source}); name another folder for --out")
 
     def _inputs(self, videos: list[Path]) -> list[Inputs]:
-        from ..scene.reconstruct import Inputs
+        from ..reconstruct.pipeline import Inputs
 
         keypoints: list = [None] * len(videos)
         if self.keypoints is not None:
-            from ..sources.detectors import DETECTORS
+            from ..sources.people.detectors import DETECTORS
 
             name = str(self.keypoints)
             if name in DETECTORS and not self.keypoints.exists():
@@ -203,7 +203,7 @@ class FitOptions:
     """Let focal length, pitch and height of the camera move with the fit."""
 
     def config(self):
-        from ..scene.fit import FitConfig
+        from ..reconstruct.bodies.fit import FitConfig
 
         default = FitConfig()
         return FitConfig(
@@ -213,7 +213,7 @@ class FitOptions:
 
 def _mask(path: Path, videos: list[Path]):
     """The mask at the size of the first video that can be read; one that cannot be is turned down later, with the reason."""
-    from ..scene.from_video import read_mask
+    from ..reconstruct.from_video import read_mask
     from ..sources.video import probe
 
     for number, video in enumerate(videos):

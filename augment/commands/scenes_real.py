@@ -43,8 +43,8 @@ class SceneFromVideo:
     def run(self) -> None:
         import numpy as np
 
-        from ..scene.from_video import mask_from_polygon, read_mask, scene_from_video
-        from ..scene.ground import Given
+        from ..reconstruct.camera.calibrate import Given
+        from ..reconstruct.from_video import mask_from_polygon, read_mask, scene_from_video
         from ..scene.store import save_scene
         from ..sources.video import probe
 
@@ -100,7 +100,7 @@ class SceneFromRgbd:
     """Every so many pixels a mesh vertex."""
 
     def run(self) -> None:
-        from ..scene.from_rgbd import scene_from_rgbd
+        from ..reconstruct.depth.from_rgbd import scene_from_rgbd
         from ..scene.store import save_scene
 
         if self.stride < 1:

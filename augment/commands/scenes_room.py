@@ -21,7 +21,7 @@ class SceneRoom:
     """Height of the plate, pixels; it is 4:3."""
 
     def run(self) -> None:
-        from ..scene.rooms import make_room
+        from ..scene.rooms.care_room import make_room
         from ..scene.store import save_scene
 
         if self.seed < 0:

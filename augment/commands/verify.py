@@ -19,8 +19,8 @@ class Verify:
     """Do not decode the videos (digests and labels only)."""
 
     def run(self) -> None:
-        from ..shards import read_manifest
-        from ..verify import verify
+        from ..shards.tar import read_manifest
+        from ..shards.verify import verify
 
         problems = verify(self.shards, decode_frames=not self.quick)
         for problem in problems:

@@ -70,7 +70,7 @@ class Batch:
 
 def default_rest_joints() -> RestJoints:
     """Rest joints of the open default body."""
-    from ..body import load_body
+    from ..body.model import load_body
 
     return load_body().rest_joints
 

@@ -13,11 +13,11 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..actions import require_action
-from ..body import Body, load_body
-from ..sources.amass import load_amass
-from ..sources.bvh import parse_bvh
-from ..sources.mocap_files import MocapFile, count_files, iterate_files
-from ..sources.mocap_labels import label_of, read_cmu_index
+from ..body.model import Body, load_body
+from ..sources.mocap.amass import load_amass
+from ..sources.mocap.bvh import parse_bvh
+from ..sources.mocap.files import MocapFile, count_files, iterate_files
+from ..sources.mocap.labels import label_of, read_cmu_index
 from ..types import Motion, Segment
 from .resample import resample
 from .retarget import adopt, retarget_bvh

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from ..body import Body
-from ..sources.amass import SMPL_REST_PELVIS
+from ..body.model import Body
+from ..body.outline import lowest_point, upper_outline
+from ..sources.mocap.amass import SMPL_REST_PELVIS
 from ..types import Motion
 from .contacts import FOOT_JOINTS
 from .legs import reach_ankles
-from .outline import lowest_point, upper_outline
 from .posture import face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
 
 _ANKLES = list(FOOT_JOINTS[::2])

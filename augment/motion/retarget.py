@@ -13,9 +13,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from ..body import Body
+from ..body.model import Body
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from ..sources.bvh import Bvh, bvh_forward_kinematics
+from ..sources.mocap.bvh import Bvh, bvh_forward_kinematics
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
 from .contacts import FOOT_JOINTS, foot_contacts
 from .legs import reach_ankles, rotation_between

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..actions import require_action
-from ..sources.amass import load_amass, save_amass
+from ..sources.mocap.amass import load_amass, save_amass
 from ..types import Motion
 
 INDEX = "index.json"

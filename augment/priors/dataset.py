@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..body import joints_of, load_body
+from ..body.model import joints_of, load_body
 from ..geometry import axis_angle_to_matrix
 from ..motion.features import MIRROR_JOINTS
 from ..motion.resample import resample

@@ -84,7 +84,7 @@ def _joints(rotations: Float[Tensor, "n 24 3 3"]) -> Float[Tensor, "n 24 3"]:
     """Joints of the default body, metres."""
     import numpy as np
 
-    from ..body import load_body
+    from ..body.model import load_body
 
     rest = torch.tensor(np.array(load_body().rest_joints(np.zeros(10))), dtype=rotations.dtype)
     return forward_kinematics(rotations, rest)[0]

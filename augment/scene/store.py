@@ -11,10 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..sample import canonical_json, npz_arrays, npz_bytes
-from ..shards import write_atomic
+from ..shards.sample import canonical_json, npz_arrays, npz_bytes
+from ..shards.tar import write_atomic
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
-from .depth_room import Cloud, cloud_to_ply
+from .cloud import Cloud, cloud_to_ply
 
 FORMAT = "understudy-scene-1"
 SCENE_FILE = "scene.json"

@@ -1,0 +1,1 @@
+"""Foreign formats; the only place that knows foreign frames, units and keys."""

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .depth import DepthMaps, read_depth_maps, resize_map
-from .depth_frames import SUFFIXES
-from .detectors import DETECTORS, DetectOptions, pick_device, shown
-from .people import People, check_people
+from .depth.frames import SUFFIXES
+from .depth.maps import DepthMaps, read_depth_maps, resize_map
+from .people.detectors import DETECTORS, DetectOptions, pick_device, shown
+from .people.people import People, check_people
 from .video import VideoInfo, probe, read_frames
 
 MANIFEST = "estimated_depth.json"

@@ -21,7 +21,7 @@ from augment.generators.sample import fall_side
 from augment.generators.sheet import contact_sheet
 from augment.motion.features import FEATURES, mirror_features, pose_joints
 from augment.types import Segment
-from tests.generators.actor import moving, rest_joints
+from tests.make.actor import moving, rest_joints
 
 ACTIONS = ("wave", "kick", "sit")
 

@@ -18,7 +18,7 @@ from augment.generators.sample import denoise, profile_conditions, sample
 from augment.generators.train import TrainConfig, batch_losses, learning_rate, train
 from augment.motion.features import FEATURES, canonical_start
 from augment.types import Motion
-from tests.generators.actor import moving, rest_joints
+from tests.make.actor import moving, rest_joints
 
 TINY = TrainConfig(
     width=64,

@@ -10,7 +10,7 @@ import pytest
 import roma
 import torch
 
-from augment.sources.amass import SMPL_REST_PELVIS, load_amass, read_amass, save_amass
+from augment.sources.mocap.amass import SMPL_REST_PELVIS, load_amass, read_amass, save_amass
 from augment.types import Motion, Segment
 
 

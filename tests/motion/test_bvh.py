@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from augment.sources.bvh import bvh_forward_kinematics, parse_bvh, read_bvh
+from augment.sources.mocap.bvh import bvh_forward_kinematics, parse_bvh, read_bvh
 from tests.realdata import require
 
 ARM = """HIERARCHY

@@ -10,15 +10,15 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from augment.actions import FALLS
-from augment.body import betas_from_phenotype, joints_of, pose_body
-from augment.motion.library import falls
-from augment.motion.library.anatomy import HINGES, MASS_FRACTION, plain_name
-from augment.motion.library.fall_labels import LIMIT_SLACK_DEG
-from augment.motion.library.fall_plan import CAUSES
-from augment.motion.library.fall_poses import NEUTRAL, joint_rotation, muscle_targets, standing_start, walking_start
-from augment.motion.library.falls import FallRejected, attempt_fall, resolve_direction, simulate_fall, simulate_falls
-from augment.motion.library.humanoid import build_humanoid
-from augment.motion.library.humanoid_state import motion_to_qpos, qpos_to_rotations, skin_heights, state_joints
+from augment.body.model import betas_from_phenotype, joints_of, pose_body
+from augment.motion.library.falls import simulate as falls
+from augment.motion.library.falls.anatomy import HINGES, MASS_FRACTION, plain_name
+from augment.motion.library.falls.humanoid import build_humanoid
+from augment.motion.library.falls.labels import LIMIT_SLACK_DEG
+from augment.motion.library.falls.plan import CAUSES
+from augment.motion.library.falls.poses import NEUTRAL, joint_rotation, muscle_targets, standing_start, walking_start
+from augment.motion.library.falls.simulate import FallRejected, attempt_fall, resolve_direction, simulate_fall, simulate_falls
+from augment.motion.library.falls.state import motion_to_qpos, qpos_to_rotations, skin_heights, state_joints
 from augment.types import JOINT, SMPL_JOINTS, Motion
 
 

@@ -22,7 +22,7 @@ from augment.motion.features import (
     velocities_of,
 )
 from augment.types import SMPL_JOINTS, Motion
-from tests.generators.actor import moving, rest_joints
+from tests.make.actor import moving, rest_joints
 
 
 @pytest.fixture

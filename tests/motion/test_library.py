@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from augment.actions import DAILY, FALLS, FRAME_LABELS
-from augment.body import joints_of, load_body, pose_body, sample_betas
-from augment.motion.library import SCRIPTS, build_library, ik, make_action
-from augment.motion.library.build import library_keys
-from augment.motion.library.rig import ELBOW_HINGE, make_rig
+from augment.body.model import joints_of, load_body, pose_body, sample_betas
+from augment.motion.library.build import build_library, library_keys
+from augment.motion.library.scripted import ik
+from augment.motion.library.scripted.act import SCRIPTS, make_action
+from augment.motion.library.scripted.rig import ELBOW_HINGE, make_rig
 from augment.types import JOINT, Motion
 
 CHEAP = ("stand", "kneel")

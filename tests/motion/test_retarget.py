@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.body import betas_from_phenotype, joints_of, pose_body, sample_betas
+from augment.body.model import betas_from_phenotype, joints_of, pose_body, sample_betas
+from augment.body.outline import lowest_point, upper_outline
 from augment.motion.contacts import FOOT_JOINTS, foot_contacts
-from augment.motion.outline import lowest_point, upper_outline
 from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations
 from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
 from augment.motion.skeletons import FAMILIES
-from augment.sources.bvh import parse_bvh, read_bvh
+from augment.sources.mocap.bvh import parse_bvh, read_bvh
 from augment.types import JOINT, Motion
 from tests.realdata import require
 

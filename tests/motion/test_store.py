@@ -15,7 +15,7 @@ import pytest
 from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
 from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store, write_index, write_motion
-from augment.sources.amass import save_amass
+from augment.sources.mocap.amass import save_amass
 from tests.motion.test_amass import smplh, some_motion, turns
 from tests.realdata import require
 

@@ -13,7 +13,7 @@ from augment.priors.dataset import dataset_of
 from augment.priors.evaluate import FitConfig
 from augment.priors.judge import fit_rows
 from augment.priors.load import load_prior
-from tests.priors.few import few_motions
+from tests.make.priors import few_motions
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from augment.body import joints_of
+from augment.body.model import joints_of
 from augment.motion.resample import resample
 from augment.motion.store import StoreWriter
 from augment.priors.dataset import (
@@ -23,7 +23,7 @@ from augment.priors.dataset import (
     sequences,
     windows_of,
 )
-from tests.priors.few import few_motions, few_poses
+from tests.make.priors import few_motions, few_poses
 
 
 def test_a_recording_is_held_out_whole_or_not_at_all() -> None:

@@ -24,7 +24,7 @@ from augment.priors.evaluate import (
 )
 from augment.priors.state import PoseSequence
 from augment.types import JOINT
-from tests.priors.few import few_poses
+from tests.make.priors import few_poses
 
 QUICK = FitConfig(first=60, iterations=60)
 

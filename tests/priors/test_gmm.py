@@ -15,7 +15,7 @@ from augment.priors.judge import SPOILS, share_lower, spoil_rows
 from augment.priors.load import PriorFile, load_prior
 from augment.priors.state import PoseSequence
 from augment.priors.train import energies_of, train_prior
-from tests.priors.few import few_poses
+from tests.make.priors import few_poses
 
 CONFIG = GmmConfig(components=3, steps=20)
 

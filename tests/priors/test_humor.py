@@ -16,7 +16,7 @@ from augment.priors.humor_state import STATE, at_rate, bones_of, follow, pose_bo
 from augment.priors.load import load_prior, read_prior_file, save_prior
 from augment.priors.state import PoseSequence
 from augment.priors.train import energies_of, train_prior
-from tests.priors.few import few_motions, few_poses
+from tests.make.priors import few_motions, few_poses
 
 CONFIG = HumorConfig(latent=8, width=64, window=4, batch=24, moments=2, moments_from=500, smallest=0.02, steps=250, rate=2e-3)
 

@@ -15,7 +15,7 @@ from augment.priors.gmm import GmmConfig
 from augment.priors.load import PRIORS, PriorFile, load_prior, prior_of, read_prior_file, save_prior, shipped
 from augment.priors.train import TRAINERS, train_prior
 from augment.priors.vposer import VPoserConfig
-from tests.priors.few import few_poses
+from tests.make.priors import few_poses
 
 SMALL = {"gmm": GmmConfig(components=2, steps=5), "vposer": VPoserConfig(latent=4, width=8, steps=2, batch=8)}
 

@@ -24,7 +24,7 @@ from augment.priors.posendf import (
 )
 from augment.priors.state import PoseSequence
 from augment.priors.train import energies_of, train_prior
-from tests.priors.few import few_poses
+from tests.make.priors import few_poses
 
 CONFIG = PoseNDFConfig(width=64, layers=2, poses=1000, pairs=3000, batch=128, steps=250, rate=3e-3)
 

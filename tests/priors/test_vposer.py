@@ -15,7 +15,7 @@ from augment.priors.sample import pose_sheet, sample_poses
 from augment.priors.state import PoseSequence
 from augment.priors.train import energies_of, train_prior
 from augment.priors.vposer import VPoserConfig, VPoserNetwork, VPoserPrior, train_vposer, vposer_losses
-from tests.priors.few import few_poses
+from tests.make.priors import few_poses
 
 CONFIG = VPoserConfig(latent=8, width=64, steps=400, batch=64, rate=3e-3)
 

@@ -13,8 +13,7 @@ from recognition.report import sentence, write_report
 from recognition.statistics import Interval
 from recognition.study import make_study
 from recognition.train import load_checkpoint
-
-from .fakes import study_data, write_samples, write_videos
+from tests.make.videos import study_data, write_samples, write_videos
 
 
 @pytest.fixture(scope="module")

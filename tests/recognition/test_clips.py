@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from augment.shards import read_shard, write_shard
+from augment.shards.tar import read_shard, write_shard
 from augment.types import Segment
 from recognition import clips
 from recognition.clips import Recording, WindowSampler, evaluation_windows, label_at, named_sources, refuse_leaks
 from recognition.frames import FrameStore, ahead, decodable
+from tests.make.videos import CLASSES, FPS, SEGMENTS, write_samples, write_videos
 from tests.realdata import require
-
-from .fakes import CLASSES, FPS, SEGMENTS, write_samples, write_videos
 
 
 def recording(name: str = "a", **changes) -> Recording:

@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from recognition.study import ARMS, load_study, make_study
-
-from .fakes import study_data
+from tests.make.videos import study_data
 
 
 def data(**changes: object) -> dict:

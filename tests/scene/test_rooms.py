@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from augment.geometry import invert_transform, pixel_grid, transform_points, unproject
-from augment.scene.furniture import FURNITURE
-from augment.scene.parts import box, pillow, rod
-from augment.scene.rooms import FREE, _overlap, design_room, make_room
+from augment.scene.rooms.care_room import FREE, _overlap, design_room, make_room
+from augment.scene.rooms.furniture import FURNITURE
+from augment.scene.rooms.parts import box, pillow, rod
 from augment.types import SceneMesh
 
 SEEDS = range(14)

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.sources.depth import DepthMaps, depth_maps_of, read_depth_maps, resize_map
-from augment.sources.rgbd import read_depth
+from augment.sources.depth.maps import DepthMaps, depth_maps_of, read_depth_maps, resize_map
+from augment.sources.depth.rgbd import read_depth
 from tests.realdata import require
 
 W, H = 64, 48

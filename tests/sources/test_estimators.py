@@ -12,12 +12,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from augment.sources.depth import read_depth_maps
-from augment.sources.detectors import DetectOptions
+from augment.sources.depth.maps import read_depth_maps
 from augment.sources.estimators import MANIFEST, detect_keypoints, estimate_depth
-from augment.sources.mediapipe import LANDMARKS
+from augment.sources.people.detectors import DetectOptions
+from augment.sources.people.mediapipe import LANDMARKS
 from augment.sources.video import read_frames
-from tests.scene.scenery import write_video
+from tests.make.scenery import write_video
 
 W, H, FRAMES = 84, 56, 8
 
@@ -200,7 +200,7 @@ def test_keypointrcnn_reads_the_users_weights(video, rcnn):
 
 
 def test_a_video_with_nobody_in_it(video, monkeypatch):
-    from augment.sources import detectors
+    from augment.sources.people import detectors
 
     def sees_two(pictures):
         import torch

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from augment.body import joints_of
+from augment.body.model import joints_of
 from augment.geometry import axis_angle_to_matrix, project
-from augment.sources.hmr import HMR_READERS, read_hmr
-from augment.sources.people import People
+from augment.sources.people.hmr import HMR_READERS, read_hmr
+from augment.sources.people.people import People
 from augment.types import Motion
 
 WIDTH, HEIGHT = 640, 480

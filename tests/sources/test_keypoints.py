@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from augment.scene.samples import followed, person_mask
-from augment.scene.upright import find_upright
-from augment.sources.keypoints import KEYPOINT_READERS, read_keypoints, to_mediapipe
-from augment.sources.mediapipe import LANDMARK, read_mediapipe
-from augment.sources.people import COCO17, LAYOUTS, OPENPOSE25, People
+from augment.reconstruct.camera.upright import find_upright
+from augment.reconstruct.plate.frames import followed, person_mask
+from augment.sources.people.keypoints import KEYPOINT_READERS, read_keypoints, to_mediapipe
+from augment.sources.people.mediapipe import LANDMARK, read_mediapipe
+from augment.sources.people.people import COCO17, LAYOUTS, OPENPOSE25, People
+from tests.make.scenery import write_keypoints
 from tests.realdata import require
-from tests.scene.scenery import write_keypoints
 
 
 def dump(path: Path, content: Any) -> Path:

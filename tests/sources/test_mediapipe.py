@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment.sources.mediapipe import LANDMARK, LANDMARKS, read_mediapipe
+from augment.sources.people.mediapipe import LANDMARK, LANDMARKS, read_mediapipe
+from tests.make.scenery import write_keypoints
 from tests.realdata import require
-from tests.scene.scenery import write_keypoints
 
 
 def landmarks(frames: int = 5) -> np.ndarray:

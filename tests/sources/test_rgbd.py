@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.sources.rgbd import nyu_to_metres, read_color, read_depth, read_intrinsics, sun_to_metres
+from augment.sources.depth.rgbd import nyu_to_metres, read_color, read_depth, read_intrinsics, sun_to_metres
 from tests.realdata import require
 
 

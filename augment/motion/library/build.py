@@ -20,12 +20,12 @@ import numpy as np
 
 from ...actions import DAILY, FALLS
 from ...types import Motion
-from . import ik
-from .rig import make_rig, skin
-from .scripted import LICENCE, make_action
+from .scripted import ik
+from .scripted.act import LICENCE, make_action
+from .scripted.rig import make_rig, skin
 
 if TYPE_CHECKING:
-    from ...body import Body
+    from ...body.model import Body
 
 ATTEMPTS = 12
 """Tries for one clip before it is given up."""
@@ -145,7 +145,7 @@ def implausible(motion: Motion, body: Body) -> str | None:
 
 def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or why there is none."""
-    from ...body import sample_betas
+    from ...body.model import sample_betas
 
     motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng))
     return implausible(motion, body) or motion
@@ -153,8 +153,8 @@ def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion 
 
 def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or why there is none."""
-    from ...body import sample_betas
-    from .falls import FallRejected, simulate_fall
+    from ...body.model import sample_betas
+    from .falls.simulate import FallRejected, simulate_fall
 
     betas = sample_betas(body, rng=rng)
     start = None
@@ -175,7 +175,7 @@ def _source(seed: int) -> str:
 def _body() -> Body:
     import torch
 
-    from ...body import load_body
+    from ...body.model import load_body
 
     torch.set_num_threads(1)
     return load_body()

@@ -1,0 +1,1 @@
+"""SMPL-family bodies, and the points and balls that stand for them."""

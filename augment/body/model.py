@@ -1,0 +1,375 @@
+"""SMPL-family bodies through smplx: the open default one, or any SMPL / SMPL-H / SMPL-X file the user names.
+
+Whatever the model, this package sees SMPL's 24 joints: SMPL-H and SMPL-X take joints 1..21 as they are, and their hands stay
+flat (``body_pose[:, 21:]`` turns only SMPL's two hand joints, which they do not have).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from .. import geometry
+from ..safe_pickle import load_pickle
+from ..types import JOINT, Motion
+from . import open_body
+
+KINDS = {24: "smpl", 52: "smplh", 55: "smplx"}
+"""Number of joints in a model file to the kind of model."""
+
+_HAND_JOINTS = {"smplh": (25, 40), "smplx": (28, 43)}
+"""Index of the left and the right middle finger's first joint: where SMPL has its hand joint."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """A loaded body model, the same to use whatever its family."""
+
+    name: str
+    kind: str
+    """``smpl``, ``smplh`` or ``smplx``."""
+    licence: str
+    model: Any
+    """The smplx module."""
+    faces: Int[np.ndarray, "f 3"]
+    weights: Float[np.ndarray, "v 24"]
+    """Skinning weights on SMPL's 24 joints."""
+    part_of_vertex: Int[np.ndarray, " v"]
+    """The joint that moves each vertex most."""
+    corner_betas: Float[np.ndarray, "*grid 10"] | None = None
+    """Shapes at the corners of ``open_body.PHENOTYPE_GRID``; None for a body without named phenotypes."""
+
+    def rest_vertices(self, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "v 3"]:
+        """Vertices in the zero pose, metres, model frame (+y up, facing +z, left hand towards +x)."""
+        return _rest(self, betas)[0]
+
+    def rest_joints(self, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
+        """SMPL's 24 joints in the zero pose, metres, model frame."""
+        return _rest(self, betas)[1]
+
+    def height(self, betas: Float[np.ndarray, "10"]) -> float:
+        """Stature from sole to crown in the zero pose, metres."""
+        return float(np.ptp(self.rest_vertices(betas)[:, 1]))
+
+
+def _rest(body: Body, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    key = np.ascontiguousarray(betas, np.float64)
+    if key.shape != (10,):
+        raise ValueError(f"betas: expected 10 numbers, found shape {key.shape}")
+    return _rest_cached(_Handle(body), key.tobytes())
+
+
+class _Handle:
+    """A body as a cache key: by identity."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+
+    def __hash__(self) -> int:
+        return id(self.body.model)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Handle) and other.body.model is self.body.model
+
+
+@lru_cache(maxsize=64)
+def _rest_cached(handle: _Handle, betas: bytes) -> tuple[np.ndarray, np.ndarray]:
+    model = handle.body.model
+    with torch.no_grad():
+        shape = torch.as_tensor(np.frombuffer(betas).copy(), dtype=model.v_template.dtype)
+        vertices = model.v_template + model.shapedirs[..., :10] @ shape
+        joints = _to_24(handle.body, model.J_regressor @ vertices)
+    result = vertices.numpy().astype(np.float64), joints.numpy().astype(np.float64)
+    for array in result:
+        array.setflags(write=False)
+    return result
+
+
+def _to_24(body: Body, joints: Any) -> Any:
+    """SMPL's 24 of a family member's joints, shape (..., j, 3) to (..., 24, 3)."""
+    if body.kind == "smpl":
+        return joints[..., :24, :]
+    left, right = _HAND_JOINTS[body.kind]
+    return torch.cat([joints[..., :22, :], joints[..., [left, right], :]], dim=-2)
+
+
+def cache_dir() -> Path:
+    """Where things built once per machine lie: ``$UNDERSTUDY_CACHE``, else ``~/.cache/understudy``."""
+    return Path(os.environ.get("UNDERSTUDY_CACHE") or Path.home() / ".cache" / "understudy")
+
+
+def load_body(path: str | Path | None = None) -> Body:
+    """Load a body.
+
+    Args:
+        path: A SMPL, SMPL-H or SMPL-X model file (.npz, or .pkl of plain arrays); None for the open default body, which is
+            built on first use (about 10 s) and cached in ``cache_dir()``.
+    Raises:
+        ValueError: If the file is not a body model; the message names the missing field.
+        FileNotFoundError: If there is no such file.
+    """
+    return _load_default() if path is None else _load_file(Path(path))
+
+
+@lru_cache(maxsize=1)
+def _load_default() -> Body:
+    import importlib.metadata
+
+    build = f"{open_body.BUILD_VERSION}-{importlib.metadata.version('anny')}"
+    path = cache_dir() / f"open-body-{hashlib.sha256(build.encode()).hexdigest()[:12]}.npz"
+    if path.exists():
+        try:
+            arrays = dict(np.load(path))
+            return _make("open-body", "CC0-1.0", arrays)
+        except (OSError, ValueError, KeyError):  # a file of another program or a damaged disk: it is only a cache
+            pass
+    arrays = open_body.build_open_body()
+    small: dict[str, Any] = {
+        k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "wb") as file:
+        np.savez(file, **small)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    return _make("open-body", "CC0-1.0", small)
+
+
+def _load_file(path: Path) -> Body:
+    if not path.exists():
+        raise FileNotFoundError(f"body model: no file {path}; name a SMPL, SMPL-H or SMPL-X .npz or .pkl, or leave it out")
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files if stored[key].dtype != object}
+    elif path.suffix == ".pkl":
+        arrays = load_pickle(path)
+    else:
+        raise ValueError(f"body model {path}: expected .npz or .pkl, found {path.suffix!r}")
+    missing = {"v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f"} - set(arrays)
+    if missing:
+        raise ValueError(f"body model {path}: lacks {', '.join(sorted(missing))}; is it a SMPL, SMPL-H or SMPL-X file?")
+    return _make(path.stem, "SMPL body model licence (brought by the user)", arrays)
+
+
+def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
+    import contextlib
+    import io
+    import tempfile
+
+    import smplx
+    from smplx.utils import Struct
+
+    joints = np.asarray(arrays["kintree_table"]).shape[1]
+    if joints not in KINDS:
+        raise ValueError(
+            f"body model {name}: kintree_table has {joints} joints; expected 24 (SMPL), 52 (SMPL-H) or 55 (SMPL-X)"
+        )
+    kind = KINDS[joints]
+    data = dict(arrays)
+    if hasattr(data["J_regressor"], "toarray"):
+        data["J_regressor"] = data["J_regressor"].toarray()
+    options: dict[str, Any] = {"num_betas": 10, "batch_size": 1, "model_path": "", "data_struct": Struct(**data)}
+    if kind == "smpl":
+        options["vertex_ids"] = _landmark_vertices(np.asarray(data["v_template"]))
+    else:
+        options |= {"use_pca": False, "flat_hand_mean": True}
+        for side in "lr":  # an SMPL-H .npz without hand statistics is still a body
+            data.setdefault(f"hands_mean{side}", np.zeros(45))
+            data.setdefault(f"hands_components{side}", np.eye(45))
+        options["data_struct"] = Struct(**data)
+    factory = {"smpl": smplx.SMPL, "smplh": smplx.SMPLH, "smplx": smplx.SMPLX}[kind]
+    with contextlib.redirect_stdout(io.StringIO()), tempfile.TemporaryDirectory() as scratch:
+        # smplx prints a warning for every model of 10 shape numbers, and reads SMPL-X from files alone: ours holds arrays only
+        if kind == "smplx":
+            options["model_path"] = str(Path(scratch) / "SMPLX_NEUTRAL.npz")
+            np.savez(options["model_path"], **data)
+            del options["data_struct"]
+        model = factory(**options).eval()
+    model.requires_grad_(False)
+    weights = _weights_24(np.asarray(data["weights"], np.float64), np.asarray(data["kintree_table"])[0].astype(int))
+    return Body(
+        name=name,
+        kind=kind,
+        licence=licence,
+        model=model,
+        faces=np.asarray(data["f"]).astype(np.int64),
+        weights=weights,
+        part_of_vertex=weights.argmax(axis=1),
+        corner_betas=data.get("corner_betas"),
+    )
+
+
+def _weights_24(weights: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Fold the finger, jaw and eye columns of SMPL-H and SMPL-X into SMPL's hands and head."""
+    if weights.shape[1] == 24:
+        return weights
+    folded = weights[:, :24].copy()
+    folded[:, 22:] = 0.0
+    for joint in range(22, weights.shape[1]):
+        ancestor = joint
+        while ancestor >= 22:
+            ancestor = int(parents[ancestor])
+        target = {JOINT["left_wrist"]: JOINT["left_hand"], JOINT["right_wrist"]: JOINT["right_hand"]}.get(ancestor, ancestor)
+        folded[:, target] += weights[:, joint]
+    return folded
+
+
+def _landmark_vertices(template: np.ndarray) -> dict[str, int]:
+    """Vertices for smplx's extra landmarks on a mesh that is not SMPL's, found by where they lie in the T-pose."""
+    low, high = template.min(0), template.max(0)
+    head = template[:, 1] > high[1] - 0.12 * (high[1] - low[1])
+
+    def best(score: np.ndarray, where: np.ndarray) -> int:
+        return int(np.where(where, score, -np.inf).argmax())
+
+    found = {"nose": best(template[:, 2], head)}
+    for side, sign in (("l", 1.0), ("r", -1.0)):
+        half, foot = sign * template[:, 0] > 0.01, template[:, 1] < low[1] + 0.08
+        found[f"{side}ear"] = best(sign * template[:, 0], head)
+        found[f"{side}eye"] = best(template[:, 2] + 0.5 * sign * template[:, 0], head & half)
+        found[f"{side.upper()}BigToe"] = best(template[:, 2] - 0.3 * sign * template[:, 0], foot & half)
+        found[f"{side.upper()}SmallToe"] = best(template[:, 2] + sign * template[:, 0], foot & half)
+        found[f"{side.upper()}Heel"] = best(-template[:, 2], foot & half)
+        for finger in ("thumb", "index", "middle", "ring", "pinky"):
+            found[f"{side}{finger}"] = best(sign * template[:, 0], half)
+    return found
+
+
+def pose_body(
+    body: Body, motion: Motion, frames: slice | None = None, *, chunk: int = 32
+) -> tuple[Float[np.ndarray, "t v 3"], Float[np.ndarray, "t 24 3"]]:
+    """Vertices and joints of a motion, metres, in the motion's frame (world), float32.
+
+    Args:
+        motion: Its ``betas`` give the shape.
+        frames: Which frames; all when None.
+        chunk: Frames skinned at once; bounds the memory.
+    """
+    chosen = frames or slice(None)
+    orient, pose, transl = motion.global_orient[chosen], motion.body_pose[chosen], motion.transl[chosen]
+    betas = torch.as_tensor(motion.betas, dtype=torch.float32)[None]
+    vertices, joints = [], []
+    with torch.no_grad():
+        for start in range(0, len(transl), chunk):
+            part = slice(start, start + chunk)
+            count = len(transl[part])
+            body_pose = torch.as_tensor(pose[part], dtype=torch.float32)
+            keep = 23 if body.kind == "smpl" else 21
+            extra = {} if body.kind == "smpl" else _still_hands_and_face(body.kind, count)
+            output = body.model(
+                betas=betas.expand(count, -1),
+                global_orient=torch.as_tensor(orient[part], dtype=torch.float32),
+                body_pose=body_pose[:, :keep].reshape(count, -1),
+                transl=torch.as_tensor(transl[part], dtype=torch.float32),
+                **extra,
+            )
+            vertices.append(output.vertices.numpy())
+            joints.append(_to_24(body, output.joints).numpy())
+    if not vertices:
+        return np.zeros((0, len(body.weights), 3), np.float32), np.zeros((0, 24, 3), np.float32)
+    return np.concatenate(vertices), np.concatenate(joints)
+
+
+def _still_hands_and_face(kind: str, count: int) -> dict[str, Any]:
+    zeros = {"left_hand_pose": 45, "right_hand_pose": 45}
+    if kind == "smplx":
+        zeros |= {"jaw_pose": 3, "leye_pose": 3, "reye_pose": 3, "expression": 10}
+    return {name: torch.zeros(count, size) for name, size in zeros.items()}
+
+
+def joints_of(body: Body, motion: Motion) -> Float[np.ndarray, "t 24 3"]:
+    """Joints of a motion by forward kinematics alone, metres, world: the same as ``pose_body``'s, without the mesh."""
+    pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
+    rotations = geometry.axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
+    rest = torch.as_tensor(np.array(body.rest_joints(motion.betas)))
+    joints, _ = geometry.forward_kinematics(rotations, rest)
+    return joints.numpy() + np.asarray(motion.transl)[:, None]
+
+
+def betas_from_phenotype(
+    body: Body,
+    *,
+    height_m: float | None = None,
+    weight: float = 0.5,
+    age: float = 0.5,
+    gender: float = 0.5,
+    muscle: float = 0.5,
+    proportions: float = 0.5,
+) -> Float[np.ndarray, "10"]:
+    """Shape of the adult one describes.
+
+    Args:
+        height_m: Stature, metres; None for the phenotypes' own.
+        weight: 0 thin, 0.5 average, 1 heavy.
+        age: 0 about 25 years, 1 about 90.
+        gender: 0 male, 1 female.
+        muscle: 0 little, 1 much.
+        proportions: 0 uncommon, 1 ideal.
+    Raises:
+        ValueError: If a value lies outside 0..1, the stature outside 1.2..2.3 m, or the body has no phenotypes and the
+            stature cannot be had from its first shape number.
+    """
+    named = {"gender": gender, "age": age, "muscle": muscle, "weight": weight, "proportions": proportions}
+    for name, value in named.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name}: expected 0..1, found {value}")
+    if height_m is not None and not 1.2 <= height_m <= 2.3:
+        raise ValueError(f"height_m: expected 1.2..2.3 metres, found {height_m}")
+    if body.corner_betas is None:
+        if height_m is None:
+            return np.zeros(10)
+        unit = np.eye(10)[0]
+        slope = body.height(unit) - body.height(np.zeros(10))
+        return unit * (height_m - body.height(np.zeros(10))) / slope
+
+    def shape(height: float) -> np.ndarray:
+        return _between_corners(body.corner_betas, named | {"height": height})
+
+    low, high = shape(0.3), shape(0.5)
+    if height_m is None:
+        return shape(0.38)
+    share = (height_m - body.height(low)) / (body.height(high) - body.height(low))
+    for _ in range(3):  # stature is almost linear in betas: the crown and the sole may change vertices
+        betas = low + share * (high - low)
+        share += (height_m - body.height(betas)) / (body.height(high) - body.height(low))
+    return low + share * (high - low)
+
+
+def _between_corners(corners: np.ndarray | None, named: dict[str, float]) -> np.ndarray:
+    assert corners is not None
+    values = corners
+    for name, anchors in open_body.PHENOTYPE_GRID.items():
+        value = anchors[0] + named[name] * (anchors[-1] - anchors[0])
+        upper = int(np.clip(np.searchsorted(anchors, value), 1, len(anchors) - 1))
+        share = (value - anchors[upper - 1]) / (anchors[upper] - anchors[upper - 1])
+        values = (1 - share) * values[upper - 1] + share * values[upper]
+    return values
+
+
+def sample_betas(body: Body, *, rng: np.random.Generator, height_m: float | None = None) -> Float[np.ndarray, "10"]:
+    """Draw an adult: sex even, age 25-90, build around the average, stature by sex (female 1.62, male 1.75, sd 0.07 m)."""
+    if body.corner_betas is None:
+        betas = rng.normal(size=10)
+        return betas if height_m is None else betas + betas_from_phenotype(body, height_m=height_m) * np.eye(10)[0]
+    gender = float(rng.uniform(0, 0.15) if rng.random() < 0.5 else rng.uniform(0.85, 1.0))
+    if height_m is None:
+        height_m = float(np.clip(rng.normal(1.62 if gender > 0.5 else 1.75, 0.07), 1.45, 1.98))
+    return betas_from_phenotype(
+        body,
+        height_m=height_m,
+        gender=gender,
+        age=float(rng.beta(1.6, 1.2)),
+        weight=float(np.clip(rng.normal(0.52, 0.18), 0.05, 0.98)),
+        muscle=float(np.clip(rng.normal(0.45, 0.18), 0.0, 1.0)),
+        proportions=float(rng.uniform(0.2, 0.9)),
+    )

@@ -1,0 +1,1 @@
+"""A performance filmed in a room: looks, camera, composite, layers."""

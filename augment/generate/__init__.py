@@ -1,0 +1,1 @@
+"""A recipe filmed into shards."""

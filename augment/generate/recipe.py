@@ -1,0 +1,288 @@
+"""What to make: a YAML recipe, validated, and the plan of clips that follows from it.
+
+A clip's chance comes from ``clip_rng(run seed, key, attempt)`` alone, so neither workers nor interruptions change its bytes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..actions import ACTIONS, FALLS, require_action
+from ..shards.sample import KEY_PATTERN, canonical_json
+
+
+def _known_action(name: str) -> str:
+    require_action(name)
+    return name
+
+
+def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"expected [low, high], found [{pair[0]:g}, {pair[1]:g}]")
+    return pair
+
+
+def _named(name: str) -> str:
+    if not KEY_PATTERN.fullmatch(name):
+        raise ValueError(f"expected letters, digits, '_' and '-', found {name!r}")
+    return name
+
+
+def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
+    from ..film.appearance import OUTFITS
+
+    for name in names:
+        if name not in OUTFITS:
+            raise ValueError(f"unknown outfit {name!r}; expected one of: {', '.join(OUTFITS)}")
+    return names
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SceneItem(_Strict):
+    """One line of ``scenes``: exactly one of its keys."""
+
+    room: int | None = None
+    """Seed of an embedded room."""
+    rooms: int | None = Field(default=None, ge=1)
+    """So many embedded rooms, their seeds 0, 1, 2, ..."""
+    path: Path | None = None
+    """A scene folder (``augment scenes ...`` writes them), relative to the recipe."""
+
+    @model_validator(mode="after")
+    def _one_key(self) -> SceneItem:
+        if sum(value is not None for value in (self.room, self.rooms, self.path)) != 1:
+            raise ValueError("expected exactly one of room, rooms, path")
+        return self
+
+
+class ClipItem(_Strict):
+    """One line of ``clips``."""
+
+    action: Annotated[str, AfterValidator(_known_action)]
+    """What happens, a key of ``actions.ACTIONS``."""
+    count: int = Field(default=1, ge=1)
+    """How many clips."""
+    source: Literal["library", "physics", "generator", "store"] = Field(default="library", alias="from")
+    """``library``: scripted, falls simulated; ``physics``: simulated falls only; ``generator``: the trained network; ``store``:
+    recorded or imported motions."""
+    path: Path | None = None
+    """The store's folder, or the generator's weights (the shipped ones if left out), relative to the recipe."""
+    others: int = Field(default=0, ge=0, le=2)
+    """How many other people are in the room."""
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> ClipItem:
+        if self.source == "store" and self.path is None:
+            raise ValueError("from: store needs path: the motion store's folder")
+        if self.source in ("library", "physics") and self.path is not None:
+            raise ValueError(f"from: {self.source} takes no path; use from: store or from: generator")
+        if self.source == "physics" and self.action not in FALLS:
+            raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {self.action!r}; use from: library")
+        return self
+
+
+class People(_Strict):
+    """Whose bodies are drawn."""
+
+    height_m: Range = (1.5, 1.9)
+    """Stature, metres."""
+    age: Range = (60.0, 90.0)
+    """Years, 25-90; it changes body shape and hair."""
+    outfits: Annotated[tuple[str, ...], AfterValidator(_known_outfits)] = ()
+    """Keys of ``film.appearance.OUTFITS`` to draw from; empty: all, by their usual odds."""
+    body: Path | None = None
+    """An SMPL-family file instead of the open default body, relative to the recipe."""
+
+
+class Film(_Strict):
+    """How it is filmed."""
+
+    height: int = Field(default=224, ge=32, le=2160)
+    """Picture height, pixels; the width follows from the scene's camera."""
+    fps: float = Field(default=10.0, gt=0, le=60)
+    """Frames a second."""
+    seconds: float | None = Field(default=10.0, gt=0.5)
+    """Longest clip; longer motions are cut around what they are named for. null: no cut."""
+    camera: Literal["scene", "jitter"] = "scene"
+    """``scene``: the room's own camera. ``jitter``: nearby cameras (needs rooms with geometry)."""
+    views: int = Field(default=3, ge=1)
+    """With ``jitter``: how many cameras in each room."""
+    crf: int = Field(default=18, ge=0, le=40)
+    """Video quality: 0 best, 18 looks like the source, 40 poor."""
+    layers: tuple[Literal["mask", "depth"], ...] = ()
+    """Extra members in every sample."""
+    rasterizer: Literal["auto", "egl", "software"] = "auto"
+    """What draws the people; the bytes are the same for the same one."""
+
+
+class Shards(_Strict):
+    """How clips are stored."""
+
+    samples_per_shard: int = Field(default=32, ge=1)
+    """Clips in one tar; what a kill can cost."""
+
+
+class Recipe(_Strict):
+    """A whole run."""
+
+    name: Annotated[str, AfterValidator(_named)] = "clips"
+    """Goes in front of every sample's key."""
+    seed: int = Field(default=0, ge=0)
+    """The run's seed; ``--seed`` overrides it."""
+    scenes: tuple[SceneItem, ...] = Field(min_length=1)
+    clips: tuple[ClipItem, ...] = Field(min_length=1)
+    people: People = People()
+    film: Film = Film()
+    shards: Shards = Shards()
+    attempts: int = Field(default=8, ge=1)
+    """Tries before a clip is given up."""
+
+
+SECTIONS: dict[str, type[_Strict]] = {
+    "": Recipe, "scenes": SceneItem, "clips": ClipItem, "people": People, "film": Film, "shards": Shards,
+}  # fmt: skip
+"""Section of the recipe to what may stand in it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedClip:
+    """One clip to make."""
+
+    key: str
+    """The sample's key."""
+    number: int
+    """Of this action, from 0."""
+    action: str
+    source: str
+    path: Path | None
+    others: int
+    scene: str
+    """Name of its scene, see ``scene_names``."""
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read and check a recipe; its paths become relative to the recipe's own folder.
+
+    Raises:
+        ValueError: One line a fault, naming file, key, what was found and what is valid.
+    """
+    try:
+        data = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: no such recipe") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path}: expected keys such as {', '.join(SECTIONS[''].model_fields)}, found {type(data).__name__}")
+    try:
+        recipe = Recipe.model_validate(data)
+    except ValidationError as error:
+        raise ValueError("\n".join(f"{path}: {_explain(fault)}" for fault in error.errors())) from error
+    return _resolve_paths(recipe, path.resolve().parent)
+
+
+def _explain(fault: Any) -> str:
+    """One validation fault in words."""
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
+    if fault["type"] != "extra_forbidden":
+        message = fault["msg"].removeprefix("Value error, ")
+        found = (
+            "" if isinstance(fault["input"], dict | list) or repr(fault["input"]) in message else f" (found {fault['input']!r})"
+        )
+        return f"{where}: {message}{found}"
+    section = next((part for part in reversed(fault["loc"][:-1]) if isinstance(part, str)), "")
+    valid = [field.alias or name for name, field in SECTIONS[section].model_fields.items()]
+    near = difflib.get_close_matches(str(fault["loc"][-1]), valid, n=1, cutoff=0.5)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"{where}: unknown key; {guess}valid: {', '.join(valid)}"
+
+
+def _resolve_paths(recipe: Recipe, folder: Path) -> Recipe:
+    def resolved(item: Any, name: str = "path") -> Any:
+        path = getattr(item, name)
+        return item if path is None else item.model_copy(update={name: (folder / path).resolve()})
+
+    return recipe.model_copy(
+        update={
+            "scenes": tuple(resolved(scene) for scene in recipe.scenes),
+            "clips": tuple(resolved(clip) for clip in recipe.clips),
+            "people": resolved(recipe.people, "body"),
+        }
+    )
+
+
+def scene_names(recipe: Recipe) -> dict[str, int | Path]:
+    """Each scene's name to the embedded room's seed or the scene's folder, in the recipe's order.
+
+    Raises:
+        ValueError: If two scenes get the same name.
+    """
+    names: dict[str, int | Path] = {}
+    for item in recipe.scenes:
+        found: list[int | Path]
+        if item.path is not None:
+            found = [item.path]
+        else:
+            found = [item.room] if item.room is not None else list(range(item.rooms or 0))
+        for scene in found:
+            name = scene.name if isinstance(scene, Path) else f"room-{scene}"
+            if names.get(name, scene) != scene:
+                raise ValueError(f"scenes: {scene} and {names[name]} are both called {name!r}; rename one folder")
+            names[name] = scene
+    return names
+
+
+def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
+    """Every clip of the run, mixed so that each shard holds all actions.
+
+    Scenes take turns within an action, so that no action is tied to a room.
+    """
+    scenes, counts, clips = list(scene_names(recipe)), dict.fromkeys(ACTIONS, 0), []
+    for item in recipe.clips:
+        for _ in range(item.count):
+            number = counts[item.action]
+            counts[item.action] += 1
+            clips.append(
+                PlannedClip(
+                    key=f"{recipe.name}-{item.action}-{number:06d}", number=number, action=item.action, source=item.source,
+                    path=item.path, others=item.others, scene=scenes[number % len(scenes)],
+                )
+            )  # fmt: skip
+    order = np.random.default_rng(_entropy(seed, "order", 0)).permutation(len(clips))
+    return [clips[index] for index in order]
+
+
+def clip_rng(seed: int, key: str, attempt: int) -> np.random.Generator:
+    """The one source of chance of one attempt at one clip."""
+    return np.random.default_rng(_entropy(seed, key, attempt))
+
+
+def _entropy(seed: int, key: str, attempt: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}/{key}/{attempt}".encode()).digest()[:16], "big")
+
+
+def recipe_digest(recipe: Recipe) -> str:
+    """SHA-256 of what the recipe says, wherever it lies: of paths only the last name counts."""
+
+    def bare(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: bare(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [bare(item) for item in value]
+        return value.name if isinstance(value, Path) else value
+
+    return hashlib.sha256(canonical_json(bare(recipe.model_dump(exclude={"seed"})))).hexdigest()

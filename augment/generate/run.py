@@ -1,0 +1,250 @@
+"""A recipe filmed: plan, then clips, then shards; the same bytes however the work is split or broken off."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..shards.sample import Sample, canonical_json
+from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, read_shard, write_manifest, write_shard
+from ..workers import run_here
+from .casting import check_sources
+from .journal import Finished, append, close_journal, open_journal, refuse_strangers
+from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_names
+from .studio import Made, Run, make_clip, open_studio
+
+SCENES = "scenes"
+"""Folder in the output where embedded rooms are kept."""
+SHEET = "sheet.png"
+SHEET_CLIPS = 14
+"""Clips on the contact sheet."""
+
+
+def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int = 1) -> dict[str, Any]:
+    """Make every clip of a recipe.
+
+    Args:
+        recipe: See ``recipe.load_recipe``.
+        out: Folder for shards, scenes, contact sheet and manifest. A folder with part of this very run is completed.
+        seed: The run's seed; the recipe's own if None.
+        workers: Processes.
+    Returns:
+        The manifest.
+    Raises:
+        ValueError: If a scene, store or generator is missing or does not fit; if ``out`` holds something else; if no clip could
+            be made at all.
+        OSError: If the disk is full or a worker dies; finished shards stay and the same call goes on from them.
+        KeyboardInterrupt: Likewise.
+    """
+    seed = recipe.seed if seed is None else seed
+    plan = make_plan(recipe, seed)
+    sources = check_sources(plan)
+    refuse_strangers(out, (SCENES,))
+    scenes = prepare_scenes(recipe, out, workers=workers)
+    check_cameras(recipe, scenes)
+    digest = recipe_digest(recipe)
+    run = Run(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
+    facts = {
+        "recipe_sha256": digest, "seed": seed, "scenes": {name: sha for name, (_, sha) in scenes.items()},
+        "sources": sources, "version": version("understudy"), "code_sha256": code_digest(), "format": FORMAT,
+    }  # fmt: skip
+    plan_sha256 = hashlib.sha256(canonical_json(facts)).hexdigest()
+    size = recipe.shards.samples_per_shard
+    shards = {SHARD_NAME.format(start // size): plan[start : start + size] for start in range(0, len(plan), size)}
+    finished = open_journal(out, plan_sha256)
+    if finished.keys() == shards.keys() and (out / MANIFEST).exists():
+        close_journal(out)
+        return read_manifest(out)
+    (out / MANIFEST).unlink(missing_ok=True)
+    try:
+        _make_shards(run, out, shards, finished, workers=workers)
+    except (KeyboardInterrupt, OSError):
+        done = sum(name in finished for name in shards)
+        print(
+            f"stopped: {done} of {len(shards)} shards in {out} are finished and stay; run the same command again to go on",
+            file=sys.stderr,
+        )
+        raise
+    ordered = [finished[name] for name in sorted(finished)]
+    records = [shard.record for shard in ordered if shard.record.samples]
+    rejections = sum((shard.rejections for shard in ordered), Counter())
+    if not records:
+        reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
+        raise ValueError(f"{recipe.name}: not one of {len(plan)} clips could be made: {reasons}")
+    write_sheet(out, records)
+    manifest = write_manifest(
+        out, records, name=recipe.name, plan_sha256=plan_sha256, **facts | {"format": FORMAT},
+        planned=len(plan), actions=dict(sum((shard.actions for shard in ordered), Counter())), rejections=dict(rejections),
+        given_up=[key for shard in ordered for key in shard.given_up], finished=[shard.to_line() for shard in ordered],
+    )  # fmt: skip
+    close_journal(out)
+    return manifest
+
+
+def code_digest() -> str:
+    """SHA-256 of this package's source: other code may give other bytes, so a run is not continued with it."""
+    digest, package = hashlib.sha256(), Path(__file__).parents[1]
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package).as_posix()
+        if not name.startswith(("commands/", "cli.py", "demo.py")):
+            digest.update(name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tuple[Path, str]]:
+    """Each scene's folder and digest; embedded rooms that are not there yet (or are damaged) are built into ``out``."""
+    from ..scene.store import scene_digest
+
+    folders, missing = {}, []
+    for name, scene in scene_names(recipe).items():
+        folders[name] = scene if isinstance(scene, Path) else out / SCENES / name
+        if not isinstance(scene, Path) and not _room_is_there(folders[name], scene):
+            missing.append((scene, folders[name]))
+    if missing:
+        with _progress("rooms", len(missing)) as advance:
+            for name in run_here(_build_room, missing, workers=min(workers, len(missing)), prepare=_nothing, arguments=()):
+                advance(f"{name}")
+    return {name: (folder, scene_digest(folder)) for name, folder in folders.items()}
+
+
+def check_cameras(recipe: Recipe, scenes: dict[str, tuple[Path, str]]) -> None:
+    """Raises ValueError if a scene is damaged, or other cameras are asked for where a room has no geometry."""
+    from ..scene.store import load_scene
+
+    for name, (folder, _) in scenes.items():
+        if load_scene(folder).mesh is None and recipe.film.camera == "jitter":
+            raise ValueError(f"film.camera: jitter needs rooms with geometry, and scene {name!r} has none; use camera: scene")
+
+
+def _make_shards(
+    run: Run, out: Path, shards: dict[str, list[PlannedClip]], finished: dict[str, Finished], *, workers: int
+) -> None:
+    """Fill ``finished`` with every shard that is not in it yet, writing each as soon as its clips are there."""
+    tasks = [clip for name, clips in shards.items() if name not in finished for clip in clips]
+    home = {clip.key: name for name, clips in shards.items() for clip in clips}
+    pending: dict[str, dict[str, Made]] = {name: {} for name in shards}
+    rejected = 0
+    results: Iterable[Made] = (
+        run_here(make_clip, tasks, workers=workers, prepare=open_studio, arguments=(run,)) if tasks else ()
+    )
+    with _progress("clips", len(home), done=len(home) - len(tasks)) as advance:
+        for made in results:
+            name = home[made.key]
+            pending[name][made.key] = made
+            rejected += made.rejections.total()
+            advance(f"{rejected} tries rejected")
+            if len(pending[name]) == len(shards[name]):
+                finished[name] = _write_finished(out, name, shards[name], pending.pop(name))
+                append(out, finished[name].to_line())
+
+
+def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[str, Made]) -> Finished:
+    """One shard, its clips in the plan's order whatever order they came in."""
+    kept: list[tuple[PlannedClip, Sample]] = [(clip, sample) for clip in clips if (sample := made[clip.key].sample) is not None]
+    if kept:
+        record = write_shard(out / name, (sample for _, sample in kept))
+    else:
+        record = ShardRecord(name=name, samples=0, bytes=0, sha256="", md5="")
+    return Finished(
+        record=record,
+        rejections=sum((made[clip.key].rejections for clip in clips), Counter()),
+        given_up=tuple(clip.key for clip in clips if made[clip.key].sample is None),
+        actions=Counter(clip.action for clip, _ in kept),
+    )
+
+
+def write_sheet(out: Path, records: Iterable[ShardRecord]) -> None:
+    """A picture for the eye: of each action first one clip, then more; its first frame whole, then the person from near."""
+    from ..film.sheet import closeup, contact_sheet
+
+    records = list(records)
+    chosen = _one_of_each(out, records)
+    clips = []
+    for record in records:
+        if not any(record.name == name for name, _ in chosen):
+            continue
+        for sample in read_shard(out / record.name):
+            if (record.name, sample["__key__"]) in chosen:
+                frames = np.concatenate([sample["mp4"][:1], closeup(sample["mp4"], sample["npz"]["joints2d"])])
+                clips.append((frames, f"{sample['json']['label']}: {sample['json']['caption']}"))
+    contact_sheet(sorted(clips, key=lambda clip: clip[1]), out / SHEET)
+
+
+def _one_of_each(out: Path, records: list[ShardRecord]) -> set[tuple[str, str]]:
+    """Shard and key of up to ``SHEET_CLIPS`` clips, of as many actions as there are."""
+    by_action: dict[str, list[tuple[str, str]]] = {}
+    for record in records:
+        for sample in read_shard(out / record.name, members=("json",)):
+            by_action.setdefault(sample["json"]["label"], []).append((record.name, sample["__key__"]))
+    ranked = sorted((rank, action, clip) for action, clips in by_action.items() for rank, clip in enumerate(clips))
+    return {clip for _, _, clip in ranked[:SHEET_CLIPS]}
+
+
+def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:
+    """The plan in short: one row for each action and source, with how many clips and in which scenes."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for clip in make_plan(recipe, recipe.seed if seed is None else seed):
+        row = rows.setdefault(
+            (clip.action, clip.source), {"action": clip.action, "from": clip.source, "clips": 0, "scenes": Counter()}
+        )
+        row["clips"] += 1
+        row["scenes"][clip.scene] += 1
+    return sorted(rows.values(), key=lambda row: (row["action"], row["from"]))
+
+
+def _room_is_there(folder: Path, seed: int) -> bool:
+    from ..scene.store import load_scene
+
+    try:
+        return load_scene(folder).provenance.get("seed") == seed
+    except ValueError:
+        return False
+
+
+def _build_room(task: tuple[int, Path]) -> str:
+    from ..scene.rooms.care_room import make_room
+    from ..scene.store import save_scene
+
+    seed, folder = task
+    scene = make_room(seed=seed)
+    save_scene(scene, folder)
+    return scene.name
+
+
+def _nothing() -> None:
+    """Rooms share nothing."""
+
+
+class _progress:
+    """A bar on a terminal, a line now and then elsewhere; on stderr."""
+
+    def __init__(self, what: str, total: int, *, done: int = 0) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+        speed = TextColumn("{task.fields[speed]}")
+        self.bar = Progress(
+            TextColumn(what), BarColumn(), MofNCompleteColumn(), speed, TimeElapsedColumn(), TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"), console=Console(stderr=True),
+        )  # fmt: skip
+        self.task = self.bar.add_task(what, total=total, completed=done, note="", speed="")
+
+    def __enter__(self) -> Any:
+        self.bar.start()
+        return self.advance
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def advance(self, note: str) -> None:
+        """One more is done."""
+        self.bar.advance(self.task)
+        state = self.bar.tasks[0]
+        self.bar.update(self.task, note=note, speed=f"{state.speed or 0:.2f}/s")

@@ -1,0 +1,188 @@
+"""One planned clip made: cast, placed, filmed, encoded. What a worker process does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..body.model import Body, load_body
+from ..geometry import look_at
+from ..shards.sample import Sample, clip_to_sample, motion_arrays
+from ..types import Camera, Clip, Performance, Scene, Segment
+from ..workers import stopping
+from .casting import cast
+from .recipe import PlannedClip, Recipe, clip_rng
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What all clips of a run share; sent to every worker once."""
+
+    recipe: Recipe
+    seed: int
+    recipe_sha256: str
+    scenes: dict[str, tuple[Path, str]]
+    """Name to the scene's folder and digest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A clip, or why there is none."""
+
+    key: str
+    sample: Sample | None
+    """None if given up."""
+    rejections: Counter[str] = field(default_factory=Counter)
+    """How often each reason made an attempt fail."""
+
+
+_run: Run | None = None
+
+
+def open_studio(run: Run) -> None:
+    """Prepare this process for ``make_clip``."""
+    import torch
+
+    global _run
+    _run = run
+    torch.set_num_threads(1)
+
+
+def make_clip(clip: PlannedClip) -> Made:
+    """Try up to ``recipe.attempts`` times, each with chance of its own."""
+    from ..motion.library.falls.simulate import FallRejected
+    from ..placement.place import PlacementRejected
+
+    assert _run is not None, "open_studio comes first"
+    rejections: Counter[str] = Counter()
+    for attempt in range(_run.recipe.attempts):
+        if stopping():
+            break
+        try:
+            return Made(key=clip.key, sample=_attempt(_run, clip, attempt), rejections=rejections)
+        except (FallRejected, PlacementRejected) as rejected:
+            rejections[f"{clip.action}: {rejected.reason}"] += 1
+        except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
+            # One odd body or motion must not end a long run; it is counted like any other reason.
+            rejections[f"{clip.action}: error: {str(error).splitlines()[0] if str(error) else type(error).__name__}"] += 1
+    return Made(key=clip.key, sample=None, rejections=rejections)
+
+
+def _attempt(run: Run, clip: PlannedClip, attempt: int) -> Sample:
+    from ..film.appearance import sample_look
+    from ..film.film import film
+    from ..placement.place import place
+
+    recipe, rng = run.recipe, clip_rng(run.seed, clip.key, attempt)
+    body = _body(recipe.people.body)
+    folder, digest = run.scenes[clip.scene]
+    number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
+    scene, view = _scene(folder), _view(folder, recipe.film.height, number)
+    if number is not None:
+        # Placement must judge what this camera sees.
+        scene = replace(scene, camera=view.camera, plate=view.plate, depth=view.depth)
+    performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
+    outfits = recipe.people.outfits
+    looks = [
+        sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
+    ]
+    layers = film(
+        performance, scene, body, looks, rng=rng, height=recipe.film.height, fps=recipe.film.fps,
+        rasterizer=_rasterizer(recipe.film.rasterizer), view=view,
+    )  # fmt: skip
+    provenance = {
+        "run": {"name": recipe.name, "seed": run.seed, "recipe_sha256": run.recipe_sha256, "attempt": attempt},
+        "scene": {
+            "name": scene.name, "sha256": digest, "camera": "scene" if number is None else f"jitter {number}",
+            # Real video that the room was made from: a study that tests on it refuses these clips.
+            "recordings": scene.provenance.get("recordings", []),
+        },
+        "looks": [look.description for look in looks],
+        "style": asdict(layers["style"]),
+        "body": {"name": body.name, "licence": body.licence},
+        **performance.provenance,
+    }  # fmt: skip
+    return _to_sample(recipe, clip.key, performance, layers, provenance)
+
+
+def _to_sample(
+    recipe: Recipe, key: str, performance: Performance, layers: dict[str, Any], provenance: dict[str, Any]
+) -> Sample:
+    """Layers to a sample; an odd last row or column is left out (the video halves its colours)."""
+    frames = layers["frames"]
+    count, height, width = len(frames), frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
+    camera = layers["camera"]
+    camera = Camera(K=camera.K, T_world_camera=camera.T_world_camera, width=width, height=height)
+    clip = Clip(
+        frames=np.ascontiguousarray(frames[:, :height, :width]),
+        fps=recipe.film.fps,
+        action=performance.action,
+        segments=end_segments(performance.segments, count / recipe.film.fps),
+        caption=performance.caption,
+        arrays=motion_arrays(layers["people"], camera, layers["joints"], layers["joints2d"]),
+        provenance=provenance,
+    )
+    extra = {name: np.ascontiguousarray(layers[name][:, :height, :width]) for name in recipe.film.layers}
+    return clip_to_sample(key, clip, crf=recipe.film.crf, **extra)
+
+
+def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment, ...]:
+    """The same segments over a film of ``seconds``: resampling moves the end by part of a frame."""
+    kept = [segment for segment in segments if segment.start_sec < seconds - 1e-6]
+    return tuple(
+        Segment(
+            label=segment.label,
+            start_sec=0.0 if number == 0 else segment.start_sec,
+            end_sec=round(seconds, 6) if number == len(kept) - 1 else segment.end_sec,
+        )
+        for number, segment in enumerate(kept)
+    )
+
+
+def jittered_camera(scene: Scene, number: int) -> Camera:
+    """The ``number``-th camera near the scene's own: moved up to 0.25 m, aimed up to 0.3 m off, zoomed by up to a tenth."""
+    rng = np.random.default_rng([0x0CA, number])
+    own = scene.camera
+    eye, forward = own.T_world_camera[:3, 3], own.T_world_camera[:3, 2]
+    # Into the room, never back into the corner's walls.
+    inward = np.sign(scene.floor.mean(0) - eye[[0, 2]])
+    step = rng.uniform(0.03, 0.25, 2) * inward
+    place = eye + [step[0], -rng.uniform(0.0, 0.25), step[1]]
+    reach = eye[1] / max(-forward[1], 0.2)
+    aim = eye + forward * reach + rng.uniform(-0.3, 0.3, 3)
+    zoom = np.diag([*(np.ones(2) * rng.uniform(0.92, 1.1)), 1.0])
+    K = own.K.copy()
+    K[:2, :2] = (zoom @ own.K)[:2, :2]
+    return Camera(K=K, T_world_camera=look_at(place, aim), width=own.width, height=own.height)
+
+
+@lru_cache(maxsize=1)
+def _body(path: Path | None) -> Body:
+    return load_body(path)
+
+
+@lru_cache(maxsize=16)
+def _scene(folder: Path) -> Scene:
+    from ..scene.store import load_scene
+
+    return load_scene(folder)
+
+
+@lru_cache(maxsize=48)
+def _view(folder: Path, height: int, number: int | None) -> Any:
+    from ..film.view import prepare_view
+
+    scene = _scene(folder)
+    return prepare_view(scene, height=height, camera=None if number is None else jittered_camera(scene, number))
+
+
+@lru_cache(maxsize=1)
+def _rasterizer(kind: str) -> Any:
+    from ..raster.rasterize import make_rasterizer
+
+    return make_rasterizer(kind)

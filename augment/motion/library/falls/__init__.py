@@ -1,0 +1,1 @@
+"""Falls simulated with MuJoCo."""

@@ -1,0 +1,1 @@
+"""Daily actions by inverse kinematics."""

@@ -1,0 +1,134 @@
+"""Daily actions made by the project itself: ``make_action(name, ...)`` draws how it is done and acts it out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ....actions import caption_for
+from ....types import SMPL_JOINTS, Motion, Segment
+from .bed import act_lie_down, draw_bed
+from .floor import act_crawl, act_kneel, draw_crawl, draw_kneel
+from .gestures import (
+    act_jump,
+    act_pick_up,
+    act_reach,
+    act_wave,
+    draw_jump,
+    draw_pick_up,
+    draw_reach,
+    draw_wave,
+)  # fmt: skip
+from .lying import act_lie, draw_lie
+from .manner import Manner, Take, times
+from .pose import solve
+from .rig import Rig, make_rig
+from .rise import act_get_up, draw_get_up
+from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
+from .walk import act_stand, act_walk, draw_stand, draw_walk
+
+LICENCE = "Apache-2.0"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One action: how its parameters are drawn and how it is acted."""
+
+    draw: Callable[[np.random.Generator, Rig], Manner]
+    act: Callable[..., Take]
+    """(t, rig, manner, *, rng) -> Take, as ``left``."""
+
+
+SCRIPTS: dict[str, Script] = {
+    "walk": Script(draw_walk, act_walk),
+    "stand": Script(draw_stand, act_stand),
+    "sit_down": Script(draw_seat, act_sit_down),
+    "lie_down": Script(draw_bed, act_lie_down),
+    "get_up": Script(draw_get_up, act_get_up),
+    "lie": Script(draw_lie, act_lie),
+    "sit": Script(draw_seat, act_sit),
+    "stand_up": Script(draw_seat, act_stand_up),
+    "pick_up": Script(draw_pick_up, act_pick_up),
+    "wave": Script(draw_wave, act_wave),
+    "reach": Script(draw_reach, act_reach),
+    "jump": Script(draw_jump, act_jump),
+    "kneel": Script(draw_kneel, act_kneel),
+    "crawl": Script(draw_crawl, act_crawl),
+}
+"""Every scripted action. Extending = a manner, a draw and an act function, and one line here."""
+
+_MIRROR = [SMPL_JOINTS.index(n.replace("left", "R").replace("right", "left").replace("R", "right")) for n in SMPL_JOINTS]
+_FLIP = np.array([1.0, -1.0, -1.0])
+
+
+def make_action(
+    name: str, *, rng: np.random.Generator, body: Any, betas: Float[np.ndarray, "10"] | None = None, fps: float = 20,
+    seconds: float | None = None, **params: Any,
+) -> Motion:  # fmt: skip
+    """Act out one daily action.
+
+    Args:
+        name: A key of ``SCRIPTS``.
+        rng: Draws every parameter not given and the restlessness.
+        body: ``augment.body.model.Body`` the motion is fitted to: its soles, seat and back touch what carries them.
+        betas: Shape; zeros by default.
+        fps: Frames a second.
+        seconds: Length; drawn by default.
+        params: Any field of the action's manner (``SCRIPTS[name].draw(rng, rig)`` shows them) to fix instead of draw.
+    Returns:
+        Starts near the origin facing +z, floor at y = 0; ``provenance["params"]`` holds what was drawn.
+    Raises:
+        ValueError: For an unknown action or parameter; the message lists the valid ones.
+    """
+    if name not in SCRIPTS:
+        raise ValueError(f"unknown scripted action {name!r}; expected one of: {', '.join(SCRIPTS)}")
+    rig = make_rig(body, np.zeros(10) if betas is None else betas)
+    manner = SCRIPTS[name].draw(rng, rig)
+    if seconds is not None:
+        params["seconds"] = float(seconds)
+    known = [field.name for field in dataclasses.fields(manner)]
+    unknown = sorted(set(params) - set(known))
+    if unknown:
+        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; expected one of: {', '.join(known)}")
+    manner = dataclasses.replace(manner, **params)
+    if manner.side not in ("left", "right"):
+        raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
+    take = SCRIPTS[name].act(times(manner.seconds, fps), rig, manner, rng=rng)
+    caption = take.caption or caption_for(name, rng=rng)
+    motion = _to_motion(take, rig, fps, name, caption, manner)
+    return mirrored(motion, rig) if manner.side == "right" else motion
+
+
+def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner: Manner) -> Motion:
+    solved = solve(take.plan, rig)
+    turns = solved.axis_angles()
+    end = len(turns) / fps
+    segments, start = [], 0.0
+    for index, (label, stop) in enumerate(take.segments):
+        stop = end if index + 1 == len(take.segments) else round(min(stop, end) * fps) / fps
+        if stop > start:
+            segments.append(Segment(label=label, start_sec=start, end_sec=stop))
+            start = stop
+    return Motion(
+        global_orient=turns[:, 0], body_pose=turns[:, 1:], transl=solved.positions[:, 0] - rig.rest[0], betas=rig.betas,
+        fps=float(fps), action=name, segments=tuple(segments), caption=caption, source="understudy scripted", licence=LICENCE,
+        support=take.support, support_height=float(take.support_height), support_center=take.support_center,
+        support_yaw=float(take.support_yaw),
+        provenance={"params": dataclasses.asdict(manner), **({"notes": take.notes} if take.notes else {})},
+    )  # fmt: skip
+
+
+def mirrored(motion: Motion, rig: Rig) -> Motion:
+    """The mirror image (x turned over) of a motion on a body whose left and right are alike."""
+    turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)[:, _MIRROR] * _FLIP
+    pelvis = (motion.transl + rig.rest[0]) * np.array([-1.0, 1.0, 1.0])
+    center = motion.support_center
+    return dataclasses.replace(
+        motion, global_orient=turns[:, 0], body_pose=turns[:, 1:], transl=pelvis - rig.rest[0],
+        support_center=None if center is None else (-center[0], center[1]), support_yaw=-motion.support_yaw,
+    )  # fmt: skip

@@ -1,0 +1,151 @@
+"""A body as the animator needs it: bone lengths, where the soles, palms and skin lie around the joints, in the rest pose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from . import ik
+
+SIDES = ("left", "right")
+LEG = {"left": (1, 4, 7, 10), "right": (2, 5, 8, 11)}
+"""Hip, knee, ankle, toe base."""
+ARM = {"left": (13, 16, 18, 20), "right": (14, 17, 19, 21)}
+"""Collar, shoulder, elbow, wrist."""
+SIGN = {"left": 1.0, "right": -1.0}
+"""Sign of the side's x in the rest pose."""
+KNEE_HINGE = np.array([1.0, 0.0, 0.0])
+ELBOW_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rig:
+    """One body shape, measured once and used by every action. Rest frame: T-pose, +y up, facing +z, metres."""
+
+    rest: Float[np.ndarray, "24 3"]
+    """Rest joints."""
+    betas: Float[np.ndarray, "10"]
+    skin: Float[np.ndarray, "n 3"]
+    """A few thousand rest vertices, enough to find what touches."""
+    weights: Float[np.ndarray, "n 24"]
+    part: Int[np.ndarray, "n"]
+    """Joint that moves the vertex most."""
+    heel: dict[str, np.ndarray]
+    """Lowest rear point of the sole from the ankle joint, rest frame, after ``flat``."""
+    ball: dict[str, np.ndarray]
+    """Toe base joint from the ankle joint, after ``flat``."""
+    ankle_height: float
+    """Ankle joint over the floor when the sole lies flat."""
+    flat: float
+    """Pitch of the foot (radians) that levels heel and ball."""
+    knee_radius: float
+    """Knee joint to the skin in front of it."""
+    palm: float
+    """Wrist joint to the skin of the palm."""
+    thigh_radius: float
+    """Middle of the thigh bone to the skin in front of it."""
+    hand_length: float
+    """Wrist joint to the finger tips."""
+
+    @property
+    def thigh(self) -> float:
+        """Hip to knee, metres."""
+        return float(np.linalg.norm(self.rest[4] - self.rest[1]))
+
+    @property
+    def shank(self) -> float:
+        """Knee to ankle, metres."""
+        return float(np.linalg.norm(self.rest[7] - self.rest[4]))
+
+    @property
+    def leg(self) -> float:
+        """Hip to ankle, straight, metres."""
+        return self.thigh + self.shank
+
+    @property
+    def upper_arm(self) -> float:
+        """Shoulder to elbow, metres."""
+        return float(np.linalg.norm(self.rest[18] - self.rest[16]))
+
+    @property
+    def forearm(self) -> float:
+        """Elbow to wrist, metres."""
+        return float(np.linalg.norm(self.rest[20] - self.rest[18]))
+
+    @property
+    def hip_drop(self) -> float:
+        """Pelvis joint over the hip joints, metres."""
+        return float(self.rest[0, 1] - self.rest[1, 1])
+
+    @property
+    def hip_width(self) -> float:
+        """Between the hip joints, metres."""
+        return float(self.rest[1, 0] - self.rest[2, 0])
+
+    @property
+    def standing(self) -> float:
+        """Pelvis over the floor with nearly straight legs (knees about 9 degrees bent), metres."""
+        return self.ankle_height + 0.997 * self.leg + self.hip_drop
+
+    @property
+    def trunk(self) -> float:
+        """Pelvis to neck, metres."""
+        return float(self.rest[12, 1] - self.rest[0, 1])
+
+    @property
+    def scale(self) -> float:
+        """Leg length against a common adult's 0.80 m: step lengths and reaches grow with it."""
+        return self.leg / 0.80
+
+
+def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
+    """Measure a body (``augment.body.model.Body``) of one shape."""
+    rest = np.asarray(body.rest_joints(betas), float)
+    vertices = np.asarray(body.rest_vertices(betas), float)
+    part = np.asarray(body.part_of_vertex).astype(int)
+    weights = np.asarray(body.weights, float)
+    heel, ball, heights, pitches = {}, {}, [], []
+    for side in SIDES:
+        _, _, ankle, toe = LEG[side]
+        foot = vertices[(part == ankle) | (part == toe)] - rest[ankle]
+        foot = foot[foot[:, 1] < 0]
+        front = foot[:, 2] > 0.75 * (rest[toe] - rest[ankle])[2]
+        rear = foot[:, 2] < 0.15 * (rest[toe] - rest[ankle])[2]
+        low_front, low_rear = foot[front][foot[front, 1].argmin()], foot[rear][foot[rear, 1].argmin()]
+        pitches.append(np.arctan2(low_front[1] - low_rear[1], low_front[2] - low_rear[2]))
+        level = ik.about("x", pitches[-1])
+        low = foot @ level.T
+        heights.append(-low[:, 1].min())
+        sole = low[low[:, 1] < low[:, 1].min() + 0.015]
+        heel[side] = np.array([0.0, -heights[-1], sole[:, 2].min() + 0.01])
+        ball[side] = level @ (rest[toe] - rest[ankle])
+    hand = vertices[(part == 20) | (part == 22)] - rest[20]
+    length = float(hand[:, 0].max())
+    palm = hand[(hand[:, 0] > 0.2 * length) & (hand[:, 0] < 0.6 * length)]
+    shin = vertices[(part == 4) | (part == 1)] - rest[4]
+    shin = shin[np.abs(shin[:, 1]) < 0.05]
+    middle = 0.4 * rest[1] + 0.6 * rest[4]
+    thigh = vertices[part == 1] - middle
+    thigh = thigh[np.abs(thigh[:, 1]) < 0.05]
+    # Head, hands and feet have most of a mesh's vertices and least to do with what carries the body.
+    fine = np.isin(part, [12, 15, 20, 21, 22, 23, 7, 8, 10, 11])
+    order = np.arange(len(vertices))
+    rows = np.flatnonzero(np.where(fine, order % 4 == 0, order % max(1, (~fine).sum() // 2500) == 0))
+    return Rig(
+        rest=rest, betas=np.asarray(betas, float), skin=vertices[rows], weights=weights[rows], part=part[rows],
+        heel=heel, ball=ball, ankle_height=float(np.mean(heights)), flat=float(np.mean(pitches)),
+        knee_radius=float(np.quantile(shin[:, 2], 0.98)), palm=float(-np.quantile(palm[:, 1], 0.05)),
+        thigh_radius=float(np.quantile(thigh[:, 2], 0.95)), hand_length=length,
+    )  # fmt: skip
+
+
+def skin(rig: Rig, positions: np.ndarray, worlds: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+    """Linear blend skinning of the rig's sampled vertices; (t, n, 3) in the frame of ``positions`` (t, 24, 3)."""
+    offset = positions - ik.apply(worlds, rig.rest)
+    transforms = np.concatenate([worlds, offset[..., None]], axis=-1).reshape(len(worlds), 24, 12)
+    blended = np.matmul(rig.weights[rows], transforms).reshape(len(worlds), -1, 3, 4)
+    points = rig.skin[rows]
+    return (blended[..., :3] @ points[None, :, :, None])[..., 0] + blended[..., 3]

@@ -1,0 +1,164 @@
+"""What makes a performance in a room implausible: each gate looks at posed people and names what is wrong, or nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from ..geometry import inside_polygon, invert_transform, transform_points
+from ..types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
+
+FLOOR_GIVE = 0.03
+"""Metres a body may sink into the floor."""
+CUSHION_GIVE = 0.08
+"""Metres it may sink into a seat or mattress, measured on a body whose flesh does not flatten."""
+_RIM = 0.08
+"""Metres along a seat's or mattress's edge that give way altogether: thighs slope down over it."""
+FLOAT = 0.05
+"""Metres a resting body may hang over what carries it."""
+REST_SPEED = 0.25
+"""Metres a second; a body none of whose joints is faster is at rest."""
+BODY_RADIUS, LIMB_RADIUS = 0.10, 0.04
+"""Metres kept between an obstacle and the joints of trunk and head; between it and the others."""
+ROOT_MARGIN = 0.10
+"""Metres between the pelvis and the floor's edge."""
+IN_VIEW, IN_VIEW_FRAMES = 0.8, 0.8
+"""Share of the joints that must lie in the picture, in which share of the frames."""
+SMALLEST = 0.10
+"""Least extent of the person in the picture, as a share of its height, in the median frame."""
+LARGEST = 2.0
+"""Greatest extent, likewise: nearer than this one sees a belt buckle."""
+HIDDEN = 0.5
+"""Share of the joints that may be hidden behind the room, mean over the frames."""
+
+REASONS = {
+    "penetrates": "sinks into the floor or what carries it",
+    "floats": "hangs in the air at rest",
+    "off_floor": "leaves the floor",
+    "in_furniture": "goes through furniture or a wall",
+    "out_of_view": "leaves the camera's view",
+    "too_small": "is too small in the picture",
+    "too_near": "is too near to the camera",
+    "hidden": "is hidden behind furniture",
+    "no_support": "finds no seat or bed of its height, and no room to bring one",
+}
+"""Every reason for which a placement is turned down."""
+
+_FEET = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+_SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
+_TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
+
+
+def carries(
+    vertices: Float[np.ndarray, "t v 3"],
+    joints: Float[np.ndarray, "t 24 3"],
+    fps: float,
+    support: Surface | None,
+    part_of_vertex: Int[np.ndarray, " v"],
+) -> str | None:
+    """Whether floor and support carry the body: not penetrated, and touched whenever the body rests.
+
+    Args:
+        vertices: In the motion's own frame, the floor at y = 0; few frames are enough.
+        joints: Of the same frames.
+        fps: Rate of these frames.
+        support: Seat or bed in the motion's frame.
+        part_of_vertex: The joint that moves each vertex. Shins and feet may hang down beside a seat's edge.
+    """
+    below = vertices[..., 1].copy()
+    give = np.full(below.shape, FLOOR_GIVE)
+    if support is not None:
+        sits = ~np.isin(part_of_vertex, _SHINS)
+        over = sits & _over(support, vertices[..., [0, 2]], -_RIM) & (below > 0.5 * support.center[1])
+        below -= np.where(over, support.center[1], 0.0)
+        give = np.where(over, CUSHION_GIVE, FLOOR_GIVE)
+    sunk = np.quantile((-below - give).max(axis=1), 0.9)
+    if sunk > 0:
+        return "penetrates"
+    speed = np.zeros(len(joints))
+    if len(joints) > 1:
+        step = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1) * fps
+        speed = np.maximum(np.append(step, step[-1]), np.append(step[0], step))
+    resting = speed < REST_SPEED
+    if resting.any() and np.quantile(below.min(axis=1)[resting], 0.9) > FLOAT:
+        return "floats"
+    return None
+
+
+def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surface | None) -> str | None:
+    """Whether root and feet stay on the floor and nothing of the body is inside an obstacle; ``support`` is exempt."""
+    ground = joints[:, [0, *_FEET]][..., [0, 2]]
+    inside = inside_polygon(ground, scene.floor)
+    root = ground[:, :1] + ROOT_MARGIN * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    inside[:, 0] &= inside_polygon(root, scene.floor).all(1)
+    if support is not None:
+        inside |= _over(support, ground, 0.1)
+    if not inside.all():
+        return "off_floor"
+    middles = 0.5 * (joints[:, 1:] + joints[:, list(SMPL_PARENTS[1:])])
+    points = np.concatenate([joints, middles], axis=1)
+    radius = np.full(24, LIMB_RADIUS)
+    radius[_TRUNK] = BODY_RADIUS
+    radius = np.concatenate([radius, np.minimum(radius[1:], radius[list(SMPL_PARENTS[1:])])])
+    for obstacle in scene.obstacles:
+        if (support is None or not _belongs(obstacle, support)) and _inside(obstacle, points, radius).any():
+            return "in_furniture"
+    return None
+
+
+def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.ndarray, "h w"] | None) -> str | None:
+    """Whether a still camera sees the person: in the picture, neither tiny nor huge, not behind the room's own depth."""
+    local = transform_points(invert_transform(camera.T_world_camera), joints)
+    z = local[..., 2]
+    homogeneous = local @ camera.K.T
+    uv = homogeneous[..., :2] / np.maximum(z, 1e-3)[..., None]
+    inside = (z > 0.2) & (uv > 0).all(-1) & (uv < [camera.width, camera.height]).all(-1)
+    if (inside.mean(1) >= IN_VIEW).mean() < IN_VIEW_FRAMES or inside[-1].mean() < 0.5:
+        return "out_of_view"
+    spread = np.ptp(np.where(inside[..., None], uv, np.nan), axis=1) if inside.all() else _extent(uv, inside)
+    size = np.median(np.linalg.norm(spread, axis=-1)) / camera.height
+    if size < SMALLEST:
+        return "too_small"
+    if size > LARGEST:
+        return "too_near"
+    if depth is not None:
+        scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
+        column, row = np.moveaxis(np.clip((uv * scale).astype(int), 0, np.array(depth.shape)[::-1] - 1), -1, 0)
+        wall = depth[row, column]
+        hidden = ((wall > 0) & (z > wall + 0.15) & inside).sum(1) / np.maximum(inside.sum(1), 1)
+        if hidden.mean() > HIDDEN or hidden[len(hidden) // 2 :].mean() > HIDDEN + 0.1:
+            return "hidden"
+    return None
+
+
+def _extent(uv: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    low = np.where(inside[..., None], uv, np.inf).min(1)
+    high = np.where(inside[..., None], uv, -np.inf).max(1)
+    return np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0)
+
+
+def local_xz(
+    points: Float[np.ndarray, "*batch 2"], center: Float[np.ndarray, "2"], yaw: float
+) -> Float[np.ndarray, "*batch 2"]:
+    """World (x, z) to a frame at ``center`` turned by ``yaw`` about +y."""
+    away = points - center
+    cosine, sine = np.cos(yaw), np.sin(yaw)
+    return np.stack([cosine * away[..., 0] - sine * away[..., 1], sine * away[..., 0] + cosine * away[..., 1]], axis=-1)
+
+
+def _over(surface: Surface, points: Float[np.ndarray, "*batch 2"], margin: float = 0.0) -> Bool[np.ndarray, "*batch"]:
+    local = local_xz(points, surface.center[[0, 2]], surface.yaw)
+    return np.asarray((np.abs(local) <= np.array(surface.size) / 2 + margin).all(-1))
+
+
+def _belongs(obstacle: Obstacle, surface: Surface) -> bool:
+    """Whether an obstacle is the furniture that a surface is the top of, or stands at its edge (a bedside table does not)."""
+    local = local_xz(surface.center[[0, 2]], obstacle.center[[0, 2]], obstacle.yaw)
+    return bool((np.abs(local) <= obstacle.size[[0, 2]] / 2 + 0.02).all())
+
+
+def _inside(obstacle: Obstacle, points: Float[np.ndarray, "t p 3"], radius: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "t p"]:
+    local = local_xz(points[..., [0, 2]], obstacle.center[[0, 2]], obstacle.yaw)
+    flat = (np.abs(local) <= (obstacle.size[[0, 2]] / 2)[None, None] + radius[:, None]).all(-1)
+    height = np.abs(points[..., 1] - obstacle.center[1]) <= obstacle.size[1] / 2 + radius
+    return flat & height

@@ -1,0 +1,256 @@
+"""Put a performance into a room: on free floor, or on a seat or bed that fits it; what does not look right is turned down.
+
+People move as one rigid group, turned about +y and shifted; a seated or lying motion may also be lifted a little to meet its
+seat. Where a room has no seat of the right height, a plain one is brought along (``provenance["props"]``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ..body.model import Body, joints_of, pose_body
+from ..geometry import axis_angle_to_matrix, inside_polygon, matrix_to_axis_angle, yaw_to_matrix
+from ..motion.legs import reach_ankles
+from ..motion.posture import place_joints, with_pose, world_rotations
+from ..types import JOINT, Camera, Motion, Performance, Scene, Surface
+from .gates import REASONS, carries, seen, stands_free
+
+FIT = {"chair": 0.06, "bed": 0.12}
+"""Metres by which a seat's or bed's height may differ from the one a motion was made for."""
+SETTLE = 0.05
+"""Metres by which a whole performance may be lifted or lowered so that it stands on the floor."""
+PROP_SIZE = {"chair": (0.44, 0.44), "bed": (0.95, 2.0)}
+"""Extent of furniture brought along, metres, across and along."""
+_GATE_FRAMES, _MESH_FRAMES = 32, 14
+
+
+class PlacementRejected(Exception):
+    """A performance that finds no place in a room."""
+
+    def __init__(self, counts: Counter[str]) -> None:
+        self.counts = counts
+        """How often each reason of ``gates.REASONS`` turned a try down."""
+        self.reason = counts.most_common(1)[0][0]
+        """The commonest of them."""
+        super().__init__(f"{self.reason}: {REASONS[self.reason]} ({', '.join(f'{k} {n}' for k, n in counts.most_common())})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A place to try: where the motion's own frame goes."""
+
+    yaw: float
+    shift: Float[np.ndarray, "3"]
+    """Metres, world, after the turn."""
+    support: Surface | None = None
+    """In the world."""
+    is_prop: bool = False
+
+
+def place(
+    performance: Performance,
+    scene: Scene,
+    body: Body,
+    *,
+    rng: np.random.Generator,
+    tries: int = 80,
+    camera: Camera | None = None,
+    props: bool = True,
+) -> Performance:
+    """Move a performance to a drawn place in a room.
+
+    Args:
+        performance: In a frame of its own, the floor at y = 0.
+        tries: Places drawn before giving up.
+        camera: Who must see it; the room's own if None. (What hides it is known for the room's own only.)
+        props: Bring a chair or bed where the room has none that fits.
+    Returns:
+        The same movement, rigidly moved (a seated pelvis may be lifted up to ``FIT``). ``provenance["placement"]`` says how,
+        ``provenance["props"]`` what was brought: ``kind``, ``center``, ``yaw``, ``size``.
+    Raises:
+        PlacementRejected: If no place passed the gates; it counts the reasons.
+    """
+    lead = performance.people[0]
+    counts: Counter[str] = Counter()
+    lift, problem = _settle(performance, body)
+    if problem is not None:
+        raise PlacementRejected(Counter([problem]))
+    frames = np.unique(np.linspace(0, len(lead) - 1, _GATE_FRAMES).astype(int))
+    joints = [joints_of(body, _take(motion, frames)) for motion in performance.people]
+    for number in range(1, tries + 1):
+        # A room's own seats come first; where none of them will do, furniture is brought.
+        spot = _draw_spot(lead, joints, scene, props, number > tries // 3, rng=rng)
+        reason = "no_support" if spot is None else _judge(spot, lift, joints, scene, camera)
+        if spot is not None and reason is None:
+            return _moved(performance, spot, lift, body, number, counts)
+        counts[reason or ""] += 1
+    raise PlacementRejected(counts)
+
+
+def _judge(spot: Spot, lift: float, joints: Sequence[np.ndarray], scene: Scene, camera: Camera | None) -> str | None:
+    turn = yaw_to_matrix(torch.tensor(spot.yaw, dtype=torch.float64)).numpy()
+    moved = [points @ turn.T + spot.shift + [0.0, lift, 0.0] for points in joints]
+    for points in moved:
+        reason = stands_free(points, scene, spot.support)
+        if reason is not None:
+            return reason
+    if spot.is_prop and spot.support is not None and not _prop_fits(spot.support, scene):
+        return "in_furniture"
+    return seen(moved[0], scene.camera if camera is None else camera, scene.depth if camera is None else None)
+
+
+def _settle(performance: Performance, body: Body) -> tuple[float, str | None]:
+    """How far to lift the performance so that it stands on the floor, metres, and what is wrong with it even then."""
+    lead = performance.people[0]
+    rows = np.unique(np.linspace(0, len(lead) - 1, _MESH_FRAMES).astype(int))
+    fps = lead.fps * (len(rows) - 1) / max(len(lead) - 1, 1)
+    posed = [pose_body(body, _take(motion, rows)) for motion in performance.people]
+    support = _own_support(lead)
+    lift = 0.0
+    if support is None:
+        lowest = np.median([vertices[..., 1].min() for vertices, _ in posed[:1]])
+        lift = float(np.clip(-lowest, -SETTLE, SETTLE)) if abs(lowest) > 0.01 else 0.0
+    for person, (vertices, joints) in enumerate(posed):
+        vertices = vertices + np.array([0.0, lift, 0.0], np.float32)
+        problem = carries(vertices, joints, fps, support if person == 0 else None, body.part_of_vertex)
+        if problem is not None:
+            return lift, problem
+    return lift, None
+
+
+def _own_support(motion: Motion) -> Surface | None:
+    """The seat or bed that a motion was made for, in its own frame."""
+    if motion.support == "floor" or motion.support_center is None:
+        return None
+    x, z = motion.support_center
+    center = np.array([x, motion.support_height, z])
+    return Surface(kind=motion.support, center=center, size=PROP_SIZE[motion.support], yaw=motion.support_yaw)
+
+
+def _draw_spot(
+    motion: Motion, joints: Sequence[np.ndarray], scene: Scene, props: bool, prefer_props: bool, *, rng: np.random.Generator
+) -> Spot | None:
+    own = _own_support(motion)
+    if own is not None:
+        fitting = [s for s in scene.surfaces if s.kind == own.kind and abs(s.center[1] - own.center[1]) <= FIT[own.kind]]
+        if fitting and not (props and prefer_props):
+            surface = fitting[int(rng.integers(len(fitting)))]
+            slack = 0.5 * np.maximum(np.array(surface.size) - np.array(own.size), 0) + 0.02
+            aside, along = rng.uniform(-slack, slack)
+            yaw = surface.yaw - own.yaw + rng.normal(0, 0.03)
+            here = _turned(own.center, yaw)
+            sine, cosine = np.sin(surface.yaw), np.cos(surface.yaw)
+            there = surface.center + [cosine * aside + sine * along, 0.0, -sine * aside + cosine * along]
+            return Spot(yaw=yaw, shift=(there - here) * [1, 0, 1], support=surface)
+        if not props:  # and nothing fits
+            return None
+    yaw = float(rng.uniform(-np.pi, np.pi))
+    points = np.concatenate([_turned(person, yaw).reshape(-1, 3) for person in joints])
+    middle = (points.min(0) + points.max(0)) / 2
+    shift = (_draw_on_floor(scene.floor, rng=rng) - middle) * [1, 0, 1]
+    if own is None:
+        return Spot(yaw=yaw, shift=shift)
+    brought = replace(own, center=_turned(own.center, yaw) + shift, yaw=own.yaw + yaw)
+    return Spot(yaw=yaw, shift=shift, support=brought, is_prop=True)
+
+
+def _draw_on_floor(floor: Float[np.ndarray, "n 2"], *, rng: np.random.Generator) -> Float[np.ndarray, "3"]:
+    low, high = floor.min(0), floor.max(0)
+    for _ in range(100):
+        point = rng.uniform(low, high)
+        if inside_polygon(point, floor):
+            return np.array([point[0], 0.0, point[1]])
+    middle = floor.mean(0)
+    return np.array([middle[0], 0.0, middle[1]])
+
+
+def _prop_fits(prop: Surface, scene: Scene) -> bool:
+    """Furniture brought along stands on the floor and clear of what is there (checked on a grid over its footprint)."""
+    across, along = np.meshgrid(*(np.linspace(-extent / 2, extent / 2, 7) for extent in prop.size))
+    sine, cosine = np.sin(prop.yaw), np.cos(prop.yaw)
+    x = prop.center[0] + cosine * across + sine * along
+    z = prop.center[2] - sine * across + cosine * along
+    if not inside_polygon(np.stack([x, z], axis=-1), scene.floor).all():
+        return False
+    points = np.stack([x, np.full(x.shape, 0.2), z], axis=-1).reshape(1, -1, 3)
+    bare = replace(scene, floor=np.array([[-1e3, -1e3], [1e3, -1e3], [1e3, 1e3], [-1e3, 1e3]]))
+    return all(stands_free(np.repeat(points[:, k : k + 1], 24, axis=1), bare, None) is None for k in range(points.shape[1]))
+
+
+def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
+    sine, cosine = np.sin(yaw), np.cos(yaw)
+    x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
+    return np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=-1)
+
+
+def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body: Body) -> Motion:
+    """The motion turned by ``yaw`` radians about the world's +y through the origin, then shifted (metres)."""
+    turn = yaw_to_matrix(torch.tensor(yaw, dtype=torch.float64))
+    root = axis_angle_to_matrix(torch.as_tensor(motion.global_orient, dtype=torch.float64))
+    pelvis = np.array(body.rest_joints(motion.betas))[0]
+    transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.numpy().T + shift - pelvis
+    center = motion.support_center
+    if center is not None:
+        moved = _turned(np.array([center[0], 0.0, center[1]]), yaw) + shift
+        center = (float(moved[0]), float(moved[2]))
+    return replace(
+        motion,
+        global_orient=matrix_to_axis_angle(turn @ root).numpy(),
+        transl=transl,
+        support_center=center,
+        support_yaw=motion.support_yaw + yaw if motion.support != "floor" else motion.support_yaw,
+        support_height=motion.support_height,
+    )
+
+
+def raise_seated(motion: Motion, rise: float, body: Body) -> Motion:
+    """Lift the pelvis by ``rise`` metres while it rests on its support, blending to nothing as it stands up; the feet stay."""
+    rest = np.array(body.rest_joints(motion.betas), np.float64)
+    worlds, pelvis = world_rotations(motion), np.asarray(motion.transl, np.float64) + rest[0]
+    joints = place_joints(worlds, rest, pelvis)
+    seated = float(np.percentile(pelvis[:, 1], 5))
+    share = np.clip(1 - (pelvis[:, 1] - seated) / 0.25, 0, 1)
+    ankles = joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]].copy()
+    # Feet that lie on the bed go up with it, feet on the floor stay there.
+    on_top = np.clip((ankles[..., 1] - 0.5 * motion.support_height) / 0.15, 0, 1)
+    ankles[..., 1] += rise * share[:, None] * on_top
+    pelvis = pelvis + np.outer(rise * share, [0.0, 1.0, 0.0])
+    worlds = reach_ankles(worlds, place_joints(worlds, rest, pelvis), ankles)
+    return replace(with_pose(motion, worlds, pelvis, rest), support_height=motion.support_height + rise)
+
+
+def _moved(performance: Performance, spot: Spot, lift: float, body: Body, number: int, counts: Counter[str]) -> Performance:
+    shift = spot.shift + [0.0, lift, 0.0]
+    people = [move_motion(motion, spot.yaw, shift, body) for motion in performance.people]
+    rise = 0.0
+    if spot.support is not None:
+        rise = float(spot.support.center[1] - people[0].support_height)
+        if abs(rise) > 1e-3:
+            people[0] = raise_seated(people[0], rise, body)
+    note: dict[str, Any] = {
+        "yaw": spot.yaw, "shift": [float(v) for v in shift], "rise": rise, "tries": number, "turned_down": dict(counts),
+        "support": "none" if spot.support is None else ("prop" if spot.is_prop else "room"),
+    }  # fmt: skip
+    brought = []
+    if spot.is_prop and spot.support is not None:
+        s = spot.support
+        brought = [{"kind": s.kind, "center": [float(v) for v in s.center], "yaw": float(s.yaw), "size": list(s.size)}]
+    provenance = performance.provenance | {"placement": note, "props": brought}
+    return replace(performance, people=tuple(people), provenance=provenance)
+
+
+def _take(motion: Motion, frames: np.ndarray) -> Motion:
+    return replace(
+        motion,
+        global_orient=motion.global_orient[frames],
+        body_pose=motion.body_pose[frames],
+        transl=motion.transl[frames],
+        segments=(),
+    )

@@ -1,0 +1,144 @@
+"""An empty room through a camera: the plate and its depth, lit pixel by pixel with soft shadows.
+
+Always drawn in NumPy, so that an embedded room has the same bytes on every machine; it is drawn once per room, not per frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float32, UInt8
+
+from ..geometry import look_at, pixel_grid, rigid, transform_points, unproject
+from ..types import Camera, Light, SceneMesh
+from .shading import AMBIENT, direct, irradiance, linear_to_srgb, shoulder, srgb_to_linear
+from .software import rasterize
+
+SHADOW_SIZE = 384
+"""Pixels along one side of a shadow map's face."""
+LAMP_RADIUS = 0.12
+"""Metres; how large a lamp is, which sets how soft its shadows are."""
+
+
+def render_room(
+    mesh: SceneMesh,
+    camera: Camera,
+    lights: Sequence[Light] = (),
+    *,
+    supersample: int = 2,
+    ambient: float = AMBIENT,
+    shadows: bool = True,
+) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+    """Film an empty room.
+
+    Args:
+        mesh: The room; triangles seen from behind are left out, so a camera may look in through a wall's outside.
+        camera: ``T_world_camera`` must be one (4, 4).
+        lights: See ``shading.irradiance``.
+        supersample: Rays a pixel along each axis; the plate is their mean, the depth is that of the pixel's centre.
+        ambient: Light from everywhere.
+        shadows: Cast shadows of every light.
+    Returns:
+        plate (h, w, 3) sRGB, black where there is no room; depth (h, w), metres, 0 = nothing there.
+    """
+    fine = camera.scaled_to(camera.height * supersample, camera.width * supersample)
+    picture, depth = draw_lit(mesh, fine, lights, ambient=ambient, shadows=shadows)
+    picture = picture.reshape(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
+    plate = np.rint(linear_to_srgb(picture) * 255).astype(np.uint8)
+    if supersample > 1:
+        depth, _ = rasterize(mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 0)), camera)
+    return plate, depth
+
+
+def draw_lit(
+    mesh: SceneMesh, camera: Camera, lights: Sequence[Light], *, ambient: float = AMBIENT, shadows: bool = True
+) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+    """Linear picture and depth of a flat-shaded mesh, one sample a pixel, lit at every pixel."""
+    corners = mesh.vertices[mesh.faces]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    # Flat shading: every triangle gets corners of its own, which carry its normal.
+    soup, faces = corners.reshape(-1, 3), np.arange(len(corners) * 3).reshape(-1, 3)
+    albedo = srgb_to_linear(mesh.colors[mesh.faces].reshape(-1, 3) / 255)
+    depth, values = rasterize(soup, faces, np.concatenate([albedo, np.repeat(normals, 3, axis=0)], axis=1), camera)
+    seen = depth > 0
+    points = unproject(pixel_grid(camera.height, camera.width)[seen], depth[seen], camera.K)
+    points = transform_points(camera.T_world_camera, points).astype(np.float32)
+    albedo, normals = values[seen][:, :3], values[seen][:, 3:]
+    light = irradiance(points, normals, (), ambient)
+    for lamp in lights:
+        lit = direct(points, normals, lamp)
+        if shadows:
+            lit = lit * _visible(lamp, points, normals, mesh)
+        light = light + lit[:, None] * (lamp.color * lamp.intensity)
+    picture = np.zeros((camera.height, camera.width, 3), np.float32)
+    picture[seen] = shoulder(albedo * light)
+    return picture, depth
+
+
+def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], mesh: SceneMesh) -> np.ndarray:
+    """How much of a lamp each point sees, 0..1, from shadow maps looked up at scattered places on the lamp."""
+    points = points + 0.012 * normals
+    share = np.ones(len(points), np.float32)
+    for view in _shadow_views(lamp, mesh):
+        # A wall's back must not shade its own room: only faces turned to the lamp are drawn, as the camera sees them.
+        nearest, _ = rasterize(mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 0)), view)
+        nearest = np.where(nearest > 0, nearest, np.inf)
+        T = view.T_world_camera
+        local, turned = (points - T[:3, 3]) @ T[:3, :3], normals @ T[:3, :3]
+        z = np.maximum(local[:, 2], 1e-6)
+        u, v = view.K[0, 0] * local[:, 0] / z + view.K[0, 2], view.K[1, 1] * local[:, 1] / z + view.K[1, 2]
+        mine = (local[:, 2] > 0) & (np.abs(u - view.K[0, 2]) <= view.K[0, 0]) & (np.abs(v - view.K[1, 2]) <= view.K[1, 1])
+        inside = np.flatnonzero(mine)
+        # A lamp of a given size blurs a shadow in its map by less the farther away the shaded point is.
+        radius = LAMP_RADIUS * view.K[0, 0] / np.maximum(z[inside], 0.8) if lamp.kind == "point" else 3.0
+        share[inside] = _filtered(nearest, view, u[inside], v[inside], local[inside], turned[inside], radius)
+    return share
+
+
+def _filtered(
+    nearest: np.ndarray, view: Camera, u: np.ndarray, v: np.ndarray, local: np.ndarray, normals: np.ndarray, radius: Any
+) -> np.ndarray:
+    """Percentage-closer filtering: the mean of 24 looks at the shadow map on a sunflower disc around (u, v).
+
+    Each look is compared with the depth that the shaded plane itself has there, so that slanted walls do not shade themselves.
+    """
+    looks, lit = 24, np.zeros(len(u), np.float32)
+    offset = (normals * local).sum(1)
+    for look in range(looks):
+        r, angle = np.sqrt((look + 0.5) / looks), look * 2.399963
+        column = np.clip((u + radius * r * np.cos(angle)).astype(np.int64), 0, view.width - 1)
+        row = np.clip((v + radius * r * np.sin(angle)).astype(np.int64), 0, view.height - 1)
+        x, y = (column + 0.5 - view.K[0, 2]) / view.K[0, 0], (row + 0.5 - view.K[1, 2]) / view.K[1, 1]
+        slope = normals[:, 0] * x + normals[:, 1] * y + normals[:, 2]
+        plane = np.where(slope < -1e-3, offset / np.minimum(slope, -1e-3), local[:, 2])
+        lit += nearest[row, column] > np.clip(plane, 0.0, local[:, 2] * 1.5) * 0.995 - 0.02
+    return lit / looks
+
+
+def _shadow_views(lamp: Light, mesh: SceneMesh) -> list[Camera]:
+    """Cameras that see the room as the lamp does: six right-angled ones with a margin, or a far one for the sun."""
+    size = SHADOW_SIZE
+    low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+    middle, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
+    if lamp.kind == "directional":
+        # Far enough for its rays to be parallel within a degree or so.
+        eye = middle + lamp.position / np.linalg.norm(lamp.position) * reach * 40
+        K = np.array([[size / 2 * 38, 0, size / 2], [0, size / 2 * 38, size / 2], [0, 0, 1.0]])
+        return [Camera(K=K, T_world_camera=_aim(eye, middle), width=size, height=size)]
+    K = np.array([[size * 0.44, 0, size / 2], [0, size * 0.44, size / 2], [0, 0, 1.0]])
+    base = Camera(K=K, T_world_camera=np.eye(4), width=size, height=size)
+    ways = np.concatenate([np.eye(3), -np.eye(3)])
+    return [replace(base, T_world_camera=_aim(lamp.position, lamp.position + way)) for way in ways]
+
+
+def _aim(eye: Float[np.ndarray, "3"], target: Float[np.ndarray, "3"]) -> np.ndarray:
+    """``look_at`` that also looks straight up and down."""
+    forward = (target - eye) / np.linalg.norm(target - eye)
+    if abs(forward[1]) < 0.999:
+        return look_at(eye, target)
+    right = np.array([1.0, 0.0, 0.0])
+    return rigid(np.stack([right, np.cross(forward, right), forward], axis=1), eye)

@@ -1,0 +1,1 @@
+"""Rooms and people from videos of one fixed camera."""

@@ -1,0 +1,1 @@
+"""Annotated people and labels, matched to tracks."""

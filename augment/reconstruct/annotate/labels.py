@@ -1,0 +1,72 @@
+"""Whom annotations are about: annotated people matched to tracks, and their frame labels given to recovered motions."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ...body.model import Body
+from ...sources.people.people import People, join_people
+from ...types import Segment
+from ..people import Recovered
+from ..watch.watch import Watched, bodies_as_points
+from .match import match_tracks
+
+
+def identify(watched: Watched, annotated: People, body: Body, *, miss_px: float | None = None) -> dict[int, int]:
+    """The annotated person of each track that has one.
+
+    Args:
+        watched: The video with its tracks.
+        annotated: People of the same video, each row with a person's id in ``track``.
+        body: To draw bodies' points with where there are no keypoints.
+        miss_px: Penalty for an annotated frame in which a track is absent; a tenth of the picture's height by default.
+    """
+    if not watched.people:
+        return {}
+    tables = [
+        person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body) for person in watched.people
+    ]
+    matches = match_tracks(join_people(tables), annotated, miss_px=miss_px or 0.1 * watched.info.height)
+    return {match.track: match.person for match in matches.matches}
+
+
+def labels_of(
+    person: Recovered, watched: Sequence[Watched], segments: dict[str, tuple[Segment, ...]] | None,
+    identities: Sequence[dict[int, int]],
+) -> tuple[Segment, ...]:  # fmt: skip
+    """Frame labels of a recovered person: by the annotated person they were matched to, by the video, or by the track.
+
+    Args:
+        person: Whom.
+        watched: The videos.
+        segments: Labels by annotated person, by the video's file name or stem, or (one video) by track number.
+        identities: For each video what ``identify`` found.
+    """
+    if not segments:
+        return ()
+    who = identities[person.video].get(person.track)
+    if who is not None and str(who) in segments:
+        return segments[str(who)]
+    key = annotated_as(watched[person.video].info.path, segments)
+    if key is not None:
+        return segments[key]
+    return segments.get(str(person.track), ()) if len(watched) == 1 and not identities[0] else ()
+
+
+def annotated_as(video: Path, names: Iterable[str]) -> str | None:
+    """Which of the annotations' names means this video; None if none does.
+
+    A name may be a path of its own: of several that end alike the one that shares the most folders with the video is taken.
+    """
+    best, most = None, 0
+    for name in names:
+        path = Path(name)
+        if path.name not in (video.name, video.stem) and path.stem != video.stem:
+            continue
+        pairs = zip(path.parts[-2::-1], video.resolve().parts[-2::-1], strict=False)
+        shared = 1 + sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+        if shared > most:
+            best, most = name, shared
+    return best

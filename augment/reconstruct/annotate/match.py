@@ -1,0 +1,145 @@
+"""Tracks to annotated people by L_match: the same points compared frame by frame, with a penalty for each frame missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ...sources.people.people import LAYOUTS, People
+from ..watch.assign import require_assignment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One track and the annotated person it was matched to."""
+
+    track: int
+    person: int
+    """The annotation's own id."""
+    cost: float
+    """L_match, pixels summed over the person's annotated frames."""
+    frames: int
+    """Frames that were compared."""
+    missed: int
+    """Annotated frames that the track lacks."""
+    distance_px: float
+    """Mean over the compared frames."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Who is who, and who is left over."""
+
+    matches: tuple[Match, ...]
+    """Sorted by annotated person."""
+    unmatched_people: tuple[int, ...]
+    """Annotated people whom no track fits better than no track at all."""
+    unmatched_tracks: tuple[int, ...]
+    cost: Float[np.ndarray, "people tracks"]
+    """L_match of all pairs, pixels; rows and columns by rising id."""
+    points: tuple[str, ...]
+    """Names of the points that both tables have and that were compared; corners of boxes where there are none."""
+
+    def person_of(self, track: int) -> int | None:
+        """The annotated person of a track, or None."""
+        return next((m.person for m in self.matches if m.track == track), None)
+
+
+def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignment: str = "hungarian") -> Matches:
+    """Match tracks to annotated people.
+
+    ``L_match(T, G) = sum over G's frames t of ||T(t) - G(t)|| if T has frame t, else miss_px``, the norm being the root of
+    the mean square over the keypoints that both have (so ``miss_px`` reads in pixels whatever the number of points).
+
+    Args:
+        tracks: Tracked detections, each row with an id (``track.track_people``).
+        annotations: Annotated people of the same video, each row with a person's id in ``track``.
+        miss_px: gamma, the penalty of an annotated frame in which the track is absent, pixels.
+        assignment: A key of ``assign.ASSIGNMENTS``.
+    Returns:
+        The matches. A person whose cheapest partner costs no less than missing every frame stays unmatched.
+    Raises:
+        ValueError: If a row has no id, an id is there twice in a frame, the two tables have no point in common, their
+            pictures differ in size, or ``miss_px`` is not positive.
+    """
+    assign = require_assignment(assignment)
+    if not miss_px > 0:
+        raise ValueError(f"miss_px must be positive, the pixels a missed frame costs; found {miss_px}")
+    _check(tracks, annotations)
+    names, ours, theirs = _common_points(tracks, annotations)
+    track_ids, people = np.unique(tracks.track), np.unique(annotations.track)
+    cost, shared, apart = (np.zeros((len(people), len(track_ids))) for _ in range(3))
+    lengths = np.array([(annotations.track == p).sum() for p in people], int)
+    for i, person in enumerate(people):
+        rows = np.flatnonzero(annotations.track == person)
+        for j, track in enumerate(track_ids):
+            apart[i, j], shared[i, j] = _distance(
+                tracks.frame, ours, tracks.track == track, annotations.frame[rows], theirs[rows]
+            )
+            cost[i, j] = apart[i, j] + miss_px * (lengths[i] - shared[i, j])
+    # The gate stands with the person, so people are the columns; a tie with missing them altogether is no match.
+    columns, rows = assign(cost.T, np.nextafter(miss_px * lengths, 0))
+    found = [
+        Match(
+            track=int(track_ids[j]), person=int(people[i]), cost=float(cost[i, j]), frames=int(shared[i, j]),
+            missed=int(lengths[i] - shared[i, j]), distance_px=float(apart[i, j] / shared[i, j]),
+        )
+        for i, j in sorted(zip(rows, columns, strict=True))
+    ]  # fmt: skip
+    taken = {m.person for m in found}, {m.track for m in found}
+    return Matches(
+        matches=tuple(found), cost=cost, points=names,
+        unmatched_people=tuple(int(p) for p in people if p not in taken[0]),
+        unmatched_tracks=tuple(int(t) for t in track_ids if t not in taken[1]),
+    )  # fmt: skip
+
+
+def _check(tracks: People, annotations: People) -> None:
+    for people, what in ((tracks, "track them first (track_people)"), (annotations, "give every annotated person an id")):
+        if (people.track < 0).any():
+            frame = int(people.frame[np.flatnonzero(people.track < 0)[0]])
+            raise ValueError(f"{people.path}: field track: a row of frame {frame} has no id (-1); {what}")
+        pairs, counts = np.unique(np.stack([people.frame, people.track], axis=1), axis=0, return_counts=True)
+        if (counts > 1).any():
+            frame, own = pairs[int(np.argmax(counts > 1))]
+            raise ValueError(
+                f"{people.path}: field track: id {own} is there twice in frame {frame}; one person, one row a frame"
+            )
+    for side in ("width", "height"):
+        one, other = getattr(tracks, side), getattr(annotations, side)
+        if one is not None and other is not None and one != other:
+            raise ValueError(
+                f"{annotations.path}: field {side}: annotated in pictures of {other} pixels, but the tracks of {tracks.path} "
+                f"are of {one}; scale the annotations to the video, or annotate this very video"
+            )
+
+
+def _common_points(tracks: People, annotations: People) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Names, and the (n, k, 2) points of both tables."""
+    if tracks.keypoints2d is not None and annotations.keypoints2d is not None:
+        mine, other = LAYOUTS[tracks.layout], LAYOUTS[annotations.layout]
+        names = tuple(name for name in mine if name in other)
+        if names:
+            ours = np.asarray(tracks.keypoints2d[:, [mine.index(n) for n in names], :2], float)
+            return names, ours, np.asarray(annotations.keypoints2d[:, [other.index(n) for n in names], :2], float)
+    if tracks.bbox is not None and annotations.bbox is not None:
+        return (), np.asarray(tracks.bbox, float).reshape(-1, 2, 2), np.asarray(annotations.bbox, float).reshape(-1, 2, 2)
+    raise ValueError(
+        f"{annotations.path}: nothing to compare with {tracks.path}: no keypoint is named in both layouts "
+        f"({annotations.layout or 'none'} and {tracks.layout or 'none'}) and not both have boxes (bbox)"
+    )
+
+
+def _distance(
+    frames: Int[np.ndarray, " n"], points: np.ndarray, mine: np.ndarray, wanted: Int[np.ndarray, " g"], given: np.ndarray
+) -> tuple[float, int]:
+    """Sum of the distances over the frames that both have, and their number."""
+    rows = np.flatnonzero(mine)
+    _, here, there = np.intersect1d(frames[rows], wanted, return_indices=True)
+    squares = ((points[rows[here]] - given[there]) ** 2).sum(axis=2)
+    seen = np.isfinite(squares)
+    both = np.asarray(seen.any(axis=1))
+    mean = np.where(seen, squares, 0.0).sum(axis=1)[both] / seen.sum(axis=1)[both]
+    return float(np.sqrt(mean).sum()), int(both.sum())

@@ -1,0 +1,1 @@
+"""Bodies fitted to what estimators found."""

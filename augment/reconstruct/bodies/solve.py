@@ -1,0 +1,214 @@
+"""The energy of a fit, and how it is minimised: three stages of Adam on a pyramid in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...body.landmarks import place_landmarks
+from ...priors.state import PoseSequence
+from ...types import JOINT
+from . import terms as terms
+from .problem import FitConfig, Problem, Unknowns, as_tensor, pixels, posed_bodies, view
+
+
+def run_stages(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, last_only: bool, progress: Callable[[str, int, int], None] | None
+) -> dict[str, dict[str, float]]:
+    """All stages in order; what each energy term came to at the end of each."""
+    stages: dict[str, dict[str, float]] = {}
+    for number, name in enumerate(("root", "pose", "all")):
+        if last_only and number < 2:
+            continue
+        if number:
+            problem.contact = _contacts(problem, unknowns)
+        report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
+        stages[name] = _minimise(problem, unknowns, config, number, report)
+    return stages
+
+
+def energy_of(problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int) -> dict[str, Tensor]:
+    """Every term, weighted, summed over frames and divided by their number."""
+    posed = posed_bodies(problem, unknowns)
+    count = len(posed["joints"])
+    # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
+    # tenth, as a detector also errs alike through a whole clip, however long.
+    lasting = max(10 / count, 0.1)
+    energy = _seen(problem, unknowns, config, stage, posed)
+    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 * lasting
+    energy |= _likely(problem, unknowns, config, stage, posed, lasting)
+    energy |= _in_the_world(problem, config, stage, posed["joints"])
+    if config.refine_camera:
+        # the camera is one for all frames: its prior counts as one observation, not one a frame
+        energy["camera"] = ((unknowns.camera / torch.tensor(config.camera_sigma)) ** 2).sum() / count * 10
+    return energy
+
+
+def _seen(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor]
+) -> dict[str, Tensor]:  # fmt: skip
+    """What the picture says: the detector's points, in 2D and where it has them in 3D, and an estimator's bodies."""
+    R, at, K = view(problem, unknowns)
+    joints, count = posed["joints"], len(posed["joints"])
+    scale = config.reprojection_scale[stage]
+    energy: dict[str, Tensor] = {"reprojection": joints.new_zeros(())}
+    for i, (item, marks, rows) in enumerate(zip(problem.evidence, problem.landmarks, problem.rows, strict=True)):
+        points = place_landmarks(marks, joints[rows], posed["worlds"][rows], unknowns.betas[i])
+        stature = (K[0, 0] * 1.7 / ((joints[rows, 0].detach() - at) @ R)[:, 2].clamp_min(0.3)).detach()
+        sigma = stature[:, None] * as_tensor(marks.sigma)
+        uv = pixels(points, R, at, K) + unknowns.shift[i, : len(marks.names)] * stature[:, None, None]
+        cost = terms.reprojection(uv, as_tensor(item.uv), as_tensor(item.weight), sigma, scale)
+        if item.own_uv is not None and item.own_weight is not None:
+            uv = pixels(joints[rows], R, at, K)
+            sigma = 0.03 * stature[:, None].expand(-1, 24)
+            cost = cost + terms.reprojection(uv, as_tensor(item.own_uv), as_tensor(item.own_weight), sigma, scale)
+        # a frame in which most points are off (a detector in mid-fall) is believed less as a whole
+        cost = config.frame_scale * torch.log1p(cost / config.frame_scale)
+        energy["reprojection"] = energy["reprojection"] + config.reprojection * cost.sum() / count
+        if item.points3d is not None and item.weight3d is not None:
+            cost = terms.relative_points(points @ R, as_tensor(item.points3d), as_tensor(item.weight3d), 0.08)
+            energy["points3d"] = energy.get("points3d", 0) + config.points3d * cost.sum() / count
+    if problem.start_weight.any():
+        angles = torch.tensor([0.15, *[0.2] * 23])
+        turned = terms.turned_from(posed["rotations"], problem.start, angles)
+        energy["start"] = config.start * (problem.start_weight * turned).mean()
+    return energy
+
+
+def _likely(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor], lasting: float
+) -> dict[str, Tensor]:  # fmt: skip
+    """What is known of people: they move smoothly, bend the right way, and have ordinary poses, shapes and statures."""
+    energy = {
+        "acceleration": config.acceleration * terms.acceleration(posed["joints"], problem.chain, 4.0).mean() * 24 / 4,
+        "turning": config.turning * terms.turning(posed["rotations"], problem.chain, 60.0).mean(),
+    }
+    if stage == 0:
+        return energy
+    energy["bend"] = config.bend * terms.bend(posed["rotations"]).mean()
+    energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
+    if config.person_height is not None:
+        height = problem.height0 + unknowns.betas @ problem.height_basis
+        off = (height - config.person_height) / problem.height_sigma
+        energy["shape"] = energy["shape"] + (off**2).sum() * lasting
+    if problem.prior is not None:
+        energy["prior"] = config.prior * _prior_energy(problem, posed)
+    return energy
+
+
+def _in_the_world(problem: Problem, config: FitConfig, stage: int, joints: Tensor) -> dict[str, Tensor]:
+    """What the room allows: feet that stand stay on the floor, and nobody is inside anything.
+
+    The floor speaks from the first stage on: where the picture leaves depth open it is the floor that settles it, and it must
+    settle the root before the pose can bend to it.
+    """
+    balls = terms.body_balls(joints)
+    unit, gap, scale = ((0.08, 0.2, 1.5), (0.04, 0.1, 1.5), (0.02, 0.05, 3.0))[stage]
+    energy = {
+        "penetration": config.penetration * terms.floor_penetration(balls, unit).mean(),
+        "support": config.support * terms.unsupported(balls, gap, scale).mean(),
+        "hover": config.hover * terms.hover(joints, problem.contact, unit).mean(),
+        "skate": config.skate * terms.foot_skate(joints, problem.contact, problem.chain).mean(),
+    }
+    if stage < 2:
+        return energy
+    energy["self_contact"] = config.self_contact * terms.self_contact(balls).mean()
+    if len(problem.partner):
+        energy["people"] = config.people * terms.between_people(balls, problem.partner).sum() / len(joints)
+    if problem.boxes is not None:
+        energy["scene"] = config.scene * terms.inside_boxes(balls, problem.boxes).mean()
+    return energy
+
+
+def _prior_energy(problem: Problem, posed: dict[str, Tensor]) -> Tensor:
+    """Mean over frames of the prior's energy, person by person (a motion prior looks at neighbours)."""
+    assert problem.prior is not None
+    total = posed["joints"].new_zeros(())
+    for item, rows in zip(problem.evidence, problem.rows, strict=True):
+        sequence = PoseSequence(rotations=posed["rotations"][rows], joints=posed["joints"][rows], fps=item.fps)
+        total = total + problem.prior.energy(sequence).sum()
+    return total / len(posed["joints"])
+
+
+def _minimise(
+    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, report: Callable[[int], None] | None
+) -> dict[str, float]:
+    """Adam with a rate that rises and falls, on a pyramid in time.
+
+    Turns and pelvis are sums of a value a frame and of values every few frames, interpolated: what smoothness ties together
+    (where a person is for seconds) moves as one, and settles in tens of steps instead of thousands.
+    """
+    unknowns.rebase()
+    turns = torch.ones(24, 1)
+    turns[[JOINT["left_hand"], JOINT["right_hand"]]] = 0.0  # no landmark says how a fist turns
+    if stage == 0:
+        turns[1:] = 0.0
+    pyramid = _pyramid(problem)
+    names = ("turn", "pelvis", "betas", "camera", "shift")
+    start = [getattr(unknowns, name).clone() for name in names]
+    free = [torch.zeros_like(tensor, requires_grad=True) for tensor in start]
+    coarse = [torch.zeros(pyramid.shape[1], *start[k].shape[1:], requires_grad=True) for k in (0, 1)]
+    rates = (0.03, 0.02, 0.03 if stage else 0.0, 0.004 if stage == 2 and config.refine_camera else 0.0,
+             0.002 if stage else 0.0, 0.02, 0.02)  # fmt: skip
+    steps = config.iterations[stage]
+    groups: list[dict[str, Any]] = [{"params": [f], "lr": r} for f, r in zip([*free, *coarse], rates, strict=True)]
+    optimiser = torch.optim.Adam(groups, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(rates), total_steps=steps + 1, pct_start=0.1)
+
+    def assign() -> None:
+        for k, (name, first, move) in enumerate(zip(names, start, free, strict=True)):
+            whole = first + move
+            if k < 2:
+                whole = whole + torch.tensordot(pyramid, coarse[k], dims=1)
+            setattr(unknowns, name, whole * turns if name == "turn" else whole)
+
+    for step in range(steps):
+        optimiser.zero_grad()
+        assign()
+        torch.stack(list(energy_of(problem, unknowns, config, stage).values())).sum().backward()
+        optimiser.step()
+        schedule.step()
+        if report is not None:
+            report(step + 1)
+    with torch.no_grad():
+        assign()
+        for name in names:
+            setattr(unknowns, name, getattr(unknowns, name).detach())
+        return {name: float(value) for name, value in energy_of(problem, unknowns, config, stage).items()}
+
+
+def _pyramid(problem: Problem) -> Tensor:
+    """Interpolation from knots every 4, 16 and 64 frames of each person to all frames. Shape (t, knots)."""
+    columns = []
+    for rows in problem.rows:
+        count = rows.stop - rows.start
+        for stride in (4, 16, 64):
+            if count < 2 * stride:
+                continue
+            knots = np.linspace(0, count - 1, count // stride + 1)
+            hats = np.stack([np.interp(np.arange(count), knots, unit) for unit in np.eye(len(knots))], axis=1)
+            column = np.zeros((problem.rows[-1].stop, len(knots)))
+            column[rows] = hats
+            columns.append(column)
+    whole = np.concatenate(columns, axis=1) if columns else np.zeros((problem.rows[-1].stop, 0))
+    return torch.as_tensor(whole, dtype=torch.float32)
+
+
+def _contacts(problem: Problem, unknowns: Unknowns) -> Tensor:
+    """How surely each ankle and foot stands on the floor, 0..1, from its speed and height so far. Shape (t, 4)."""
+    with torch.no_grad():
+        joints = posed_bodies(problem, unknowns)["joints"]
+    contact = torch.zeros(len(joints), 4)
+    for item, rows in zip(problem.evidence, problem.rows, strict=True):
+        feet = joints[rows][:, list(terms.FEET)].numpy().astype(float)
+        if len(feet) < 2:
+            continue
+        speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * item.fps
+        height = feet[..., 1] - np.array(terms.SOLE)
+        sure = 1 / (1 + np.exp((speed - 0.45) / 0.1)) / (1 + np.exp((height - 0.2) / 0.04))
+        contact[rows] = torch.as_tensor(sure, dtype=torch.float32)
+    return contact

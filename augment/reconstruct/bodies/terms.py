@@ -1,0 +1,256 @@
+"""The energy of a pose sequence, term by term: each a function of the posed bodies that gives one number a frame.
+
+Residuals are divided by what they are expected to be, so that every term is a squared number of standard deviations and the
+weights of ``FitConfig`` lie around 1. Frames of all people lie one after another in one long ``t``; ``Chain`` says where a
+person ends, so that nothing is smoothed across.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import roma
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from ...film.body_shadow import BLOBS
+from ...geometry import transform_points
+from ...types import JOINT, Obstacle, Surface
+
+FEET = tuple(JOINT[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot"))
+"""Joints of ``foot_contact``, in its order."""
+SOLE = (0.085, 0.03, 0.085, 0.03)
+"""Height of those joints above the floor in a standing body with shoes on, metres."""
+_FIRST = torch.tensor([JOINT[a] for a, _, _, _ in BLOBS])
+_SECOND = torch.tensor([JOINT[b] for _, b, _, _ in BLOBS])
+_SHARE = torch.tensor([s for _, _, s, _ in BLOBS])[:, None]
+RADII = torch.tensor([r for _, _, _, r in BLOBS])
+"""Radii of the balls that stand in for a body, metres."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where people begin and end in the long row of frames."""
+
+    person: Int[Tensor, " t"]
+    fps: Float[Tensor, " t"]
+
+    @property
+    def inner(self) -> Bool[Tensor, " s"]:
+        """Of the t - 2 middle frames, those whose neighbours belong to the same person."""
+        return (self.person[2:] == self.person[:-2]) & (self.person[1:-1] == self.person[:-2])
+
+    @property
+    def joined(self) -> Bool[Tensor, " s"]:
+        """Of the t - 1 steps, those within one person."""
+        return self.person[1:] == self.person[:-1]
+
+
+def geman_mcclure(squared: Float[Tensor, "*b"], scale: float) -> Float[Tensor, "*b"]:
+    """``r^2 / (1 + r^2/s^2)`` of squared residuals: near 0 like ``r^2``, never above ``s^2``.
+
+    Source:
+        Geman & McClure 1987, as in Bogo et al. 2016 (SMPLify), with the scale pulled out so that weights keep their meaning.
+    """
+    return squared / (1 + squared / scale**2)
+
+
+def huber(squared: Float[Tensor, "*b"], scale: float) -> Float[Tensor, "*b"]:
+    """``r^2`` below ``s``, growing linearly beyond (smooth form ``2 s^2 (sqrt(1 + r^2/s^2) - 1)``)."""
+    return 2 * scale**2 * (torch.sqrt(1 + squared / scale**2) - 1)
+
+
+def reprojection(
+    uv: Float[Tensor, "t k 2"], seen: Float[Tensor, "t k 2"], weight: Float[Tensor, "t k"], sigma: Float[Tensor, "t k"],
+    scale: float,
+) -> Float[Tensor, " t"]:  # fmt: skip
+    """Distance to the detector's points, ``sum w rho((u - u')^2 / sigma^2)``; pixels over pixels."""
+    squared = ((uv - seen) ** 2).sum(-1) / sigma**2
+    return (weight * geman_mcclure(squared, scale)).sum(-1)
+
+
+def relative_points(
+    points: Float[Tensor, "t k 3"], seen: Float[Tensor, "t k 3"], weight: Float[Tensor, "t k"], sigma: float
+) -> Float[Tensor, " t"]:
+    """Distance to a detector's own 3D points, both about their weighted middle (their place is not known), metres."""
+    total = weight.sum(-1, keepdim=True).clamp_min(1e-6)[..., None]
+
+    def centred(x: Tensor) -> Tensor:
+        return x - (weight[..., None] * x).sum(-2, keepdim=True) / total
+
+    squared = ((centred(points) - centred(seen)) ** 2).sum(-1) / sigma**2
+    return (weight * geman_mcclure(squared, 4.0)).sum(-1)
+
+
+def turned_from(
+    rotations: Float[Tensor, "t j 3 3"], start: Float[Tensor, "t j 3 3"], sigma: Float[Tensor, " j"], scale: float = 3.0
+) -> Float[Tensor, " t"]:
+    """Squared angle from the estimator's rotations, radians over ``sigma``."""
+    squared = rotation_distance2(rotations, start) / sigma**2
+    return geman_mcclure(squared, scale).sum(-1)
+
+
+def rotation_distance2(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
+    """Squared angle between rotations where it is small (radians^2); its chord ``|a - b|^2 / 2`` is smooth at 0 and at pi."""
+    return ((a - b) ** 2).sum((-1, -2)) / 2
+
+
+def bend(rotations: Float[Tensor, "t 24 3 3"]) -> Float[Tensor, " t"]:
+    """``sum exp(bend)`` of elbows and knees that bend the wrong way, about 0 for those that do not.
+
+    SMPL's knees turn about +x, its left elbow about -y, its right one about +y when they bend.
+
+    Source:
+        Bogo et al. 2016, eq. 4; the exponent is steeper, and the value at rest taken off.
+    """
+    chosen = rotations[:, [JOINT["left_knee"], JOINT["right_knee"], JOINT["left_elbow"], JOINT["right_elbow"]]]
+    vectors = roma.rotmat_to_rotvec(chosen)
+    wrong = torch.stack([-vectors[:, 0, 0], -vectors[:, 1, 0], vectors[:, 2, 1], -vectors[:, 3, 1]], dim=-1)
+    return torch.exp(6 * wrong.clamp(max=1.0)).sum(-1)
+
+
+def acceleration(points: Float[Tensor, "t j 3"], chain: Chain, sigma: float) -> Float[Tensor, " t"]:
+    """Second differences over time, m/s^2 over ``sigma``; grows linearly beyond, for whoever hits the floor."""
+    second = (points[2:] - 2 * points[1:-1] + points[:-2]) * (chain.fps[1:-1] ** 2)[:, None, None]
+    cost = huber((second**2).sum(-1) / sigma**2, 2.0).mean(-1) * chain.inner
+    return _pad(cost)
+
+
+def turning(rotations: Float[Tensor, "t 24 3 3"], chain: Chain, sigma: float) -> Float[Tensor, " t"]:
+    """Second differences of the rotations, rad/s^2 over ``sigma``: holds what the joints' places leave open, such as twist."""
+    second = (rotations[2:] - 2 * rotations[1:-1] + rotations[:-2]) * (chain.fps[1:-1] ** 2)[:, None, None, None]
+    cost = huber((second**2).sum((-1, -2)) / 2 / sigma**2, 2.0).mean(-1) * chain.inner
+    return _pad(cost)
+
+
+def foot_skate(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], chain: Chain) -> Float[Tensor, " t"]:
+    """``(contact * speed)^2`` of ankles and feet, in units of 0.1 m/s."""
+    feet = joints[:, list(FEET)]
+    speed = (feet[1:] - feet[:-1]) * chain.fps[1:, None, None]
+    both = torch.minimum(contact[1:], contact[:-1]) * chain.joined[:, None]
+    cost = (huber((speed**2).sum(-1) / 0.1**2, 3.0) * both).sum(-1)
+    return torch.nn.functional.pad(cost, (1, 0))
+
+
+def hover(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], unit: float) -> Float[Tensor, " t"]:
+    """Height of touching feet above where soles put them, metres over ``unit``."""
+    height = joints[:, list(FEET), 1] - joints.new_tensor(SOLE)
+    return (contact * huber(height**2 / unit**2, 5.0)).sum(-1)
+
+
+def body_balls(joints: Float[Tensor, "t 24 3"]) -> Float[Tensor, "t b 3"]:
+    """Centres of the balls that stand in for a body (radii: ``RADII``)."""
+    return joints[:, _FIRST] * (1 - _SHARE) + joints[:, _SECOND] * _SHARE
+
+
+def floor_penetration(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tensor, " t"]:
+    """Depth of balls below the floor, metres over ``unit``."""
+    depth = (RADII - balls[..., 1]).clamp_min(0)
+    return huber(depth**2 / unit**2, 3.0).sum(-1)
+
+
+def unsupported(balls: Float[Tensor, "t b 3"], unit: float, scale: float) -> Float[Tensor, " t"]:
+    """Gap between the lowest point and the floor, metres over ``unit``; robust, as a jump or a bed may hold the body up."""
+    gap = (balls[..., 1] - RADII).amin(-1).clamp_min(0)
+    return geman_mcclure(gap**2 / unit**2, scale)
+
+
+def self_contact(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:
+    """Overlap of balls of different limbs, in units of 2 cm, beyond what flesh yields."""
+    first, second, allowed = _limb_pairs()
+    distance = (balls[:, first] - balls[:, second]).norm(dim=-1)
+    depth = (allowed - distance).clamp_min(0)
+    return huber(depth**2 / 0.02**2, 5.0).sum(-1)
+
+
+def between_people(balls: Float[Tensor, "t b 3"], partner: Int[Tensor, "n 2"]) -> Float[Tensor, " n"]:
+    """Overlap of two people's balls, in units of 2 cm.
+
+    Args:
+        partner: Pairs of rows of ``balls`` that show two people at the same instant.
+    """
+    first, second = balls[partner[:, 0]], balls[partner[:, 1]]
+    distance = torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
+    depth = (RADII[:, None] + RADII[None] - 0.02 - distance).clamp_min(0)
+    return huber(depth**2 / 0.02**2, 5.0).sum((-1, -2))
+
+
+@dataclass(frozen=True, slots=True)
+class Boxes:
+    """Furniture and walls as boxes, for ``inside_boxes``."""
+
+    T_box_world: Float[Tensor, "n 4 4"]
+    half: Float[Tensor, "n 3"]
+
+
+def boxes_of(obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> Boxes | None:
+    """Boxes of a scene; a seat or bed reaches from the floor to its surface and may be pressed by 4 cm. None without any."""
+    rows = [(item.center, np.asarray(item.size) / 2, item.yaw) for item in obstacles]
+    for item in surfaces:
+        top = max(float(item.center[1]) - 0.04, 0.02)
+        center = np.array([item.center[0], top / 2, item.center[2]])
+        rows.append((center, np.array([item.size[0] / 2, top / 2, item.size[1] / 2]), item.yaw))
+    if not rows:
+        return None
+    transforms = []
+    for center, _, yaw in rows:
+        turn = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
+        T_box_world = np.eye(4)
+        T_box_world[:3, :3], T_box_world[:3, 3] = turn, -turn @ center
+        transforms.append(T_box_world)
+    half = np.array([row[1] for row in rows])
+    return Boxes(torch.tensor(np.array(transforms), dtype=torch.float32), torch.tensor(half, dtype=torch.float32))
+
+
+def inside_boxes(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, " t"]:
+    """Depth of balls in boxes, in units of 3 cm."""
+    return huber(box_depth(balls, boxes) ** 2 / 0.03**2, 5.0).sum((0, -1))
+
+
+def box_depth(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "n t b"]:
+    """How far each ball reaches into each box, metres, 0.3 at most: who is deeper was put there by a wrong box.
+
+    Source:
+        The box's signed distance after Quilez, "Distance functions".
+    """
+    local = transform_points(boxes.T_box_world[:, None], balls[None])
+    away = local.abs() - boxes.half[:, None, None]
+    distance = away.clamp_min(0).norm(dim=-1) + away.amax(-1).clamp_max(0)
+    return (0.8 * RADII - distance).clamp(0, 0.3)
+
+
+def _pad(cost: Float[Tensor, " s"]) -> Float[Tensor, " t"]:
+    return torch.nn.functional.pad(cost, (1, 1))
+
+
+_PAIRS: list[tuple[Tensor, Tensor, Tensor]] = []
+
+
+def _limb_pairs() -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of balls that should not overlap: different limbs, and not near the same joint."""
+    if not _PAIRS:
+        limb = []
+        for a, _, _, _ in BLOBS:
+            side = a.split("_")[0] if "_" in a else ""
+            leg = a.split("_")[-1] in ("hip", "knee", "ankle")
+            limb.append("trunk" if not side else side + ("leg" if leg else "arm"))
+        share = [s for _, _, s, _ in BLOBS]
+        first, second, allowed = [], [], []
+        for i, (a1, _, _, r1) in enumerate(BLOBS):
+            for j in range(i):
+                a2, _, _, r2 = BLOBS[j]
+                if limb[i] == limb[j]:
+                    continue
+                roots = ("hip", "shoulder")
+                near = any(n.split("_")[-1] in roots and share[k] < 0.6 for n, k in ((a1, i), (a2, j)))
+                if near and "trunk" in (limb[i], limb[j]):
+                    continue
+                if near and a1.split("_")[-1] == a2.split("_")[-1] == "hip":
+                    continue
+                first.append(i)
+                second.append(j)
+                allowed.append(0.85 * (r1 + r2) - 0.01)
+        _PAIRS.append((torch.tensor(first), torch.tensor(second), torch.tensor(allowed)))
+    return _PAIRS[0]

@@ -1,0 +1,1 @@
+"""The room's depth in metres, and what stands in it."""

@@ -1,0 +1,1 @@
+"""A room without depth: walls from the picture, seats from people."""

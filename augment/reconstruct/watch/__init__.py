@@ -1,0 +1,1 @@
+"""Detections checked and tracked."""

@@ -1,0 +1,190 @@
+"""One video as reconstruction takes it in: who was found in it, tracked, checked, keypoints and bodies brought together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.optimize import linear_sum_assignment
+
+from ...body.landmarks import landmarks_of, place_landmarks
+from ...body.model import Body
+from ...geometry import axis_angle_to_matrix, forward_kinematics
+from ...sources.people.hmr import read_hmr
+from ...sources.people.keypoints import read_keypoints, to_mediapipe
+from ...sources.people.mediapipe import LANDMARKS, Keypoints
+from ...sources.people.people import LAYOUTS, People
+from ...sources.video import VideoInfo, probe
+from .checks import require_belonging, require_same_video, require_upright
+from .stillness import people_masks, require_still, sample_frames
+from .track import TrackConfig, track_people, vote_class
+
+_ALONE = 1.0
+"""Body extents by which the only person found may jump from frame to frame: more is somebody else."""
+_SAME_PERSON = 0.35
+"""Keypoints and bodies further apart than this share of the person's extent are of different people."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A video and the people tracked in it."""
+
+    info: VideoInfo
+    people: tuple[tuple[People, ...], ...]
+    """For each person their tables: keypoints, bodies, or both."""
+    classes: tuple[str, ...]
+    """Class of each person, voted over the track."""
+    outlines: tuple[Keypoints, ...]
+    """Each person's points as MediaPipe's table, for calibration and masks."""
+    counts: dict[str, int] = field(default_factory=dict)
+    """What was left out or mended, by reason."""
+    notes: tuple[str, ...] = ()
+
+
+def track_of(tables: tuple[People, ...]) -> int:
+    """Track number of one person's tables; unique within a video."""
+    return int(tables[0].track[0])
+
+
+def watch(
+    video: Path, *, keypoints: Path | People | None, hmr: Path | None, body: Body, focal: float | None = None,
+    tracking: TrackConfig | None = None,
+) -> Watched:  # fmt: skip
+    """Read, check and track what estimators found in a video.
+
+    Args:
+        video: The file.
+        keypoints: What a 2D detector found: a file, or its table.
+        hmr: What a body estimator found.
+        body: To draw a body estimator's outline with.
+        focal: Focal length of the camera, pixels, where it is known.
+        tracking: Options of ``track_people``.
+    Raises:
+        ValueError: If a file cannot be used, belongs to another video, or the camera moves or stands on its head.
+    """
+    info = probe(video)
+    size = {"width": info.width, "height": info.height}
+    counts: dict[str, int] = {}
+    points = bodies = None
+    notes: list[str] = []
+    if keypoints is not None:
+        points = keypoints if isinstance(keypoints, People) else read_keypoints(keypoints, **size)
+        points = _tracked(points, info, counts, tracking, trust=False)
+    if hmr is not None:
+        bodies = _tracked(read_hmr(hmr, focal=focal, **size), info, counts, tracking, trust=True)
+    tables = [table for table in (points, bodies) if table is not None]
+    for table in tables:
+        notes += table.notes
+    seen = points if points is not None else None if bodies is None else bodies_as_points(bodies, body)
+    _check_video(info, seen)
+    persons = _one_by_one(points, bodies, body)
+    outlines = []
+    for person in persons:
+        first = person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body)
+        outlines.append(to_mediapipe(first, frames=info.frames, width=info.width, height=info.height, fps=info.fps))
+    return Watched(
+        info=info, people=persons, classes=tuple(_class_of(person) for person in persons), outlines=tuple(outlines),
+        counts=counts, notes=tuple(notes),
+    )  # fmt: skip
+
+
+def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: TrackConfig | None, *, trust: bool) -> People:
+    require_same_video(info, people)
+    config = config or TrackConfig(max_gap=round(2 * info.fps), min_frames=max(5, round(0.4 * info.fps)))
+    if config.max_cost is None and people.keypoints2d is not None and len(np.unique(people.frame)) == len(people):
+        # a detector that gives one person a frame stumbles in a fall, and there is nobody to mix them up with but bystanders
+        config = replace(config, max_cost=_ALONE)
+    tracked, report = track_people(people, replace(config, trust_ids=trust))
+    for name, reason in (
+        ("duplicates", "the same person twice in a frame"), ("short_rows", "in a track too short to fit"),
+        ("unplaceable", "without a single point"), ("split_ids", "ids that held two people, split"),
+        ("gap_frames", "frames bridged over a gap"),
+    ):  # fmt: skip
+        if getattr(report, name):
+            counts[reason] = counts.get(reason, 0) + getattr(report, name)
+    if not len(tracked):
+        raise ValueError(
+            f"{people.path}: nobody is followed for {config.min_frames} frames or more: all {len(people)} detections are too "
+            "scattered to be one person's; run the detector on every frame, or lower min_frames"
+        )
+    return tracked
+
+
+def _check_video(info: VideoInfo, people: People | None) -> None:
+    """Refuse video that moves or is turned, and detections of another video."""
+    sampled = sample_frames(info.path)
+    masks = None if people is None else people_masks(sampled, people)
+    require_still(sampled, masks)
+    if people is not None:
+        require_upright(people)
+        require_belonging(sampled, people)
+
+
+def _class_of(person: tuple[People, ...]) -> str:
+    named = [vote_class(table)[0] for table in person if table.class_probabilities is not None]
+    return named[0] if named else "person"
+
+
+def bodies_as_points(bodies: People, body: Body) -> People:
+    """Where an estimator's bodies have MediaPipe's landmarks in the picture.
+
+    Raises:
+        ValueError: If the bodies have no place or no focal length.
+    """
+    if bodies.transl is None or bodies.K is None or bodies.global_orient is None or bodies.body_pose is None:
+        raise ValueError(
+            f"{bodies.path}: {bodies.source}: bodies without a place in the picture; give --keypoints as well, or --focal"
+        )
+    pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], axis=1)
+    rest = torch.tensor(body.rest_joints(np.zeros(10)), dtype=torch.float32)
+    joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
+    joints = joints + torch.as_tensor(bodies.transl, dtype=torch.float32)[:, None]
+    points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, torch.zeros(10)).numpy().astype(float)
+    z = np.maximum(points[..., 2:], 0.05)
+    uv = points[..., :2] / z * [bodies.K[0, 0], bodies.K[1, 1]] + bodies.K[:2, 2]
+    sure = np.full((*uv.shape[:2], 1), 0.9)
+    return replace(bodies, layout="mediapipe33", keypoints2d=np.concatenate([uv, sure], axis=-1), keypoints3d=None)
+
+
+def _one_by_one(points: People | None, bodies: People | None, body: Body) -> tuple[tuple[People, ...], ...]:
+    """Tables of each person: keypoint tracks and body tracks that lie on one another are one person's."""
+    if points is None or bodies is None:
+        table = points if points is not None else bodies
+        return () if table is None else tuple((table.take(table.track == n),) for n in np.unique(table.track))
+    drawn = bodies_as_points(bodies, body) if bodies.transl is not None and bodies.K is not None else None
+    point_tracks, body_tracks = np.unique(points.track), np.unique(bodies.track)
+    cost = np.full((len(point_tracks), len(body_tracks)), 1e3)
+    for i, p in enumerate(point_tracks):
+        for j, b in enumerate(body_tracks):
+            if drawn is not None:
+                cost[i, j] = _apart(points.take(points.track == p), drawn.take(drawn.track == b))
+    if drawn is None and cost.size == 1:
+        cost[:] = 0.0  # bodies without a place: one person, one track, so it must be them
+    pairs = {int(i): int(j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < _SAME_PERSON}
+    persons = []
+    for i, p in enumerate(point_tracks):
+        mine = (points.take(points.track == p),)
+        persons.append((*mine, bodies.take(bodies.track == body_tracks[pairs[i]])) if i in pairs else mine)
+    highest = int(point_tracks.max())
+    for j, b in enumerate(body_tracks):
+        if j not in pairs.values() and drawn is not None:
+            highest += 1
+            alone = bodies.take(bodies.track == b)
+            persons.append((replace(alone, track=np.full(len(alone), highest)),))
+    return tuple(persons)
+
+
+def _apart(points: People, drawn: People) -> float:
+    """Median distance of the same points in the same frames, as a share of the person's extent; large without common frames."""
+    frames, a, b = np.intersect1d(points.frame, drawn.frame, return_indices=True)
+    if len(frames) < 3:
+        return 1e3
+    names = [name for name in LAYOUTS[points.layout] if name in LANDMARKS]
+    one = np.stack([points.point(name)[a] for name in names], axis=1)
+    other = np.stack([drawn.point(name)[b] for name in names], axis=1)
+    extent = np.maximum(np.ptp(other[..., :2], axis=1).max(axis=-1), 10.0)
+    away: Float[np.ndarray, "n k"] = np.linalg.norm(one[..., :2] - other[..., :2], axis=-1) / extent[:, None]
+    return float(np.nanmedian(away)) if np.isfinite(away).any() else 1e3

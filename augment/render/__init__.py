@@ -1,1 +1,0 @@
-"""Filming: looks, rasterizers, compositing, and the layers of a clip."""

@@ -1,0 +1,1 @@
+"""Furnished care rooms drawn from a seed."""

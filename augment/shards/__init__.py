@@ -1,0 +1,1 @@
+"""Samples and the tar shards that hold them."""

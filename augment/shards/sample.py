@@ -1,0 +1,275 @@
+"""One sample: its schema as data, and the way from a clip to bytes and back. The same clip always gives the same bytes."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tokenize
+import zipfile
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..types import Camera, Clip, Motion, Segment
+from .video_codec import DEFAULT_CRF, decode_mask, decode_video, encode_mask, encode_video
+
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
+"""A sample's key: no dots (WebDataset splits there), no slashes."""
+
+Sample = dict[str, Any]
+"""``__key__`` and one entry a member, bytes or decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One row of the schema."""
+
+    member: str
+    """``json`` or ``npz``, or the member itself."""
+    kind: str
+    """JSON type, or NumPy dtype."""
+    shape: tuple[int | str, ...] = ()
+    """Letters stand for sizes that agree within a sample: ``t`` frames, ``p`` other people."""
+    unit: str = ""
+    meaning: str
+    required: bool = True
+
+
+SCHEMA: dict[str, Field] = {
+    "label": Field(member="json", kind="str", meaning="what the clip shows, a key of `augment.actions.ACTIONS`"),
+    "segments": Field(
+        member="json",
+        kind="list",
+        shape=("s",),
+        unit="s",
+        meaning="`{label, start_sec, end_sec}`, OmniFall's frame labels in time order, covering the clip without gaps",
+    ),
+    "caption": Field(member="json", kind="str", meaning="one English sentence"),
+    "fps": Field(member="json", kind="float", unit="1/s", meaning="frames a second"),
+    "frames": Field(member="json", kind="int", meaning="number of frames t"),
+    "width": Field(member="json", kind="int", unit="px", meaning="picture width"),
+    "height": Field(member="json", kind="int", unit="px", meaning="picture height"),
+    "is_synthetic": Field(member="json", kind="bool", meaning="false for real video"),
+    "provenance": Field(
+        member="json", kind="dict", meaning="recipe digest, seeds, scene, motion source and licence, look, attempts"
+    ),
+    "mp4": Field(member="mp4", kind="h264", shape=("t", "h", "w", 3), unit="sRGB", meaning="the video, yuv420p"),
+    "global_orient": Field(member="npz", kind="float32", shape=("t", 3), unit="rad", meaning="root axis-angle, world"),
+    "body_pose": Field(
+        member="npz",
+        kind="float32",
+        shape=("t", 23, 3),
+        unit="rad",
+        meaning="SMPL joints 1..23, axis-angle, relative to parent",
+    ),
+    "transl": Field(member="npz", kind="float32", shape=("t", 3), unit="m", meaning="added after posing; not the pelvis"),
+    "betas": Field(member="npz", kind="float32", shape=(10,), meaning="body shape"),
+    "joints": Field(member="npz", kind="float32", shape=("t", 24, 3), unit="m", meaning="SMPL joints, world"),
+    "joints2d": Field(
+        member="npz",
+        kind="float32",
+        shape=("t", 24, 3),
+        unit="px",
+        meaning="u, v (pixel centres at +0.5), confidence (0 = not visible)",
+    ),
+    "K": Field(member="npz", kind="float32", shape=(3, 3), unit="px", meaning="intrinsics of the clip's camera"),
+    "T_world_camera": Field(
+        member="npz",
+        kind="float32",
+        shape=("4|t,4", 4),
+        unit="m",
+        meaning="camera to world, (4, 4) still or (t, 4, 4) moving; OpenCV axes",
+    ),
+    "others_global_orient": Field(
+        member="npz",
+        kind="float32",
+        shape=("p", "t", 3),
+        unit="rad",
+        meaning="as above, the other people in view",
+        required=False,
+    ),
+    "others_body_pose": Field(
+        member="npz", kind="float32", shape=("p", "t", 23, 3), unit="rad", meaning="as above, the other people", required=False
+    ),
+    "others_transl": Field(
+        member="npz", kind="float32", shape=("p", "t", 3), unit="m", meaning="as above, the other people", required=False
+    ),
+    "others_betas": Field(member="npz", kind="float32", shape=("p", 10), meaning="as above, the other people", required=False),
+    "mask.mp4": Field(
+        member="mask.mp4",
+        kind="h264",
+        shape=("t", "h", "w"),
+        meaning="lossless grey: 0 room, otherwise a person (see `film.film`)",
+        required=False,
+    ),
+    "depth.npz": Field(
+        member="depth.npz",
+        kind="float16",
+        shape=("t", "h", "w"),
+        unit="m",
+        meaning="`depth`: z-depth, 0 = none",
+        required=False,
+    ),
+}
+"""Every field of a sample; README quotes it, ``verify`` checks it."""
+
+
+def schema_table() -> str:
+    """The schema as a Markdown table."""
+    rows = ["| field | in | type | shape | unit | meaning |", "|---|---|---|---|---|---|"]
+    for name, field in SCHEMA.items():
+        shape = f"({','.join(map(str, field.shape))})".replace("(4|t,4,4)", "(4,4) or (t,4,4)") if field.shape else ""
+        meaning = field.meaning if field.required else f"{field.meaning} (optional)"
+        rows.append(f"| `{name}` | {field.member} | {field.kind} | {shape} | {field.unit} | {meaning} |")
+    return "\n".join(rows)
+
+
+def motion_arrays(
+    people: tuple[Motion, ...], camera: Camera, joints: np.ndarray, joints2d: np.ndarray
+) -> dict[str, np.ndarray]:
+    """The ``npz`` of a sample: the first person under the plain names, further ones under ``others_``."""
+    first, others = people[0], people[1:]
+    arrays = {
+        "global_orient": first.global_orient,
+        "body_pose": first.body_pose,
+        "transl": first.transl,
+        "betas": first.betas,
+        "joints": joints,
+        "joints2d": joints2d,
+        "K": camera.K,
+        "T_world_camera": camera.T_world_camera,
+    }
+    if others:
+        for name in ("global_orient", "body_pose", "transl", "betas"):
+            arrays[f"others_{name}"] = np.stack([getattr(person, name) for person in others])
+    return {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+
+
+def clip_to_sample(
+    key: str,
+    clip: Clip,
+    *,
+    mask: np.ndarray | None = None,
+    depth: np.ndarray | None = None,
+    crf: int = DEFAULT_CRF,
+) -> Sample:
+    """Encode a clip.
+
+    Args:
+        key: Letters, digits, ``_`` and ``-``.
+        clip: Frames, labels, arrays.
+        mask: Optional layer, (t, h, w) uint8, stored losslessly as ``mask.mp4``.
+        depth: Optional layer, (t, h, w) metres, stored as float16 in ``depth.npz``.
+        crf: Video quality.
+    Raises:
+        ValueError: If the key holds other characters, or the frames cannot be encoded.
+    """
+    require_key(key)
+    frames, height, width = clip.frames.shape[:3]
+    meta = {
+        "label": clip.action,
+        "segments": [asdict(segment) for segment in clip.segments],
+        "caption": clip.caption,
+        "fps": clip.fps,
+        "frames": frames,
+        "width": width,
+        "height": height,
+        "is_synthetic": clip.is_synthetic,
+        "provenance": clip.provenance,
+    }
+    sample: Sample = {
+        "__key__": key,
+        "json": canonical_json(meta),
+        "mp4": encode_video(clip.frames, fps=clip.fps, crf=crf),
+        "npz": npz_bytes(clip.arrays),
+    }
+    if mask is not None:
+        sample["mask.mp4"] = encode_mask(mask, fps=clip.fps)
+    if depth is not None:
+        sample["depth.npz"] = npz_bytes({"depth": np.asarray(depth, np.float16)}, compress=True)
+    return sample
+
+
+def sample_to_clip(sample: Sample) -> Clip:
+    """Decode a sample (raw, or as ``read_shard`` gives it) back to a clip."""
+    decoded = decode_sample(sample)
+    meta = decoded["json"]
+    return Clip(
+        frames=decoded["mp4"],
+        fps=meta["fps"],
+        action=meta["label"],
+        segments=tuple(Segment(**segment) for segment in meta["segments"]),
+        caption=meta["caption"],
+        is_synthetic=meta["is_synthetic"],
+        arrays=decoded.get("npz", {}),
+        provenance=meta["provenance"],
+    )
+
+
+def canonical_json(value: Any) -> bytes:
+    """JSON with sorted keys, the same bytes for equal values. NumPy scalars and arrays become numbers and lists."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, np.ndarray | np.generic):
+            return item.tolist()
+        if isinstance(item, Path):
+            return item.as_posix()
+        raise TypeError(f"cannot write {type(item).__name__} to JSON: {item!r}")
+
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, default=plain).encode()
+
+
+def npz_bytes(arrays: dict[str, np.ndarray], *, compress: bool = False) -> bytes:
+    """A ``.npz`` with sorted members and fixed dates (``np.savez`` stamps the time of writing)."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as archive:
+        for name in sorted(arrays):
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
+            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr = 0o644 << 16
+            info.compress_type = archive.compression
+            archive.writestr(info, member.getvalue())
+    return buffer.getvalue()
+
+
+DAMAGED_NPZ = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, ValueError, KeyError, AttributeError, RuntimeError,
+)  # fmt: skip
+"""What NumPy and zipfile raise for an npz that is cut short, has flipped bytes, or is none."""
+
+
+def npz_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Read what ``npz_bytes`` wrote. Pickled members are refused."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+DECODERS = {
+    "mp4": lambda data: decode_video(data)[0],
+    "mask.mp4": decode_mask,
+    "json": json.loads,
+    "npz": npz_arrays,
+    "depth.npz": lambda data: npz_arrays(data)["depth"],
+}
+"""Member to function from bytes to value; what is not listed stays bytes."""
+
+
+def decode_sample(sample: Sample, *, members: tuple[str, ...] | None = None) -> Sample:
+    """Decode a sample's members (all, or the named ones), leaving what is decoded already."""
+    wanted = sample.keys() if members is None else members
+    return {
+        name: DECODERS[name](value) if name in wanted and isinstance(value, bytes) and name in DECODERS else value
+        for name, value in sample.items()
+    }
+
+
+def require_key(key: str) -> str:
+    """Raises ValueError unless ``key`` may name a sample."""
+    if not KEY_PATTERN.fullmatch(key):
+        raise ValueError(f"sample key {key!r}: expected letters, digits, '_' and '-' (WebDataset splits names at dots)")
+    return key

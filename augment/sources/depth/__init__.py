@@ -1,0 +1,1 @@
+"""Depth maps and depth cameras."""

@@ -1,0 +1,1 @@
+"""People found in video by estimators: keypoints and bodies."""

@@ -1,0 +1,160 @@
+"""Keypoint detectors run here, where the user has them: torchvision's keypointrcnn and MediaPipe's legacy ``solutions``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..video import VideoInfo, read_frames
+from .people import People
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectOptions:
+    """How people are looked for in a video."""
+
+    every: int = 1
+    """Look at each n-th frame; the numbers in the result are the video's all the same."""
+    min_score: float = 0.5
+    """Least confidence of a detection, 0..1 (keypointrcnn)."""
+    max_people: int = 10
+    """At most this many people a frame, the surest first (keypointrcnn; MediaPipe finds one)."""
+    short_side: int = 800
+    """Pixels the shorter side of a frame is scaled to before the network sees it (keypointrcnn)."""
+    complexity: int = 1
+    """Size of MediaPipe's model: 0, 1 or 2."""
+    device: str = "auto"
+    """``cpu``, ``cuda``, or ``auto``: a GPU where there is one (keypointrcnn)."""
+    progress: bool = True
+    """Show a bar."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.max_people < 1 or self.short_side < 32 or not 0 <= self.min_score <= 1:
+            raise ValueError(
+                f"every and max_people must be at least 1, short_side at least 32, min_score in 0..1; found {self}"
+            )
+
+
+def _keypointrcnn(video: Path, info: VideoInfo, weights: Path | None, options: DetectOptions) -> People:
+    """COCO's 17 points of everybody in the frame; a point's confidence is the logistic of its heat map's peak."""
+    import torch
+
+    device = pick_device(options.device)
+    model = _load_keypointrcnn(weights, options).to(device).eval()
+    rows: dict[str, list] = {"frame": [], "keypoints2d": [], "bbox": [], "confidence": []}
+    for number, picture in shown(_looked_at(video, options), "keypointrcnn", info.frames // options.every, options.progress):
+        with torch.inference_mode():
+            found = model([torch.from_numpy(picture).to(device).permute(2, 0, 1) / 255])[0]
+        found = {key: value.float().cpu().numpy() for key, value in found.items()}
+        for i in np.flatnonzero((found["scores"] >= options.min_score) & (found["labels"] == 1)):
+            sure = 1 / (1 + np.exp(-found["keypoints_scores"][i].astype(float)))
+            rows["frame"].append(number)
+            rows["keypoints2d"].append(np.column_stack([found["keypoints"][i][:, :2], sure]))
+            rows["bbox"].append(found["boxes"][i].astype(float))
+            rows["confidence"].append(float(found["scores"][i]))
+    frame = np.array(rows["frame"], int)
+    return People(
+        path=video, source="keypointrcnn", frame=frame, track=np.full(len(frame), -1), layout="coco17",
+        keypoints2d=np.array(rows["keypoints2d"], float).reshape(-1, 17, 3),
+        bbox=np.array(rows["bbox"], float).reshape(-1, 4), confidence=np.array(rows["confidence"], float),
+        width=info.width, height=info.height, frames=info.frames, fps=info.fps,
+    )  # fmt: skip
+
+
+def _load_keypointrcnn(weights: Path | None, options: DetectOptions):
+    import torch
+    from torchvision.models.detection import KeypointRCNN_ResNet50_FPN_Weights, keypointrcnn_resnet50_fpn
+
+    sizes = {"min_size": options.short_side, "max_size": 2 * options.short_side, "box_detections_per_img": options.max_people}
+    if weights is None:
+        try:
+            return keypointrcnn_resnet50_fpn(weights=KeypointRCNN_ResNet50_FPN_Weights.DEFAULT, **sizes)
+        except (OSError, RuntimeError) as error:  # no network, or a download that was cut off
+            raise ValueError(
+                f"torchvision could not fetch the weights of keypointrcnn ({error}); fetch keypointrcnn_resnet50_fpn's file "
+                "elsewhere and name it as the detector's weights, or use detector='mediapipe'"
+            ) from error
+    path = Path(weights)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file of keypointrcnn weights")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if "roi_heads.keypoint_predictor.kps_score_lowres.weight" not in state:
+            raise ValueError(f"it holds {', '.join(sorted(state)[:3])}, ...")
+        model = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, **sizes)
+        model.load_state_dict(state)
+    except Exception as error:  # torch raises half a dozen types for what is no state dict or another model's
+        first = " ".join(str(error).split())[:300]
+        raise ValueError(
+            f"{path}: no state dict of torchvision's keypointrcnn_resnet50_fpn with 17 keypoints: {first}"
+        ) from error
+    return model
+
+
+def _mediapipe(video: Path, info: VideoInfo, weights: Path | None, options: DetectOptions) -> People:
+    """MediaPipe Pose's 33 points of the one person it follows, through the package's legacy ``solutions``."""
+    if weights is not None:
+        raise ValueError(f"{weights}: detector mediapipe takes no weights: its package carries the model")
+    rows: dict[str, list] = {"frame": [], "keypoints2d": [], "keypoints3d": []}
+    with _mediapipe_pose()(static_image_mode=False, model_complexity=options.complexity) as pose:
+        for number, picture in shown(_looked_at(video, options), "mediapipe", info.frames // options.every, options.progress):
+            found = pose.process(np.ascontiguousarray(picture))
+            if found.pose_landmarks is None:
+                continue
+            points = found.pose_landmarks.landmark
+            rows["frame"].append(number)
+            rows["keypoints2d"].append([(p.x * info.width, p.y * info.height, p.visibility) for p in points])
+            rows["keypoints3d"].append([(p.x, p.y, p.z) for p in found.pose_world_landmarks.landmark])
+    frame = np.array(rows["frame"], int)
+    return People(
+        path=video, source="mediapipe", frame=frame, track=np.zeros(len(frame), int), layout="mediapipe33",
+        keypoints2d=np.array(rows["keypoints2d"], float).reshape(-1, 33, 3),
+        keypoints3d=np.array(rows["keypoints3d"], float).reshape(-1, 33, 3),
+        width=info.width, height=info.height, frames=info.frames, fps=info.fps,
+        notes=("MediaPipe follows one person at a time; after a gap it may be another one",),
+    )  # fmt: skip
+
+
+def _mediapipe_pose() -> Any:
+    advice = "install a version that has it: pip install 'mediapipe==0.10.14' (its wheel carries the pose model)"
+    try:
+        import mediapipe  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ValueError(f"detector mediapipe needs the package mediapipe ({error}); {advice}") from error
+    solutions = getattr(mediapipe, "solutions", None)
+    if solutions is None:
+        found = getattr(mediapipe, "__version__", "of unknown version")
+        raise ValueError(f"mediapipe {found} has no legacy 'solutions' any more; {advice}, in an environment of its own")
+    return solutions.pose.Pose
+
+
+DETECTORS: dict[str, Callable[[Path, VideoInfo, Path | None, DetectOptions], People]] = {
+    "keypointrcnn": _keypointrcnn, "mediapipe": _mediapipe,
+}  # fmt: skip
+"""Detectors by name."""
+
+
+def _looked_at(video: Path, options: DetectOptions) -> Iterator[tuple[int, np.ndarray]]:
+    return ((number, picture) for number, picture in read_frames(video) if number % options.every == 0)
+
+
+def shown(work: Iterator[Any], what: str, total: int, progress: bool) -> Iterator[Any]:
+    """The same items behind a progress bar."""
+    from rich.progress import track
+
+    return iter(track(work, description=what, total=total, disable=not progress, transient=True))
+
+
+def pick_device(name: str) -> str:
+    """``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one."""
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"unknown device {name!r}; choose auto, cpu or cuda")
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"

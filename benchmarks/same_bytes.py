@@ -1,0 +1,246 @@
+"""Whether a change of the code leaves every output byte as it was: run before and after a refactoring, and compare.
+
+    python -m benchmarks.same_bytes --work DIR --data DATA --record benchmarks/same_bytes.json    # before
+    python -m benchmarks.same_bytes --work DIR --data DATA                                        # after
+
+It runs the commands as a user does and takes digests of what they write: the embedded library's motions, shards of three
+recipes (library, generator, store), an ablation over those shards (its figures and verdicts), and, with the real data, the
+fits and scenes of two videos, a scene from video without people, one from RGB-D and an import of mocap. Left out is what must
+differ between versions of the code (its own digest) or between two runs (seconds).
+
+Bytes are compared on one machine and one set of installed packages: another processor may round differently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+REFERENCE = ROOT / "benchmarks" / "same_bytes.json"
+ENVIRONMENT = {
+    **os.environ, "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "LP_NUM_THREADS": "1",
+    "PYTHONPATH": str(ROOT),
+}  # fmt: skip
+
+FILM = {"height": 96, "fps": 8.0, "seconds": 3.0, "rasterizer": "software"}
+RECIPES: dict[str, dict[str, Any]] = {
+    "library": {
+        "name": "library",
+        "seed": 3,
+        "scenes": [{"room": 3}, {"room": 8}],
+        "clips": [
+            {"action": "walk", "count": 2, "others": 1},
+            *(
+                {"action": action}
+                for action in ("stand", "sit", "lie", "pick_up", "sit_down", "fall_backward", "fall_from_chair")
+            ),
+        ],
+        "film": {**FILM, "layers": ["mask", "depth"]},
+    },
+    "generator": {
+        "name": "generator",
+        "seed": 4,
+        "scenes": [{"rooms": 2}],
+        "clips": [
+            {"action": action, "count": 2, "from": "generator"}
+            for action in ("walk", "sit", "lie", "fall_forward_hands", "fall_sideways")
+        ],
+        "film": {**FILM, "camera": "jitter", "views": 2},
+    },
+    "store": {
+        "name": "store",
+        "seed": 5,
+        "scenes": [{"room": 5}],
+        "clips": [
+            {"action": action, "count": 2, "from": "store", "path": "motions"} for action in ("walk", "stand", "fall_sideways")
+        ],
+        "film": {**FILM, "fps": 12.0},
+    },
+}
+STUDY = {
+    "name": "same-bytes",
+    "classes": {"walk": "walk", "fall": "fall", "down": ["fallen", "lying"], "sitting": "sitting", "standing": "standing"},
+    "rare_class": "fall", "window_sec": 1.0, "frames": 4, "size": 48, "steps": 6, "batch": 4, "seeds": [0, 1],
+    "arms": ["real", "real_synthetic", "synthetic"], "real": "store", "synthetic": "generator", "test": "library",
+}  # fmt: skip
+VIDEOS = {"a04_t1_c2": [], "a09_t1_c1": ["--person-height", "1.72"]}
+"""Real videos that are reconstructed, with further options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SameBytes:
+    """Record or compare digests of what the commands write."""
+
+    work: Path
+    """Folder for the outputs; it must not exist or be empty."""
+    data: Path | None = None
+    """Folder of the real data; without it those outputs are left out."""
+    record: Path | None = None
+    """Write the digests here instead of comparing them."""
+    reference: Path = REFERENCE
+    """Digests to compare with."""
+
+    def run(self) -> int:
+        if self.work.exists() and any(self.work.iterdir()):
+            raise SystemExit(f"error: {self.work}: not empty; the outputs must be made anew")
+        self.work.mkdir(parents=True, exist_ok=True)
+        found = collect(self.work.resolve(), self.data.resolve() if self.data else None)
+        if self.record:
+            about = {"cpu": _cpu(), "python": platform.python_version()}
+            self.record.write_text(json.dumps({"about": about, "digests": found}, indent=1, sort_keys=True) + "\n")
+            print(f"{self.record}: {len(found)} digests")
+            return 0
+        return compare(json.loads(self.reference.read_text()), found)
+
+
+def compare(reference: dict[str, Any], found: dict[str, str]) -> int:
+    """Print what differs; 0 if nothing does."""
+    expected = reference["digests"]
+    different = [name for name, digest in found.items() if expected.get(name) != digest]
+    absent = [name for name in expected if name not in found]
+    for name in different:
+        print(f"differs: {name}")
+    for name in absent:
+        print(f"not made here: {name}")
+    print(f"{len(found) - len(different)} of {len(expected)} digests are equal (recorded on {reference['about']['cpu']})")
+    return 1 if different else 0
+
+
+def collect(work: Path, data: Path | None) -> dict[str, str]:
+    """Run everything; name of each output to its digest."""
+    found: dict[str, str] = {}
+    augment("motions", "library", "--out", work / "motions", "--per-action", "2", "--seed", "1", "--workers", "2")
+    found |= folder_digests(work / "motions", "motions")
+    for name, recipe in RECIPES.items():
+        path = work / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(recipe))
+        augment("generate", path, "--out", work / name, "--workers", "2")
+        manifest = json.loads((work / name / "manifest.json").read_text())
+        for shard in manifest["shards"]:
+            found[f"{name}/{shard['name']}"] = shard["sha256"]
+            found |= member_digests(work / name / shard["name"], f"{name}/{shard['name']}")
+        facts = {
+            key: manifest[key] for key in ("actions", "given_up", "planned", "recipe_sha256", "rejections", "scenes", "sources")
+        }
+        found[f"{name}/manifest"] = digest_of(facts)
+    path = work / "study.yaml"
+    path.write_text(yaml.safe_dump(STUDY))
+    command("recognition", "ablate", path, "--out", work / "report", "--workers", "2")
+    for run in sorted((work / "report" / "runs").glob("*.json")):
+        facts = json.loads(run.read_text())
+        name = run.name.rsplit("-", 1)[0]
+        found[f"ablation/{name}"] = digest_of(
+            {k: v for k, v in facts.items() if k not in ("digest", "train_seconds", "test_seconds")}
+        )
+    report = json.loads((work / "report" / "report.json").read_text())
+    found["ablation/verdicts"] = digest_of(report["verdicts"])
+    return found | (real_digests(work, data) if data else {})
+
+
+def real_digests(work: Path, data: Path) -> dict[str, str]:
+    """What is made of real data."""
+    found: dict[str, str] = {}
+    upfall, rgbd = data / "upfall", data / "rgbd" / "open3d"
+    for name, options in VIDEOS.items():
+        out = work / name
+        augment(
+            "reconstruct", upfall / "videos" / f"{name}.mp4", "--keypoints", upfall / "keypoints" / f"{name}.npz", *options,
+            "--max-overlays", "0", "--out", out,
+        )  # fmt: skip
+        for fit in (out / "work").glob("*.npz"):
+            found |= array_digests(fit, f"{name}/fit")
+        found |= scene_digests(out, name) | folder_digests(out / "motions", f"{name}/motions")
+    pair = [f"a0{n}_t2_c2" for n in (1, 4)]
+    augment(
+        "scenes", "from-video", *(upfall / "videos" / f"{name}.mp4" for name in pair), "--keypoints",
+        *(upfall / "keypoints" / f"{name}.npz" for name in pair), "--out", work / "from-video",
+    )  # fmt: skip
+    found |= scene_digests(work / "from-video", "from-video")
+    augment(
+        "scenes", "from-rgbd", rgbd / "color" / "00000.jpg", rgbd / "depth" / "00000.png", "--intrinsics",
+        rgbd / "camera_primesense.json", "--out", work / "from-rgbd",
+    )  # fmt: skip
+    found |= scene_digests(work / "from-rgbd", "from-rgbd")
+    augment("motions", "import", data / "mocap" / "cmu_bvh", "--out", work / "cmu")
+    return found | folder_digests(work / "cmu", "cmu")
+
+
+def augment(*words: object) -> None:
+    """Run ``augment`` of this checkout."""
+    command("augment.cli", *words)
+
+
+def command(module: str, *words: object) -> None:
+    module = "recognition.cli" if module == "recognition" else module
+    line = [sys.executable, "-m", module, *map(str, words)]
+    print(" ".join(["$", *line[2:]])[:200], file=sys.stderr, flush=True)
+    subprocess.run(line, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def scene_digests(folder: Path, name: str) -> dict[str, str]:
+    """A scene's files, and its description without seconds."""
+    found = {
+        f"{name}/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (folder / "plate.png", folder / "mesh.glb", folder / "cloud.ply")
+        if path.exists()
+    }
+    found |= array_digests(folder / "depth.npz", f"{name}/depth")
+    description = json.loads((folder / "scene.json").read_text())
+    return found | {f"{name}/scene.json": digest_of(description)}
+
+
+def folder_digests(folder: Path, name: str) -> dict[str, str]:
+    """A motion store: its index and the arrays of every motion."""
+    found = {f"{name}/index": digest_of(json.loads((folder / "index.json").read_text()))}
+    for path in sorted(folder.rglob("*.npz")):
+        found[f"{name}/{path.stem}"] = digest_of(array_digests(path, ""))
+    return found
+
+
+def member_digests(tar: Path, name: str) -> dict[str, str]:
+    """Members of a shard by their ending, so that a difference says where it lies."""
+    by_kind: dict[str, Any] = {}
+    with tarfile.open(tar) as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            assert stream is not None
+            kind = member.name.split(".", 1)[1]
+            by_kind.setdefault(kind, hashlib.sha256()).update(member.name.encode() + stream.read())
+    return {f"{name}:{kind}": digest.hexdigest() for kind, digest in by_kind.items()}
+
+
+def array_digests(path: Path, name: str) -> dict[str, str]:
+    """Each array of an ``npz`` file; files that hold the same arrays may differ in their zip headers."""
+    found = {}
+    with np.load(path, allow_pickle=False) as arrays:
+        for key in sorted(arrays.files):
+            values = np.ascontiguousarray(arrays[key])
+            found[f"{name}:{key}"] = hashlib.sha256(str(values.dtype).encode() + values.tobytes()).hexdigest()
+    return found
+
+
+def digest_of(facts: Any) -> str:
+    """SHA-256 of JSON values, keys sorted."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _cpu() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(SameBytes).run())

@@ -1,0 +1,1 @@
+"""Known truth and realistic errors, for benchmarks and tests."""

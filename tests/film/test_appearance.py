@@ -1,0 +1,120 @@
+"""Laws of looks: drawn from the generator alone, following the body, standing on the floor, on any body."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from augment.body.model import pose_body, sample_betas
+from augment.film.appearance import OUTFITS, sample_look, wear
+from augment.film.hair import paint_brows_and_eyes
+from augment.film.tailor import pattern_of
+from augment.raster.shading import vertex_normals
+from augment.types import JOINT
+from tests.make.rooms import standing, the_body
+
+
+@pytest.fixture(scope="module")
+def posed():
+    motion = standing(the_body(), frames=1)
+    motion.body_pose[0, JOINT["left_knee"] - 1, 0] = 0.9
+    motion.body_pose[0, JOINT["left_hip"] - 1, 0] = -0.9
+    return pose_body(the_body(), motion)[0][0]
+
+
+def test_the_same_seed_gives_the_same_look_and_another_seed_another():
+    a, b, c = (sample_look(the_body(), rng=np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert a.colors.tobytes() == b.colors.tobytes()
+    assert a.mix.data.tobytes() == b.mix.data.tobytes()
+    assert a.description == b.description
+    assert a.colors.shape != c.colors.shape or not np.array_equal(a.colors, c.colors)
+
+
+@pytest.mark.parametrize("outfit", sorted(OUTFITS))
+def test_every_outfit_dresses_the_body_closely(posed, outfit):
+    look = sample_look(the_body(), rng=np.random.default_rng(1), outfit=outfit)
+    worn = wear(look, posed)
+    assert look.description["outfit"] == outfit
+    assert np.isfinite(worn).all()
+    assert look.colors.shape == worn.shape
+    assert look.faces.min() >= 0
+    assert look.faces.max() < len(worn)
+    # Cloth and hair reach at most a hand's breadth past the body, whatever the pose.
+    assert (worn.min(0) > posed.min(0) - 0.12).all()
+    assert (worn.max(0) < posed.max(0) + 0.12).all()
+
+
+@pytest.mark.parametrize("outfit", sorted(OUTFITS))
+def test_nothing_worn_reaches_below_the_soles(outfit):
+    motion = standing(the_body(), frames=1)
+    vertices = pose_body(the_body(), motion)[0][0]
+    for seed in range(2):
+        worn = wear(sample_look(the_body(), rng=np.random.default_rng(seed), outfit=outfit), vertices)
+        assert worn[:, 1].min() > -0.012
+
+
+def test_clothes_follow_a_rigid_motion_exactly(posed):
+    look = sample_look(the_body(), rng=np.random.default_rng(2), outfit="gown")
+    turn = np.array([[0, 0, 1.0], [0, 1, 0], [-1, 0, 0]])
+    moved = wear(look, (posed @ turn.T + [1, 0.2, -3]).astype(np.float32))
+    np.testing.assert_allclose(moved, wear(look, posed) @ turn.T + [1, 0.2, -3], atol=2e-4)
+
+
+def test_rows_of_the_mix_are_means():
+    look = sample_look(the_body(), rng=np.random.default_rng(3), outfit="dress")
+    np.testing.assert_allclose(np.asarray(look.mix.sum(axis=1)).ravel(), 1.0, atol=1e-3)
+
+
+def test_the_pattern_keeps_the_surface_and_has_no_long_edges():
+    pattern = pattern_of(the_body())
+    ends = pattern.rest[pattern.faces]
+    longest = np.linalg.norm(ends - np.roll(ends, 1, axis=1), axis=-1).max()
+    assert longest < 0.032
+    body, rest = the_body(), the_body().rest_vertices(np.zeros(10))
+
+    def volume(vertices, faces):
+        a, b, c = (vertices[faces[:, k]] for k in range(3))
+        return np.einsum("fk,fk->f", a, np.cross(b, c)).sum() / 6
+
+    assert volume(pattern.rest, pattern.faces) == pytest.approx(volume(rest, body.faces), rel=0.01)
+
+
+def test_normals_point_outwards():
+    body = the_body()
+    rest = body.rest_vertices(np.zeros(10))
+    grown = rest + 0.01 * vertex_normals(rest, body.faces)
+    assert np.ptp(grown, axis=0) == pytest.approx(np.ptp(rest, axis=0) + 0.02, abs=0.004)
+
+
+def test_looks_differ_enough_to_teach_a_network_something():
+    looks = [sample_look(the_body(), rng=np.random.default_rng(seed)) for seed in range(12)]
+    assert len({look.description["outfit"] for look in looks}) >= 3
+    assert len({look.description["hair"] for look in looks}) >= 3
+    means = np.array([look.colors.mean(0) for look in looks])
+    assert means.std(0).min() > 15
+
+
+def test_other_shapes_are_dressed_too():
+    body = the_body()
+    rng = np.random.default_rng(4)
+    for _ in range(3):
+        motion = standing(body, frames=1, betas=sample_betas(body, rng=rng))
+        worn = wear(sample_look(body, rng=rng), pose_body(body, motion)[0][0])
+        assert worn[:, 1].min() > -0.02
+
+
+def test_a_body_without_eyeballs_is_dressed_as_well():
+    """SMPL's mesh is one piece; its eyes are painted on the face."""
+    pattern = pattern_of(the_body())
+    assert len(pattern.eyes) > 0
+    bare = replace(pattern, eyes=np.zeros(0, int))
+    color = np.full(bare.rest.shape, 200.0)
+    paint_brows_and_eyes(bare, color, np.array([50.0, 40, 30]))
+    assert color.min() < 120
+
+
+def test_an_unknown_outfit_is_refused_with_the_valid_ones():
+    with pytest.raises(ValueError, match="day, skirt, dress, gown, scrubs, pyjamas"):
+        sample_look(the_body(), rng=np.random.default_rng(0), outfit="armour")

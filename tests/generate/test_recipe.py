@@ -1,0 +1,105 @@
+"""Laws of recipes: faults are named with what is valid; the plan is whole, fair, and the same for the same seed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from augment.actions import ACTIONS
+from augment.generate.recipe import Recipe, clip_rng, load_recipe, make_plan, recipe_digest, scene_names
+
+GOOD = """
+name: care
+seed: 3
+scenes:
+  - rooms: 2
+  - path: scenes/bedroom
+clips:
+  - {action: fall_backward, count: 5, from: physics}
+  - {action: walk, count: 4}
+  - {action: walk, count: 2, from: store, path: motions}
+film: {height: 64, fps: 10}
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "recipe.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path):
+    recipe = load_recipe(write(tmp_path, GOOD))
+    assert recipe.scenes[1].path == tmp_path.resolve() / "scenes/bedroom"
+    assert recipe.clips[2].path == tmp_path.resolve() / "motions"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("film: {height: 64, fps: 10}", "film: {hight: 64}", r"film.hight: unknown key; did you mean 'height'\?"),
+        ("film:", "flim:", r"flim: unknown key; did you mean 'film'\?"),
+        ("count: 5, from: physics", "count: 5, form: physics", r"clips\[0\].form: unknown key; did you mean 'from'\?"),
+        ("fall_backward", "fall_backwards", r"clips\[0\].action: unknown action 'fall_backwards'; expected one of: walk"),
+        ("from: physics", "from: magic", r"clips\[0\].from: .*'library', 'physics', 'generator' or 'store'"),
+        ("{action: walk, count: 4}", "{action: walk, count: 4, from: physics}", r"clips\[1\]: from: physics makes falls only"),
+        (", path: motions", "", r"clips\[2\]: from: store needs path"),
+        ("count: 5", "count: 0", r"clips\[0\].count: .*greater than or equal to 1"),
+        ("- rooms: 2", "- {rooms: 2, room: 1}", r"scenes\[0\]: expected exactly one of room, rooms, path"),
+        ("name: care", "name: care.home", "name: expected letters, digits"),
+        ("seed: 3", "people: {height_m: [1.9, 1.5]}", r"people.height_m: expected \[low, high\], found \[1.9, 1.5\]"),
+        ("clips:", "clips: []\nothers:", "clips: .*at least 1 item"),
+    ],
+)
+def test_a_typo_is_named_with_what_is_valid(tmp_path: Path, old: str, new: str, expected: str):
+    assert old in GOOD
+    with pytest.raises(ValueError, match=expected) as caught:
+        load_recipe(write(tmp_path, GOOD.replace(old, new, 1)))
+    assert "recipe.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("a: [", "not YAML"), ("- 1", "found list"), ("", "found NoneType")])
+def test_what_is_no_recipe_says_so(tmp_path: Path, text: str, expected: str):
+    with pytest.raises(ValueError, match=expected):
+        load_recipe(write(tmp_path, text))
+    with pytest.raises(ValueError, match="no such recipe"):
+        load_recipe(tmp_path / "absent.yaml")
+
+
+def test_the_plan_holds_every_clip_once_and_scenes_take_turns(tmp_path: Path):
+    plan = make_plan(load_recipe(write(tmp_path, GOOD)), 3)
+    assert len({clip.key for clip in plan}) == len(plan) == 11
+    walks = sorted((clip for clip in plan if clip.action == "walk"), key=lambda clip: clip.number)
+    assert [clip.scene for clip in walks] == ["room-0", "room-1", "bedroom"] * 2
+    assert [clip.source for clip in walks] == ["library"] * 4 + ["store"] * 2
+
+
+def test_the_plan_follows_from_the_seed(tmp_path: Path):
+    recipe = load_recipe(write(tmp_path, GOOD))
+    assert make_plan(recipe, 3) == make_plan(recipe, 3)
+    assert make_plan(recipe, 3) != make_plan(recipe, 4)
+
+
+def test_chance_differs_between_clips_attempts_and_seeds():
+    draws = [clip_rng(s, k, a).integers(2**62) for s in (0, 1) for k in ("a", "b") for a in (0, 1)]
+    assert len(set(draws)) == len(draws)
+    assert clip_rng(0, "a", 0).integers(2**62) == draws[0]
+
+
+def test_the_digest_ignores_where_the_recipe_lies_but_not_what_it_says(tmp_path: Path):
+    (tmp_path / "elsewhere").mkdir()
+    here, there = load_recipe(write(tmp_path, GOOD)), load_recipe(write(tmp_path / "elsewhere", GOOD))
+    assert recipe_digest(here) == recipe_digest(there)
+    assert recipe_digest(here) != recipe_digest(load_recipe(write(tmp_path, GOOD.replace("height: 64", "height: 96"))))
+
+
+def test_two_scenes_of_one_name_are_refused():
+    recipe = Recipe.model_validate({"scenes": [{"path": "a/x"}, {"path": "b/x"}], "clips": [{"action": "walk"}]})
+    with pytest.raises(ValueError, match="both called 'x'"):
+        scene_names(recipe)
+
+
+@pytest.mark.parametrize("action", list(ACTIONS))
+def test_every_action_may_be_asked_for(action: str):
+    Recipe.model_validate({"scenes": [{"room": 0}], "clips": [{"action": action, "from": "generator"}]})

@@ -1,0 +1,1 @@
+"""What tests are made of: rooms, people, motions, videos with known truth."""

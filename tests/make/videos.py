@@ -1,0 +1,68 @@
+"""Small made-up videos whose class can be seen: a bright bar stands, tips over, or lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from augment.shards.tar import ShardRecord, clip_to_sample, write_manifest, write_shard
+from augment.shards.video_codec import encode_video
+from augment.types import Clip, Segment
+
+FPS = 8.0
+CLASSES = {"standing": ["standing"], "fall": ["fall"], "down": ["fallen"]}
+SEGMENTS = (
+    Segment(label="standing", start_sec=0.0, end_sec=2.0),
+    Segment(label="fall", start_sec=2.0, end_sec=3.0),
+    Segment(label="fallen", start_sec=3.0, end_sec=5.0),
+)
+
+
+def bar_video(*, rng: np.random.Generator, height: int = 48, width: int = 64) -> np.ndarray:
+    """Five seconds: upright for two, tipping for one, lying for two. Shape (40, height, width, 3)."""
+    frames = rng.integers(0, 40, (round(5 * FPS), height, width, 3)).astype(np.uint8)
+    left, color = int(rng.integers(4, 28)), rng.integers(150, 255, 3)
+    for index, frame in enumerate(frames):
+        fallen = float(np.clip(index / FPS - 2, 0, 1))
+        tall, wide = round(34 - 26 * fallen), round(8 + 26 * fallen)
+        frame[44 - tall : 44, left : left + wide] = color
+    return frames
+
+
+def write_videos(folder: Path, count: int, *, seed: int, prefix: str = "v", columns: dict[str, str] | None = None) -> Path:
+    """Videos and their ``labels.csv``; returns the CSV. ``columns`` are added to every row."""
+    rng = np.random.default_rng(seed)
+    (folder / "videos").mkdir(parents=True, exist_ok=True)
+    text = ";".join(f"{s.label}:{s.start_sec}-{s.end_sec}" for s in SEGMENTS)
+    extra = columns or {}
+    path = folder / f"labels-{prefix}.csv"
+    lines = [",".join(["video", "trial", "fps", "frames", *extra, "segments"])]
+    for number in range(count):
+        name = f"videos/{prefix}{number}.mp4"
+        (folder / name).write_bytes(encode_video(bar_video(rng=rng), fps=FPS))
+        lines.append(",".join([name, f"{prefix}{number}", str(FPS), str(round(5 * FPS)), *extra.values(), text]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def write_samples(folder: Path, count: int, *, seed: int, provenance: dict | None = None) -> Path:
+    """The same kind of clips as shards; returns the folder."""
+    rng = np.random.default_rng(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    samples = []
+    for number in range(count):
+        clip = Clip(frames=bar_video(rng=rng), fps=FPS, action="fall_sideways", segments=SEGMENTS, provenance=provenance or {})
+        samples.append(clip_to_sample(f"clip{number}", clip))
+    record: ShardRecord = write_shard(folder / "clips-000000.tar", samples)
+    write_manifest(folder, [record])
+    return folder
+
+
+def study_data(real_csv: Path, test_csv: Path, **changes: object) -> dict:
+    """A study small enough for a test, as plain data."""
+    return {
+        "classes": CLASSES, "window_sec": 1.0, "frames": 4, "size": 32, "steps": 40, "batch": 8, "seeds": [0], "lr": 3e-3,
+        "group_by": ["trial"], "real": {"csv": str(real_csv)}, "test": {"csv": str(test_csv)}, "arms": ["real"],
+        "precision": "float32", **changes,
+    }  # fmt: skip

@@ -1,0 +1,168 @@
+"""Laws of placement: people move rigidly together, land on something that carries them, and every refusal has its reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from augment.body.model import joints_of, pose_body
+from augment.geometry import inside_polygon, look_at
+from augment.placement.gates import REASONS, carries, seen, stands_free
+from augment.placement.place import PlacementRejected, move_motion, place, raise_seated
+from augment.types import JOINT, Surface
+from tests.make.rooms import performance, room, standing, the_body
+
+
+def sitting(frames: int = 4, height: float = 0.44):
+    """On a seat at the origin, facing +z."""
+    motion = standing(the_body(), frames=frames)
+    for side in ("left", "right"):
+        motion.body_pose[:, JOINT[f"{side}_hip"] - 1, 0] = -1.5
+        motion.body_pose[:, JOINT[f"{side}_knee"] - 1, 0] = 1.5
+    vertices, joints = pose_body(the_body(), motion)
+    under = (the_body().part_of_vertex < 3) & (np.abs(vertices[0, :, 2] - joints[0, 0, 2]) < 0.1)
+    seat = vertices[0][under]
+    transl = motion.transl + [0.0, height - seat[:, 1].min(), 0.0]
+    center = (float(joints[0, 0, 0]), float(joints[0, 0, 2] + 0.05))
+    return replace(motion, transl=transl, support="chair", support_height=height, support_center=center, action="sit")
+
+
+def refused(motion, scene, seed=0, **options) -> PlacementRejected:
+    with pytest.raises(PlacementRejected) as caught:
+        place(performance(motion), scene, the_body(), rng=np.random.default_rng(seed), **options)
+    return caught.value
+
+
+@settings(max_examples=15, deadline=None)
+@given(yaw=st.floats(-3.1, 3.1), x=st.floats(-4, 4), z=st.floats(-4, 4))
+def test_moving_a_motion_is_a_rigid_motion_of_its_joints(yaw, x, z):
+    motion = standing(the_body(), frames=2, at=(0.3, -0.2), step=0.1)
+    moved = joints_of(the_body(), move_motion(motion, yaw, np.array([x, 0.0, z]), the_body()))
+    sine, cosine = np.sin(yaw), np.cos(yaw)
+    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    np.testing.assert_allclose(moved, joints_of(the_body(), motion) @ turn.T + [x, 0, z], atol=1e-6)
+
+
+def test_two_people_keep_their_places_to_each_other():
+    a, b = standing(the_body(), at=(-0.3, 0.0), step=0.05), standing(the_body(), at=(0.4, 0.1), step=0.05)
+    placed = place(performance(a, b), room(), the_body(), rng=np.random.default_rng(1))
+    before, after = ([joints_of(the_body(), m)[:, 0] for m in people] for people in ((a, b), placed.people))
+    np.testing.assert_allclose(
+        np.linalg.norm(before[0] - before[1], axis=1), np.linalg.norm(after[0] - after[1], axis=1), atol=1e-6
+    )
+
+
+def test_a_placed_person_stands_on_free_floor_in_view():
+    for seed in range(5):
+        placed = place(performance(standing(the_body())), room(), the_body(), rng=np.random.default_rng(seed))
+        joints = joints_of(the_body(), placed.people[0])
+        assert stands_free(joints, room(), None) is None
+        assert inside_polygon(joints[:, 0][:, [0, 2]], room().floor).all()
+        assert seen(joints, room().camera, room().depth) is None
+        assert placed.provenance["placement"]["support"] == "none"
+
+
+def test_the_same_seed_gives_the_same_place_and_another_seed_another():
+    a, b, c = (
+        place(performance(standing(the_body())), room(), the_body(), rng=np.random.default_rng(seed)).people[0].transl
+        for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0.05
+
+
+def test_a_seated_motion_goes_to_the_rooms_own_chair_and_faces_its_way():
+    motion = sitting()
+    placed = place(performance(motion), _open_room(), the_body(), rng=np.random.default_rng(0)).people[0]
+    chair = room().surfaces[1]
+    assert placed.support_yaw == pytest.approx(chair.yaw, abs=0.15)
+    np.testing.assert_allclose(placed.support_center, chair.center[[0, 2]], atol=0.08)
+    assert placed.support_height == pytest.approx(chair.center[1], abs=1e-6)
+
+
+def _open_room():
+    """The room with a camera that has its chair in full view."""
+    camera = replace(room().camera, T_world_camera=look_at([0.4, 1.9, 1.7], [-1.8, 0.6, -1.4]))
+    return replace(room(), camera=camera, depth=np.zeros_like(room().depth))
+
+
+def test_a_room_without_a_fitting_seat_gets_one_where_the_motion_sits():
+    scene = replace(_open_room(), surfaces=())
+    placed = place(performance(sitting()), scene, the_body(), rng=np.random.default_rng(0), tries=300)
+    (prop,) = placed.provenance["props"]
+    assert placed.provenance["placement"]["support"] == "prop"
+    assert prop["kind"] == "chair"
+    np.testing.assert_allclose(np.array(prop["center"])[[0, 2]], placed.people[0].support_center, atol=1e-9)
+    assert refused(sitting(), scene, props=False).reason == "no_support"
+
+
+def test_raising_a_seat_lifts_the_pelvis_and_leaves_the_feet():
+    motion = sitting()
+    before, after = (joints_of(the_body(), m) for m in (motion, raise_seated(motion, 0.05, the_body())))
+    np.testing.assert_allclose(after[:, 0, 1] - before[:, 0, 1], 0.05, atol=1e-5)
+    np.testing.assert_allclose(after[:, 7:9], before[:, 7:9], atol=2e-3)
+
+
+def test_a_small_height_error_is_settled_and_a_large_one_refused():
+    motion = standing(the_body())
+    settled = place(
+        performance(replace(motion, transl=motion.transl + [0, 0.04, 0])), room(), the_body(), rng=np.random.default_rng(0)
+    )
+    assert abs(pose_body(the_body(), settled.people[0])[0][..., 1].min()) < 0.005
+    assert refused(replace(motion, transl=motion.transl + [0, 0.2, 0]), room()).reason == "floats"
+    assert refused(replace(motion, transl=motion.transl - [0, 0.2, 0]), room()).reason == "penetrates"
+
+
+def test_a_jump_does_not_float():
+    motion = standing(the_body(), frames=10)
+    hop = np.zeros((10, 3))
+    hop[3:6, 1] = 0.3, 0.45, 0.3
+    place(performance(replace(motion, transl=motion.transl + hop)), room(), the_body(), rng=np.random.default_rng(0))
+
+
+def test_refusals_name_their_reason():
+    person = standing(the_body())
+    tiny = replace(room(), floor=np.array([[0, 0.1], [0.1, 0.1], [0.1, 0], [0, 0.0]]))
+    assert refused(person, tiny).reason == "off_floor"
+    blocked = replace(
+        room(), obstacles=(replace(room().obstacles[0], center=np.array([0, 1.0, 0]), size=np.array([9, 2, 9.0])),)
+    )
+    assert refused(person, blocked).reason == "in_furniture"
+    away = replace(room().camera, T_world_camera=look_at([0, 2, 0], [0, 2.4, -3]))
+    assert refused(person, replace(room(), camera=away)).reason == "out_of_view"
+    far = replace(room().camera, T_world_camera=look_at([0, 8, 40], [0, 0, 0]))
+    assert refused(person, replace(room(), camera=far, depth=np.zeros((96, 128), np.float32))).reason == "too_small"
+    assert refused(person, replace(room(), depth=np.full((96, 128), 0.4, np.float32))).reason == "hidden"
+
+
+def test_every_try_is_counted_and_every_reason_explained():
+    error = refused(standing(the_body()), replace(room(), depth=np.full((96, 128), 0.4, np.float32)), tries=37)
+    assert sum(error.counts.values()) == 37
+    assert set(error.counts) <= set(REASONS)
+    assert error.reason == error.counts.most_common(1)[0][0]
+    assert error.reason in str(error)
+    placed = place(performance(standing(the_body())), room(), the_body(), rng=np.random.default_rng(0))
+    note = placed.provenance["placement"]
+    assert note["tries"] == 1 + sum(Counter(note["turned_down"]).values())
+
+
+def test_an_obstacle_turned_by_its_yaw_is_where_it_says():
+    joints = joints_of(the_body(), standing(the_body(), frames=1, at=(0.9, 0.0)))
+    plank = replace(room().obstacles[0], center=np.array([0, 0.5, 0]), size=np.array([0.3, 1.0, 3.0]), yaw=0.0)
+    assert stands_free(joints, replace(room(), obstacles=(plank,)), None) is None
+    turned = replace(plank, yaw=np.pi / 2)
+    assert stands_free(joints, replace(room(), obstacles=(turned,)), None) == "in_furniture"
+
+
+def test_a_seat_sunk_into_is_refused_but_a_cushion_gives():
+    body, motion = the_body(), sitting()
+    vertices, joints = pose_body(body, motion)
+    x, z = motion.support_center
+    for height, verdict in ((0.44, None), (0.49, None), (0.60, "penetrates")):
+        seat = Surface(kind="chair", center=np.array([x, height, z]), size=(0.44, 0.44), yaw=0.0)
+        assert carries(vertices, joints, 10.0, seat, body.part_of_vertex) == verdict
