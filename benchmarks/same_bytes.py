@@ -20,9 +20,10 @@ import platform
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -92,38 +93,48 @@ class SameBytes:
     """Write the digests here instead of comparing them."""
     reference: Path = REFERENCE
     """Digests to compare with."""
+    only: tuple[Literal["motions", "films", "study", "fits", "scenes", "mocap"], ...] = ()
+    """Only these outputs; all by default. ``films`` needs ``motions``, and ``study`` needs ``films``."""
 
     def run(self) -> int:
         if self.work.exists() and any(self.work.iterdir()):
             raise SystemExit(f"error: {self.work}: not empty; the outputs must be made anew")
         self.work.mkdir(parents=True, exist_ok=True)
-        found = collect(self.work.resolve(), self.data.resolve() if self.data else None)
+        parts = self.only or tuple(PARTS)
+        found: dict[str, str] = {}
+        for part in parts:
+            if self.data or part not in NEED_DATA:
+                found |= PARTS[part](self.work.resolve(), (self.data or Path()).resolve())
         if self.record:
             about = {"cpu": _cpu(), "python": platform.python_version()}
             self.record.write_text(json.dumps({"about": about, "digests": found}, indent=1, sort_keys=True) + "\n")
             print(f"{self.record}: {len(found)} digests")
             return 0
-        return compare(json.loads(self.reference.read_text()), found)
+        return compare(json.loads(self.reference.read_text()), found, whole=not self.only)
 
 
-def compare(reference: dict[str, Any], found: dict[str, str]) -> int:
+def compare(reference: dict[str, Any], found: dict[str, str], *, whole: bool) -> int:
     """Print what differs; 0 if nothing does."""
     expected = reference["digests"]
     different = [name for name, digest in found.items() if expected.get(name) != digest]
     absent = [name for name in expected if name not in found]
     for name in different:
         print(f"differs: {name}")
-    for name in absent:
+    for name in absent if whole else ():
         print(f"not made here: {name}")
     print(f"{len(found) - len(different)} of {len(expected)} digests are equal (recorded on {reference['about']['cpu']})")
     return 1 if different else 0
 
 
-def collect(work: Path, data: Path | None) -> dict[str, str]:
-    """Run everything; name of each output to its digest."""
-    found: dict[str, str] = {}
+def motions(work: Path, data: Path) -> dict[str, str]:
+    """The embedded library: scripted actions and simulated falls."""
     augment("motions", "library", "--out", work / "motions", "--per-action", "2", "--seed", "1", "--workers", "2")
-    found |= folder_digests(work / "motions", "motions")
+    return folder_digests(work / "motions", "motions")
+
+
+def films(work: Path, data: Path) -> dict[str, str]:
+    """Shards of the three recipes, and what their manifests say."""
+    found: dict[str, str] = {}
     for name, recipe in RECIPES.items():
         path = work / f"{name}.yaml"
         path.write_text(yaml.safe_dump(recipe))
@@ -132,50 +143,64 @@ def collect(work: Path, data: Path | None) -> dict[str, str]:
         for shard in manifest["shards"]:
             found[f"{name}/{shard['name']}"] = shard["sha256"]
             found |= member_digests(work / name / shard["name"], f"{name}/{shard['name']}")
-        facts = {
-            key: manifest[key] for key in ("actions", "given_up", "planned", "recipe_sha256", "rejections", "scenes", "sources")
-        }
-        found[f"{name}/manifest"] = digest_of(facts)
+        kept = ("actions", "given_up", "planned", "recipe_sha256", "rejections", "scenes", "sources")
+        found[f"{name}/manifest"] = digest_of({key: manifest[key] for key in kept})
+    return found
+
+
+def study(work: Path, data: Path) -> dict[str, str]:
+    """An ablation over the shards: every run's figures, and the verdicts."""
     path = work / "study.yaml"
     path.write_text(yaml.safe_dump(STUDY))
-    command("recognition", "ablate", path, "--out", work / "report", "--workers", "2")
-    for run in sorted((work / "report" / "runs").glob("*.json")):
-        facts = json.loads(run.read_text())
-        name = run.name.rsplit("-", 1)[0]
-        found[f"ablation/{name}"] = digest_of(
-            {k: v for k, v in facts.items() if k not in ("digest", "train_seconds", "test_seconds")}
-        )
-    report = json.loads((work / "report" / "report.json").read_text())
-    found["ablation/verdicts"] = digest_of(report["verdicts"])
-    return found | (real_digests(work, data) if data else {})
-
-
-def real_digests(work: Path, data: Path) -> dict[str, str]:
-    """What is made of real data."""
+    command("recognition.cli", "ablate", path, "--out", work / "report", "--workers", "2")
     found: dict[str, str] = {}
-    upfall, rgbd = data / "upfall", data / "rgbd" / "open3d"
+    for run in sorted((work / "report" / "runs").glob("*.json")):
+        left_out = ("digest", "train_seconds", "test_seconds")
+        facts = {key: value for key, value in json.loads(run.read_text()).items() if key not in left_out}
+        found[f"ablation/{run.name.rsplit('-', 1)[0]}"] = digest_of(facts)
+    report = json.loads((work / "report" / "report.json").read_text())
+    return found | {"ablation/verdicts": digest_of(report["verdicts"])}
+
+
+def fits(work: Path, data: Path) -> dict[str, str]:
+    """Two real videos reconstructed: fits, scenes, motions."""
+    found: dict[str, str] = {}
     for name, options in VIDEOS.items():
         out = work / name
         augment(
-            "reconstruct", upfall / "videos" / f"{name}.mp4", "--keypoints", upfall / "keypoints" / f"{name}.npz", *options,
-            "--max-overlays", "0", "--out", out,
+            "reconstruct", data / "upfall" / "videos" / f"{name}.mp4", *options,
+            "--keypoints", data / "upfall" / "keypoints" / f"{name}.npz", "--max-overlays", "0", "--out", out,
         )  # fmt: skip
         for fit in (out / "work").glob("*.npz"):
             found |= array_digests(fit, f"{name}/fit")
         found |= scene_digests(out, name) | folder_digests(out / "motions", f"{name}/motions")
-    pair = [f"a0{n}_t2_c2" for n in (1, 4)]
-    augment(
-        "scenes", "from-video", *(upfall / "videos" / f"{name}.mp4" for name in pair), "--keypoints",
-        *(upfall / "keypoints" / f"{name}.npz" for name in pair), "--out", work / "from-video",
-    )  # fmt: skip
-    found |= scene_digests(work / "from-video", "from-video")
+    return found
+
+
+def scenes(work: Path, data: Path) -> dict[str, str]:
+    """A room from videos without their people, and one from an RGB-D frame."""
+    pair = [data / "upfall" / "videos" / f"a0{n}_t2_c2.mp4" for n in (1, 4)]
+    keypoints = [data / "upfall" / "keypoints" / f"{video.stem}.npz" for video in pair]
+    augment("scenes", "from-video", *pair, "--keypoints", *keypoints, "--out", work / "from-video")
+    rgbd = data / "rgbd" / "open3d"
     augment(
         "scenes", "from-rgbd", rgbd / "color" / "00000.jpg", rgbd / "depth" / "00000.png", "--intrinsics",
         rgbd / "camera_primesense.json", "--out", work / "from-rgbd",
     )  # fmt: skip
-    found |= scene_digests(work / "from-rgbd", "from-rgbd")
+    return scene_digests(work / "from-video", "from-video") | scene_digests(work / "from-rgbd", "from-rgbd")
+
+
+def mocap(work: Path, data: Path) -> dict[str, str]:
+    """Recorded motions imported into a store."""
     augment("motions", "import", data / "mocap" / "cmu_bvh", "--out", work / "cmu")
-    return found | folder_digests(work / "cmu", "cmu")
+    return folder_digests(work / "cmu", "cmu")
+
+
+PARTS: dict[str, Callable[[Path, Path], dict[str, str]]] = {
+    "motions": motions, "films": films, "study": study, "fits": fits, "scenes": scenes, "mocap": mocap,
+}  # fmt: skip
+NEED_DATA = ("fits", "scenes", "mocap")
+"""Parts made of real data: left out without ``--data``."""
 
 
 def augment(*words: object) -> None:
@@ -184,7 +209,6 @@ def augment(*words: object) -> None:
 
 
 def command(module: str, *words: object) -> None:
-    module = "recognition.cli" if module == "recognition" else module
     line = [sys.executable, "-m", module, *map(str, words)]
     print(" ".join(["$", *line[2:]])[:200], file=sys.stderr, flush=True)
     subprocess.run(line, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.DEVNULL)
