@@ -19,9 +19,9 @@ from augment.reconstruct.people import Recovered
 from augment.reconstruct.room import floor_buffer, floor_for_scale, standing_places
 from augment.sources.people.people import LAYOUTS, People
 from augment.types import JOINT, Camera
-from benchmarks.pose_errors import FEET, judge
 from benchmarks.smplify_peer import smplify
 from benchmarks.truth.maker import Truth, make_truth
+from benchmarks.truth.pose_errors import FEET, judge
 from benchmarks.truth.spoil_bodies import HMR2_LIKE, bodies_to_joints, spoil_bodies
 from benchmarks.truth.spoil_depth import Disparity, spoil_depth
 

@@ -15,7 +15,7 @@ from augment.body.model import Body, load_body, pose_body
 from augment.reconstruct.bodies.cover import trusted
 from augment.reconstruct.people import Reconstruction, Recovered
 from augment.types import JOINT, SMPL_PARENTS, Camera
-from benchmarks.pose_errors import FEET, align, pa_mpjpe
+from benchmarks.truth.pose_errors import FEET, align, pa_mpjpe
 from benchmarks.upfall import BYSTANDER as BYSTANDER
 
 

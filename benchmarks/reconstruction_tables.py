@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.pose_errors import ratio_interval
+from benchmarks.truth.pose_errors import ratio_interval
 
 ROWS: tuple[tuple[str, str, float], ...] = (
     ("mpjpe", "MPJPE, mm", 1000), ("pa_mpjpe", "PA-MPJPE, mm", 1000), ("root", "root, mm", 1000),

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tests.realdata import require
+from tests.make.realdata import require
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "140"}

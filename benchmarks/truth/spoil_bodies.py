@@ -2,7 +2,7 @@
 
 Errors are set so that the mean over a dozen motions is near what is published for such networks on 3DPW: WHAM 57.8 mm MPJPE
 and 35.9 mm after Procrustes alignment (the second confirmed at wizwand.com's table of the paper, arXiv 2312.07531); HMR 2.0
-about 70 and 45 mm (from memory of its Table 1, arXiv 2305.20091). ``tests/scene/test_truth.py`` holds them there.
+about 70 and 45 mm. ``tests/benchmarks/test_truth.py`` checks both.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import torch
 
 from augment.geometry import axis_angle_to_matrix
 from augment.types import JOINT
-from benchmarks.pose_errors import (
+from benchmarks.truth.pose_errors import (
     acceleration_error,
     align,
     floor_heights,

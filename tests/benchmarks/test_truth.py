@@ -15,8 +15,8 @@ from augment.raster.rasterize import make_rasterizer
 from augment.sources.people.mediapipe import read_mediapipe
 from augment.sources.people.people import LAYOUTS, check_people
 from augment.types import Segment
-from benchmarks.pose_errors import acceleration_error, mpjpe, pa_mpjpe
 from benchmarks.truth.maker import CROSSING, make_truth, write_mediapipe
+from benchmarks.truth.pose_errors import acceleration_error, mpjpe, pa_mpjpe
 from benchmarks.truth.spoil import GROUPS, MEDIAPIPE_UPFALL, STATES, group_of, spoil_keypoints, states_of
 from benchmarks.truth.spoil_bodies import HMR2_LIKE, WHAM_LIKE, BodyNoise, bodies_to_joints, spoil_bodies
 from benchmarks.truth.spoil_depth import spoil_depth

@@ -9,7 +9,8 @@ import pytest
 import trimesh
 
 from augment.body.model import betas_from_phenotype, joints_of, load_body, pose_body, sample_betas
-from augment.types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
+from augment.types import JOINT, SMPL_JOINTS, Motion
+from tests.make.body_files import family_file
 
 
 def _motion(body_pose, betas, **options):
@@ -122,46 +123,10 @@ def test_body_turns_and_moves_with_the_root(body):
     assert np.abs(moved - ((base - pelvis) @ rotation.T + pelvis + [1, 2, 3])).max() < 1e-5
 
 
-def _family_file(body, joints, path):
-    """A model file of SMPL's (24), SMPL-H's (52) or SMPL-X's (55) layout, made from the open body by adding bones."""
-    first_hand = 25 if joints == 55 else 22
-    face, fingers = [15] * (first_hand - 22), (joints - first_hand) // 2
-    parents = list(SMPL_PARENTS) if joints == 24 else [*SMPL_PARENTS[:22], *face, *[20] * fingers, *[21] * fingers]
-    hands = [first_hand + 3, first_hand + 3 + fingers] if joints > 24 else [22, 23]  # the middle fingers stand for the hands
-    columns = np.array([*range(22), *hands])
-    model = body.model
-    vertices = model.v_template.numpy()
-
-    def spread(rows):
-        wide = np.repeat(rows[15:16], joints, axis=0)
-        wide[columns] = rows
-        return wide
-
-    weights = np.zeros((len(vertices), joints))
-    weights[:, columns] = model.lbs_weights.numpy()
-    arrays = {
-        "v_template": vertices,
-        "shapedirs": np.concatenate([model.shapedirs.numpy()] * (1 if joints != 55 else 40), axis=2),
-        "posedirs": np.zeros((len(vertices), 3, 9 * (joints - 1)), np.float32),
-        "J_regressor": spread(model.J_regressor.numpy()),
-        "weights": weights,
-        "kintree_table": np.array([parents, range(joints)]),
-        "f": body.faces,
-    }
-    if joints == 55:
-        arrays |= {"lmk_faces_idx": np.zeros(51, int), "lmk_bary_coords": np.full((51, 3), 1 / 3)}
-        arrays |= {"dynamic_lmk_faces_idx": np.zeros((79, 17), int), "dynamic_lmk_bary_coords": np.full((79, 17, 3), 1 / 3)}
-    if path.suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        path.write_bytes(pickle.dumps(arrays))
-    return path
-
-
 @pytest.mark.parametrize(("joints", "suffix"), [(24, ".npz"), (24, ".pkl"), (52, ".npz"), (55, ".npz")])
-def test_family_files_pose_like_the_open_body(body, tmp_path, joints, suffix):
+def testfamily_files_pose_like_the_open_body(body, tmp_path, joints, suffix):
     """One code path: the same pose on the same mesh in each family's file gives the same surface."""
-    loaded = load_body(_family_file(body, joints, tmp_path / f"model{suffix}"))
+    loaded = load_body(family_file(body, joints, tmp_path / f"model{suffix}"))
     rng = np.random.default_rng(1)
     pose = rng.normal(size=(2, 23, 3)) * 0.3
     pose[:, 21:] = 0

@@ -12,7 +12,7 @@ from augment.geometry import axis_angle_to_matrix, forward_kinematics
 from augment.reconstruct.bodies.evidence import group_weights, partners
 from augment.sources.people.people import LAYOUTS
 from augment.types import JOINT, Motion
-from tests.body.test_body import _family_file
+from tests.make.body_files import family_file
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
@@ -141,7 +141,7 @@ def test_an_unknown_layout_is_named_with_what_is_known(body):
 
 def test_a_body_model_of_the_smpl_family_gives_the_same_points(body, tmp_path):
     """The open body written as a SMPL-X file and loaded again has its points where it had them."""
-    loaded = load_body(_family_file(body, 55, tmp_path / "model.npz"))
+    loaded = load_body(family_file(body, 55, tmp_path / "model.npz"))
     for layout in LAYOUTS:
         one, other = at_rest(body, layout), at_rest(loaded, layout)
         for name, point in one.items():

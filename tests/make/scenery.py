@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from augment.geometry import invert_transform, project, transform_points
+from augment.geometry import invert_transform, pixel_grid, project, transform_points
 from augment.reconstruct.camera.calibrate import Calibration
 from augment.sources.people.mediapipe import LANDMARK, LANDMARKS
 from augment.types import Camera
@@ -79,3 +79,23 @@ def people_landmarks(
             inside = 0 <= u < camera.width and 0 <= v < camera.height
             landmarks[t, LANDMARK[name]] = u, v, 0.99 if inside else 0.1
     return landmarks
+
+
+def box_room(camera: Camera, boxes, *, wall: float = 5.0, noise: float = 0.0) -> np.ndarray:
+    """z-depth of a floor, a far wall and boxes (x0, x1, y1, z0, z1) standing on the floor, by ray casting."""
+    rays = np.concatenate([pixel_grid(camera.height, camera.width), np.ones((camera.height, camera.width, 1))], axis=2)
+    rays = rays @ np.linalg.inv(camera.K).T @ camera.T_world_camera[:3, :3].T
+    origin = camera.T_world_camera[:3, 3]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = np.minimum(
+            np.where(rays[..., 1] < 0, -origin[1] / rays[..., 1], np.inf),
+            np.where(rays[..., 2] > 0, (wall - origin[2]) / rays[..., 2], np.inf),
+        )
+        for x0, x1, y1, z0, z1 in boxes:
+            a = (np.array([x0, 0.0, z0]) - origin) / rays
+            b = (np.array([x1, y1, z1]) - origin) / rays
+            enter, leave = np.minimum(a, b).max(axis=2), np.maximum(a, b).min(axis=2)
+            depth = np.where((enter < leave) & (enter > 0), np.minimum(depth, enter), depth)
+    rng = np.random.default_rng(0)
+    depth = depth * (1 + noise * rng.normal(size=depth.shape))
+    return np.where(depth < 9, depth, 0).astype(np.float32)

@@ -18,7 +18,7 @@ from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
 from augment.motion.skeletons import FAMILIES
 from augment.sources.mocap.bvh import parse_bvh, read_bvh
 from augment.types import JOINT, Motion
-from tests.realdata import require
+from tests.make.realdata import require
 
 CMU_TREE = [
     ("Hips", None, (0, 0, 0)), ("LHipJoint", "Hips", (0, 0, 0)), ("LeftUpLeg", "LHipJoint", (1.4, -1.8, 0.8)),

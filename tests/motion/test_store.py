@@ -16,8 +16,8 @@ from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
 from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store, write_index, write_motion
 from augment.sources.mocap.amass import save_amass
-from tests.motion.test_amass import smplh, some_motion, turns
-from tests.realdata import require
+from tests.make.mocap import smplh, some_motion, turns
+from tests.make.realdata import require
 
 
 def fill(folder, names=("a", "b", "c")):

@@ -13,8 +13,8 @@ from augment.types import Segment
 from recognition import clips
 from recognition.clips import Recording, WindowSampler, evaluation_windows, label_at, named_sources, refuse_leaks
 from recognition.frames import FrameStore, ahead, decodable
+from tests.make.realdata import require
 from tests.make.videos import CLASSES, FPS, SEGMENTS, write_samples, write_videos
-from tests.realdata import require
 
 
 def recording(name: str = "a", **changes) -> Recording:

@@ -19,8 +19,8 @@ from augment.reconstruct.camera.calibrate import (
 )  # fmt: skip
 from augment.reconstruct.camera.upright import find_upright, spread_out
 from augment.sources.people.mediapipe import LANDMARK, Keypoints
+from tests.make.realdata import require
 from tests.make.scenery import BODY, camera_of, people_landmarks
-from tests.realdata import require
 
 
 def rods_seen(camera, feet, **kwargs):

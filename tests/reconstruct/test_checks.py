@@ -25,8 +25,8 @@ from augment.reconstruct.watch.checks import (
 from augment.sources.people.mediapipe import Keypoints, read_mediapipe
 from augment.sources.people.people import People
 from augment.sources.video import VideoInfo, probe
+from tests.make.realdata import require
 from tests.make.scenery import camera_of, people_landmarks, write_video
-from tests.realdata import require
 
 SIZE = (320, 240)
 

@@ -7,32 +7,10 @@ import numpy as np
 import pytest
 
 from augment.commands.scenes_real import SceneFromRgbd
-from augment.geometry import pixel_grid
 from augment.reconstruct.depth.from_rgbd import pitch_deg, scene_from_depth
 from augment.scene.store import load_scene
-from tests.make.scenery import camera_of
-from tests.realdata import require
-
-
-def box_room(camera, boxes, *, wall=5.0, noise=0.0):
-    """z-depth of a floor, a far wall and boxes (x0, x1, y1, z0, z1) standing on the floor, by ray casting."""
-    rays = np.concatenate([pixel_grid(camera.height, camera.width), np.ones((camera.height, camera.width, 1))], axis=2)
-    rays = rays @ np.linalg.inv(camera.K).T @ camera.T_world_camera[:3, :3].T
-    origin = camera.T_world_camera[:3, 3]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        depth = np.minimum(
-            np.where(rays[..., 1] < 0, -origin[1] / rays[..., 1], np.inf),
-            np.where(rays[..., 2] > 0, (wall - origin[2]) / rays[..., 2], np.inf),
-        )
-        for x0, x1, y1, z0, z1 in boxes:
-            a = (np.array([x0, 0.0, z0]) - origin) / rays
-            b = (np.array([x1, y1, z1]) - origin) / rays
-            enter, leave = np.minimum(a, b).max(axis=2), np.maximum(a, b).min(axis=2)
-            depth = np.where((enter < leave) & (enter > 0), np.minimum(depth, enter), depth)
-    rng = np.random.default_rng(0)
-    depth = depth * (1 + noise * rng.normal(size=depth.shape))
-    return np.where(depth < 9, depth, 0).astype(np.float32)
-
+from tests.make.realdata import require
+from tests.make.scenery import box_room, camera_of
 
 CAMERA = camera_of(focal=260, height=1.6, pitch=24, roll=2, width=320, tall=240)
 COLOR = np.full((240, 320, 3), 128, np.uint8)

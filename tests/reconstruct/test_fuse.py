@@ -17,9 +17,9 @@ from augment.scene.rooms.care_room import make_room
 from augment.scene.store import load_scene, save_scene
 from augment.types import Camera
 from tests.make.depth_scenes import ArrayMaps, film, places_in, scrambled
-from tests.make.scenery import camera_of
-from tests.reconstruct.test_from_rgbd import COLOR, box_room
+from tests.make.scenery import box_room, camera_of
 
+COLOR = np.full((240, 320, 3), 128, np.uint8)
 CAMERA = camera_of(focal=260, height=1.6, pitch=24, roll=2, width=320, tall=240)
 
 

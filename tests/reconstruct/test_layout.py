@@ -7,8 +7,7 @@ from augment.geometry import inside_polygon
 from augment.reconstruct.guess.layout import draw_layout, guess_layout, inside_picture, layout_depth
 from augment.reconstruct.guess.manhattan import line_segments, manhattan_angle
 from augment.scene.rooms.care_room import make_room
-from tests.make.scenery import camera_of
-from tests.reconstruct.test_from_rgbd import box_room
+from tests.make.scenery import box_room, camera_of
 
 CAMERA = camera_of(focal=260, height=1.8, pitch=20, roll=2, width=320, tall=240)
 

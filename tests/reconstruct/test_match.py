@@ -15,7 +15,7 @@ from augment.reconstruct.annotate.segments import cut_segments, read_segments
 from augment.reconstruct.watch.assign import ASSIGNMENTS
 from augment.sources.people.people import LAYOUTS, People
 from augment.types import Segment
-from tests.realdata import require
+from tests.make.realdata import require
 
 
 def table(layout: str, frame, track, middle, name="tracks.json") -> People:

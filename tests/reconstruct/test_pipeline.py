@@ -29,8 +29,7 @@ from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
 from augment.scene.store import load_scene
 from augment.sources.people.keypoints import read_keypoints
 from benchmarks.truth.maker import make_truth, write_mediapipe
-from tests.reconstruct.conftest import Clip, write_wham
-from tests.reconstruct.test_watch import refilmed, respelled
+from tests.make.clip import Clip, refilmed, respelled, write_wham
 
 STEPS = (15, 20, 30)
 

@@ -7,8 +7,8 @@ from augment.reconstruct.plate.frames import followed, keeps_still, person_mask
 from augment.reconstruct.plate.inpaint import fill_holes
 from augment.reconstruct.plate.plate import content_box, make_plate
 from augment.sources.people.mediapipe import read_mediapipe
+from tests.make.realdata import require
 from tests.make.scenery import background, box_landmarks, write_keypoints, write_video
-from tests.realdata import require
 
 SHIRT = np.array([250, 20, 20], np.uint8)
 

@@ -11,7 +11,7 @@ from augment.reconstruct.depth.from_rgbd import scene_from_rgbd
 from augment.reconstruct.depth.scale import ScaleConfig, fit_disparity
 from augment.scene.rooms.care_room import make_room
 from tests.make.depth_scenes import ArrayMaps, film, places_in, scrambled
-from tests.realdata import require
+from tests.make.realdata import require
 
 SCALE, OFFSET = 2.3, 0.11
 

@@ -11,32 +11,15 @@ import pytest
 
 from augment.reconstruct.watch.track import TrackConfig
 from augment.reconstruct.watch.watch import bodies_as_points, track_of, watch
-from augment.shards.video_codec import decode_video, encode_video
 from augment.sources.people.hmr import read_hmr
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import LAYOUTS, People
 from benchmarks.truth.maker import make_truth, write_mediapipe
-from tests.reconstruct.conftest import Clip, write_wham
+from tests.make.clip import Clip, refilmed, respelled, write_wham
 
 
 def look(clip: Clip, body, **changes):
     return watch(**({"video": clip.video, "keypoints": clip.keypoints, "hmr": None, "body": body} | changes))
-
-
-def respelled(clip: Clip, path: Path, change) -> Path:
-    """The clip's keypoint file with its array changed."""
-    with np.load(clip.keypoints) as data:
-        arrays = dict(data)
-    arrays["landmarks2d"] = change(arrays["landmarks2d"].copy())
-    np.savez(path, **arrays)
-    return path
-
-
-def refilmed(clip: Clip, path: Path, change) -> Path:
-    """The clip's video with its pictures changed."""
-    frames = change(decode_video(clip.video.read_bytes())[0])
-    path.write_bytes(encode_video(np.ascontiguousarray(frames), fps=10.0))
-    return path
 
 
 def write_coco(people: People, path: Path, **fields) -> Path:

@@ -10,7 +10,7 @@ import pytest
 
 from augment.sources.depth.maps import DepthMaps, depth_maps_of, read_depth_maps, resize_map
 from augment.sources.depth.rgbd import read_depth
-from tests.realdata import require
+from tests.make.realdata import require
 
 W, H = 64, 48
 K = np.array([[60.0, 0, W / 2], [0, 61.0, H / 2], [0, 0, 1]])

@@ -15,8 +15,8 @@ from augment.reconstruct.plate.frames import followed, person_mask
 from augment.sources.people.keypoints import KEYPOINT_READERS, read_keypoints, to_mediapipe
 from augment.sources.people.mediapipe import LANDMARK, read_mediapipe
 from augment.sources.people.people import COCO17, LAYOUTS, OPENPOSE25, People
+from tests.make.realdata import require
 from tests.make.scenery import write_keypoints
-from tests.realdata import require
 
 
 def dump(path: Path, content: Any) -> Path:

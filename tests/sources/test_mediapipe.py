@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from augment.sources.people.mediapipe import LANDMARK, LANDMARKS, read_mediapipe
+from tests.make.realdata import require
 from tests.make.scenery import write_keypoints
-from tests.realdata import require
 
 
 def landmarks(frames: int = 5) -> np.ndarray:

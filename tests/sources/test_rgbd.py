@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from augment.sources.depth.rgbd import nyu_to_metres, read_color, read_depth, read_intrinsics, sun_to_metres
-from tests.realdata import require
+from tests.make.realdata import require
 
 
 def test_plain_depth_keeps_unknown_at_zero(tmp_path):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from augment.sources.video import probe, read_frames
+from tests.make.realdata import require
 from tests.make.scenery import write_video
-from tests.realdata import require
 
 
 def numbered(count: int = 12) -> np.ndarray:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(os.environ.get("UNDERSTUDY_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+ROOT = Path(os.environ.get("UNDERSTUDY_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
 
 
 def require(name: str) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from augment.sources.mocap.bvh import bvh_forward_kinematics, parse_bvh, read_bvh
-from tests.realdata import require
+from tests.make.realdata import require
 
 ARM = """HIERARCHY
 ROOT base
