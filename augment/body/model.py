@@ -125,12 +125,17 @@ def _load_default() -> Body:
 
     build = f"{open_body.BUILD_VERSION}-{importlib.metadata.version('anny')}"
     path = cache_dir() / f"open-body-{hashlib.sha256(build.encode()).hexdigest()[:12]}.npz"
-    if path.exists():
-        try:
-            arrays = dict(np.load(path))
-            return _make("open-body", "CC0-1.0", arrays)
-        except (OSError, ValueError, KeyError):  # a file of another program or a damaged disk: it is only a cache
-            pass
+    try:
+        return _make("open-body", "CC0-1.0", dict(np.load(path)))
+    except (OSError, ValueError, KeyError):  # not built yet, or damaged: it is only a cache
+        _build_default(path)
+    # Read back instead of used as built: arrays of another memory layout round differently, and the first run's bytes would
+    # not be those of the next.
+    return _make("open-body", "CC0-1.0", dict(np.load(path)))
+
+
+def _build_default(path: Path) -> None:
+    """Build the open body into ``path``, whole or not at all."""
     arrays = open_body.build_open_body()
     small: dict[str, Any] = {
         k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()
@@ -142,7 +147,6 @@ def _load_default() -> Body:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    return _make("open-body", "CC0-1.0", small)
 
 
 def _load_file(path: Path) -> Body:
