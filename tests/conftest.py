@@ -22,3 +22,11 @@ def body():
     from augment.body.model import load_body
 
     return load_body()
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """A short filmed clip with estimators' files; its folder is shared, so a test writes elsewhere."""
+    from tests.make.clip import make_clip
+
+    return make_clip(tmp_path_factory.mktemp("clip"))

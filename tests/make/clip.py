@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
+from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.camera.calibrate import Given
+from augment.reconstruct.people import Reconstruction
+from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
 from augment.shards.video_codec import decode_video, encode_video
 from augment.sources.people.people import People
 from benchmarks.truth.maker import Truth, film_truth, make_truth, write_mediapipe
 from benchmarks.truth.spoil_bodies import WHAM_LIKE, spoil_bodies
 from benchmarks.truth.spoil_depth import spoil_depth
+
+STEPS = (15, 20, 30)
+"""Iterations of a fit that is only just good enough to be judged."""
 
 
 @dataclass(frozen=True)
@@ -95,3 +102,21 @@ def refilmed(clip: Clip, path: Path, change) -> Path:
     frames = change(decode_video(clip.video.read_bytes())[0])
     path.write_bytes(encode_video(np.ascontiguousarray(frames), fps=10.0))
     return path
+
+
+def config_of(clip: Clip, **changes: Any) -> ReconstructConfig:
+    fields = {
+        "person_height": clip.truth.heights()[0], "given": Given(**clip.camera_given), "fit": FitConfig(iterations=STEPS),
+        "max_overlays": 0,
+    }  # fmt: skip
+    return ReconstructConfig(**(fields | changes))
+
+
+def reconstruct_clip(clip: Clip, out: Path, *inputs: Inputs, segments: Any = None, **changes: Any) -> Reconstruction:
+    return reconstruct(inputs, out, config=config_of(clip, **changes), segments=segments)
+
+
+def off(clip: Clip, result: Reconstruction) -> float:
+    """MPJPE of the one person, metres."""
+    (person,) = result.people
+    return float(np.linalg.norm(person.joints - clip.truth.joints[0][person.frames], axis=-1).mean())

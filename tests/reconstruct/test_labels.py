@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from augment.body.model import load_body
-from augment.reconstruct.annotate.labels import identify, labels_of
+from augment.reconstruct.annotate.labels import annotated_as, identify, labels_of
 from augment.reconstruct.people import Recovered
 from augment.reconstruct.watch.watch import Watched
 from augment.sources.people.people import COCO17, People, check_people, join_people
@@ -83,3 +83,14 @@ def test_tables_of_different_layouts_do_not_join():
     assert len(COCO17) == 17
     with pytest.raises(ValueError, match="one layout"):
         join_people([person(0, 1), replace(person(1, 2), layout="", keypoints2d=None)])
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [(["clip.mp4", "other.mp4"], "clip.mp4"), (["clip"], "clip"), (["day1/clip", "day2/clip"], "day2/clip"),
+     (["clip", "day2/clip.mp4"], "day2/clip.mp4"), (["x/day2/clip", "ward/day2/clip"], "ward/day2/clip"),
+     (["other", "4"], None), ([], None)],
+)  # fmt: skip
+def test_labels_go_to_the_video_they_name(names, found):
+    """Known answers: by file name with or without its ending; of several by the most folders shared."""
+    assert annotated_as(Path("/data/ward/day2/clip.mp4"), names) == found

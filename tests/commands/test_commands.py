@@ -20,7 +20,7 @@ import yaml
 
 from tests.make.realdata import require
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "140"}
 
 TINY = {
