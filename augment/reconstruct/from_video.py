@@ -25,7 +25,8 @@ from .camera.calibrate import (
 )  # fmt: skip
 from .camera.upright import find_upright
 from .guess.layout import Layout, guess_layout
-from .plate.plate import Plate, make_plate
+from .plate.frames import Sampling
+from .plate.looks import Plate, make_plate
 
 
 def scene_from_video(
@@ -55,7 +56,9 @@ def scene_from_video(
         raise ValueError("no video given; name one or more videos of one fixed camera")
     given = given or Given()
     found = None if keypoints is None else _read_keypoints(videos, keypoints)
-    plate = make_plate(videos, found, mask=mask, max_frames=max_frames, trust_undetected=trust_undetected, empty=empty)
+    outlines = None if found is None else [(each,) for each in found]
+    sampling = Sampling(frames=max_frames, trust_undetected=trust_undetected, empty=empty)
+    plate = make_plate(videos, outlines, mask=mask, sampling=sampling)
     height, width = plate.guessed.shape
     x0, y0, x1, y1 = plate.content
     center, content_width = ((x0 + x1) / 2, (y0 + y1) / 2), x1 - x0

@@ -23,13 +23,14 @@ from ..types import Camera, Scene, Segment
 from .annotate.labels import identify, labels_of
 from .bodies.cover import body_outlines
 from .bodies.fit import fit_people
-from .cache import SHORTEST_SEC, digest_of, load_fit, save_fit, store_motions, trusted_stretches
+from .cache import digest_of, load_fit, save_fit
 from .camera.calibrate import Calibration
 from .camera.choose import calibrate_from, fittable, refine
 from .config import Inputs, ReconstructConfig
 from .from_video import ceiling_light, provenance_of
+from .motions import SHORTEST_SEC, store_motions, trusted_stretches
 from .people import Reconstruction, Recovered
-from .plate.plate import Plate, make_plate
+from .plate.looks import Plate, make_plate
 from .report.write import write_report
 from .room import Room, find_room, open_depth
 from .watch.watch import Watched, track_of, watch

@@ -24,7 +24,7 @@ from .depth.scale import DepthFit, fit_disparity
 from .guess.layout import guess_layout
 from .guess.seats import seats_from_people
 from .people import Recovered
-from .plate.plate import Plate
+from .plate.looks import Plate
 from .watch.watch import Watched
 
 
@@ -138,7 +138,7 @@ def _measured_depth(
     fit: DepthFit = fit_disparity(
         maps, z_buffers(own, camera, body, frames), rng=np.random.default_rng(config.seed), floor=on_floor
     )
-    from .plate.frames import person_mask
+    from .watch.masks import person_mask
 
     def masks(frame: int) -> np.ndarray:
         covered = np.zeros((info.height, info.width), bool)

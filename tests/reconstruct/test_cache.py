@@ -11,16 +11,8 @@ import torch
 
 from augment.geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from augment.motion.store import read_store
-from augment.reconstruct.cache import (
-    SHORTEST_SEC,
-    cut_motion,
-    digest_of,
-    fall_direction,
-    load_fit,
-    save_fit,
-    store_motions,
-    trusted_stretches,
-)
+from augment.reconstruct.cache import digest_of, load_fit, save_fit
+from augment.reconstruct.motions import SHORTEST_SEC, cut_motion, fall_direction, store_motions, trusted_stretches
 from augment.reconstruct.people import Recovered
 from augment.types import Motion, Segment
 

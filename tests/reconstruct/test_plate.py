@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment.reconstruct.plate.frames import followed, keeps_still, person_mask
+from augment.reconstruct.plate.frames import Sampling
 from augment.reconstruct.plate.inpaint import fill_holes
-from augment.reconstruct.plate.plate import content_box, make_plate
+from augment.reconstruct.plate.looks import content_box, make_plate
+from augment.reconstruct.watch.masks import followed, keeps_still, person_mask
 from augment.sources.people.mediapipe import read_mediapipe
 from tests.make.realdata import require
 from tests.make.scenery import background, box_landmarks, write_keypoints, write_video
@@ -31,7 +32,7 @@ def test_plate_behind_a_moving_square_is_the_background_exactly(tmp_path):
     frames, boxes = walk_then_lie(empty, walk=24, lie=0)
     video = write_video(tmp_path / "a.mkv", frames)
     keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
-    plate = make_plate([video], [keypoints])
+    plate = make_plate([video], [[keypoints]])
     np.testing.assert_array_equal(plate.image, empty)
     assert not plate.guessed.any()
 
@@ -47,7 +48,7 @@ def test_who_lies_still_to_the_end_is_not_in_the_plate(tmp_path):
     frames, boxes = walk_then_lie(empty)
     video = write_video(tmp_path / "a.mkv", frames)
     keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
-    plate = make_plate([video], [keypoints])
+    plate = make_plate([video], [[keypoints]])
     assert not red(plate.image).any()
     known = ~plate.guessed
     np.testing.assert_array_equal(plate.image[known], empty[known])
@@ -60,7 +61,9 @@ def test_frames_without_detection_are_no_proof_of_an_empty_room(tmp_path):
     landmarks[16:] = np.nan
     video = write_video(tmp_path / "a.mkv", frames)
     keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", landmarks, (128, 96)))
-    careful, trusting = (make_plate([video], [keypoints], trust_undetected=trust) for trust in (False, True))
+    careful, trusting = (
+        make_plate([video], [[keypoints]], sampling=Sampling(trust_undetected=trust)) for trust in (False, True)
+    )
     assert not red(careful.image).any()
     assert (careful.frames, trusting.frames) == (16, 40)
 
@@ -76,9 +79,9 @@ def test_an_empty_stretch_is_taken_as_it_is(tmp_path):
     frames = walk_then_lie(empty)[0]
     frames[:5] = empty
     video = write_video(tmp_path / "a.mkv", frames)
-    np.testing.assert_array_equal(make_plate([video], None, empty=(0, 0.5)).image, empty)
+    np.testing.assert_array_equal(make_plate([video], None, sampling=Sampling(empty=(0, 0.5))).image, empty)
     with pytest.raises(ValueError, match="does not lie in"):
-        make_plate([video], None, empty=(3, 99))
+        make_plate([video], None, sampling=Sampling(empty=(3, 99)))
 
 
 def test_masked_pixels_are_painted_over_and_said_to_be_guessed(tmp_path):
@@ -103,7 +106,7 @@ def test_a_gap_in_one_furnishing_is_not_filled_with_another_ones_furniture(tmp_p
     for name, room in (("a", empty), ("b", empty), ("c", furnished)):
         frames, boxes = walk_then_lie(room, walk=24, lie=0)
         videos.append(write_video(tmp_path / f"{name}.mkv", frames))
-        keypoints.append(read_mediapipe(write_keypoints(tmp_path / f"{name}.npz", box_landmarks(boxes), (128, 96))))
+        keypoints.append([read_mediapipe(write_keypoints(tmp_path / f"{name}.npz", box_landmarks(boxes), (128, 96)))])
     plate = make_plate(videos, keypoints)
     assert plate.layout_videos == (0, 1)
     np.testing.assert_array_equal(plate.image, empty)
@@ -116,7 +119,7 @@ def test_a_detector_that_jumps_to_a_bystander_proves_nothing_about_the_floor(tmp
     video = write_video(tmp_path / "a.mkv", frames)
     keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
     assert followed(keypoints).tolist() == [True] * 16 + [False] * 24
-    assert not red(make_plate([video], [keypoints]).image).any()
+    assert not red(make_plate([video], [[keypoints]]).image).any()
 
 
 def test_person_mask_covers_the_landmarks_and_a_margin(tmp_path):
@@ -158,8 +161,8 @@ def test_real_clips_leave_no_white_shirt_on_the_dark_floor(tmp_path):
     root = require("upfall")
     names = ["a09_t1_c1", "a09_t2_c1"]
     plate = make_plate(
-        [root / "videos" / f"{n}.mp4" for n in names], [read_mediapipe(root / "keypoints" / f"{n}.npz") for n in names],
-        max_frames=40,
+        [root / "videos" / f"{n}.mp4" for n in names], [[read_mediapipe(root / "keypoints" / f"{n}.npz")] for n in names],
+        sampling=Sampling(frames=40),
     )  # fmt: skip
     assert plate.image[300:420, 250:400].mean() < 120
 
@@ -192,39 +195,8 @@ def test_who_never_left_is_painted_out_and_said_to_be_guessed(tmp_path):
     assert not red(plate.image).any()
     assert plate.guessed[42:78, 102:118].all()
     assert not plate.guessed[:, :90].any()
-    alone = make_plate([video], [people[0]])
+    alone = make_plate([video], [people[:1]])
     assert red(alone.image)[42:78, 102:118].all()
-
-
-def test_one_person_given_alone_or_as_a_list_is_the_same(tmp_path):
-    frames, boxes = walk_then_lie(background())
-    video = write_video(tmp_path / "a.mkv", frames)
-    keypoints = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(boxes), (128, 96)))
-    np.testing.assert_array_equal(make_plate([video], [keypoints]).image, make_plate([video], [[keypoints]]).image)
-
-
-def test_exact_masks_are_joined_in(tmp_path):
-    empty = background()
-    frames, walker, sitter = two_people(empty)
-    video = write_video(tmp_path / "a.mkv", frames)
-    people = read_mediapipe(write_keypoints(tmp_path / "a.npz", box_landmarks(walker), (128, 96)))
-
-    def mask_of(_, frame):
-        mask = np.zeros((96, 128), bool)
-        x0, y0, x1, y1 = sitter[frame].astype(int)
-        mask[y0:y1, x0:x1] = True
-        return mask
-
-    everything = make_plate([video], [people], masks=mask_of)
-    assert everything.guessed[42:78, 102:118].all()
-    assert not everything.guessed[:, :90].any()
-    np.testing.assert_array_equal(everything.image[:, :90], empty[:, :90])
-    both = make_plate([video], None, masks=lambda _, frame: mask_of(0, frame) | red(frames[frame]))
-    np.testing.assert_array_equal(both.image[:, :90], empty[:, :90])
-    unknown, plain = make_plate([video], [people], masks=lambda *_: None), make_plate([video], [people])
-    np.testing.assert_array_equal(unknown.image, plain.image)
-    with pytest.raises(ValueError, match="person mask is 5x4 but the video 128x96"):
-        make_plate([video], [people], masks=lambda *_: np.zeros((4, 5), bool))
 
 
 def test_a_frame_in_which_one_of_two_is_lost_proves_nothing(tmp_path):

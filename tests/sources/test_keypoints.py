@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from augment.reconstruct.camera.upright import find_upright
-from augment.reconstruct.plate.frames import followed, person_mask
+from augment.reconstruct.watch.masks import followed, person_mask
 from augment.sources.people.keypoints import KEYPOINT_READERS, read_keypoints, to_mediapipe
 from augment.sources.people.mediapipe import LANDMARK, read_mediapipe
 from augment.sources.people.people import COCO17, LAYOUTS, OPENPOSE25, People

@@ -81,7 +81,7 @@ def _near_and_far(watched: Watched) -> float:
 
 
 def _content(watched: Watched) -> tuple[int, int, int, int]:
-    from ..plate.plate import content_box
+    from ..plate.looks import content_box
     from ..watch.stillness import sample_frames
 
     sampled = sample_frames(watched.info.path, 6)

@@ -240,22 +240,3 @@ def _box(wall: Wall, walls: list[Wall], number: int) -> Obstacle:
         name=f"wall{number}", center=np.array([x, _HEIGHT / 2, z]), size=np.array([high - low, _HEIGHT, _THICK]),
         yaw=float(np.arctan2(wall.normal[0], wall.normal[1])),
     )  # fmt: skip
-
-
-def draw_layout(plate: UInt8[np.ndarray, "h w 3"], camera: Camera, layout: Layout) -> UInt8[np.ndarray, "h w 3"]:
-    """The plate with the edges of floor and walls drawn in (green where seen, red where put by default), for the report."""
-    import cv2
-
-    picture = np.ascontiguousarray(plate.copy())
-    faces = np.zeros((len(layout.walls) + 1, *layout.depth.shape), np.float32)
-    for number, wall in enumerate(layout.walls):
-        alone = layout_depth(camera, [wall])
-        faces[number] = np.abs(alone - layout.depth) < 1e-4
-    floor_only = layout_depth(camera, [])
-    faces[-1] = (layout.depth > 0) & (np.abs(floor_only - layout.depth) < 1e-4)
-    faces[:-1] *= 1 - faces[-1]
-    label = np.where(layout.depth > 0, faces.argmax(axis=0), -1)
-    for number, wall in enumerate(layout.walls):
-        rim = cv2.morphologyEx((label == number).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-        picture[rim] = (40, 220, 60) if wall.confidence > 0 else (230, 50, 40)
-    return picture

@@ -1,8 +1,8 @@
-"""Plates without a detector: where several looks compete, grow the room inwards from where nothing ever changed.
+"""Plates without a detector: blocks that looked different over time are decided one by one, starting from pixels that never
+changed.
 
-A person who sat for most of the video is the most frequent look there, so frequency alone would keep them. But the room
-continues from block to block, and a look of a block that shows the room also shows it in the margin it shares with its
-neighbours.
+Somebody who sat for most of the video is the most frequent appearance there, so frequency alone would keep them. The room
+continues from block to block, so an appearance that shows the room also fits the margin it shares with its neighbours.
 """
 
 from __future__ import annotations
@@ -15,42 +15,43 @@ from jaxtyping import Bool, Float32, UInt8
 from .frames import Samples
 
 _BLOCK, _MARGIN, _AROUND = 8, 6, 12
-"""Pixels: a block is told apart with its margin, and judged by how the room continues in all that is around it."""
+"""Size of a block; margin within which its appearances are distinguished; margin within which they are compared with the
+room. Pixels."""
 _ALIKE, _PIXEL_ALIKE, _ODD_SHARE = 7.0, 28.0, 0.03
-"""Two looks of a block are one look if their mean absolute difference is less, and no more than this share of the pixels
-differs by more than the second: the tip of a shoe is another look."""
+"""Two frames show a block alike if their mean absolute difference is below the first, and at most the third, a share of the
+pixels, differ by more than the second: the tip of a shoe makes a different appearance."""
 _INTRUDED = 40.0
-"""What a look pays if all around it something else than the room is seen at the same time, in grey levels of mismatch."""
+"""Cost of an appearance whose whole margin differs from the room, in grey levels of mismatch."""
 _EDGES = 0.25
-"""What a look pays for its mean gradient, in grey levels of mismatch: people bring edges along."""
+"""Cost of the mean gradient, in grey levels of mismatch: people add edges."""
 
 
 def grow_room(
     samples: Samples, image: UInt8[np.ndarray, "h w 3"], seen: Float32[np.ndarray, "h w"],
-    aside: Bool[np.ndarray, "h w"],
+    ignored: Bool[np.ndarray, "h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:  # fmt: skip
-    """Decide the blocks in which the most frequent look is not nearly the only one.
+    """Decide the blocks in which the most frequent appearance is not nearly the only one.
 
     Args:
         samples: All frames.
-        image: The most frequent look of each pixel.
+        image: The most frequent colour of each pixel.
         seen: How many samples agree with it.
-        aside: Pixels that are no evidence: black bars, and what will be painted over anyway.
+        ignored: Pixels that are no evidence: black bars, and what will be painted over anyway.
     Returns:
-        The plate; blocks decided from the best known neighbourhood outwards, each by the look whose margin fits best.
+        The plate; the block with the best known margin is decided first, each by the appearance whose margin fits best.
     """
     height, width = seen.shape
     unsure = seen < 0.93 * len(samples.frames)
     down, across = -(-height // _BLOCK), -(-width // _BLOCK)
     padded = np.zeros((down * _BLOCK, across * _BLOCK))
-    padded[:height, :width] = unsure & ~aside
+    padded[:height, :width] = unsure & ~ignored
     open_blocks = padded.reshape(down, _BLOCK, across, _BLOCK).mean(axis=(1, 3)) > 0.04
     result = image.astype(np.float32)
     settled = ~np.kron(open_blocks, np.ones((_BLOCK, _BLOCK), bool))[:height, :width]
-    settled &= ~aside
+    settled &= ~ignored
     looks = {tuple(b): _looks(samples, b, height, width) for b in np.argwhere(open_blocks).tolist()}
     while looks:
-        # the block whose margin is best known comes next; ties go to the one with fewer looks
+        # the block whose margin is best known comes next; ties go to the one with fewer appearances
         block = max(looks, key=lambda b: (settled[_window(b, height, width)[0]].mean(), -len(looks[b]), -b[0], -b[1]))
         outer, inner, core = _window(block, height, width)
         known = settled[outer]
@@ -62,7 +63,7 @@ def grow_room(
             costs.append(around + _EDGES * _edges(look[core]))
         if costs:
             result[inner] = candidates[int(np.argmin(costs))][core]
-        settled[inner] = ~aside[inner]
+        settled[inner] = ~ignored[inner]
     return result.round().clip(0, 255).astype(np.uint8)
 
 
@@ -84,16 +85,13 @@ def _window(block: Sequence[int], height: int, width: int, margin: int = _AROUND
 
 
 def _looks(samples: Samples, block: Sequence[int], height: int, width: int) -> list[np.ndarray]:
-    """What a block looked like: groups of at least 3 alike frames, in the order found.
-
-    A look is the median of its frames over the block and all around it.
-    """
+    """Appearances of a block over time: medians of groups of at least 3 alike frames, over the block and its margin."""
     wide = samples.frames[:, *_window(block, height, width)[0]]
     frames = samples.frames[:, *_window(block, height, width, _MARGIN)[0]].astype(np.float32)
     left = np.arange(len(frames))
     found = []
     while len(left) and len(found) < 16:
-        # the frame most like its neighbours in time leads: a stable stretch, not a passer-by
+        # the frame most like the next one starts the group: nobody passes by then
         middle = frames[left]
         step = np.abs(np.diff(middle, axis=0)).mean(axis=(1, 2, 3)) if len(left) > 1 else np.zeros(1)
         leader = middle[int(np.argmin(step))]

@@ -1,20 +1,37 @@
-"""Fill what was never seen: thin gaps by diffusion, large ones by patches borrowed from elsewhere in the same picture."""
+"""Fill pixels that were never seen: narrow gaps by diffusion, wide ones with patches from elsewhere in the picture."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 _RADIUS = 3
 """Patches are (2 r + 1) squared pixels."""
+_SEED = 0
+"""Of the patch search: the same picture and hole always give the same result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Gap:
+    """The patches to be filled, and where patches to fill them with may come from."""
+
+    hole: Bool[np.ndarray, "h w"]
+    targets: Int[np.ndarray, "n 2"]
+    """Centres (row, column) of the patches that touch the hole."""
+    index: Int[np.ndarray, "h w"]
+    """Number of the target at each pixel, -1 elsewhere."""
+    usable: Bool[np.ndarray, "h w"]
+    """Centres of patches that are known throughout."""
+    trust: Float[np.ndarray, " n"]
+    """Weight of each target's vote: more near the rim, where more of the patch is known."""
 
 
 def fill_holes(image: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
     """Paint the pixels of ``hole`` from the rest; deterministic; pixels outside the hole stay as they are.
 
-    Source:
-        The idea of coarse-to-fine patch voting: Wexler et al. 2007, "Space-Time Completion of Video"; the search is
-        PatchMatch's (Barnes et al. 2009) done for all patches at once. Both from memory of the method, code our own.
+    Coarse-to-fine patch voting with a PatchMatch search.
     """
     import cv2
 
@@ -27,7 +44,7 @@ def fill_holes(image: UInt8[np.ndarray, "h w 3"], hole: Bool[np.ndarray, "h w"])
     while depth > 5 and min(levels[-1][0].shape[:2]) > 40:
         levels.append(_half(*levels[-1]))
         depth /= 2
-    filled, rng = None, np.random.default_rng(0)
+    filled, rng = None, np.random.default_rng(_SEED)
     field = None
     for number, (picture, gap) in enumerate(reversed(levels)):
         if filled is None:
@@ -63,7 +80,7 @@ def _half(image: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _complete(
     image: np.ndarray, hole: np.ndarray, field: np.ndarray | None, *, rng: np.random.Generator, rounds: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Alternate: find for every patch that touches the hole its nearest whole patch; let those patches vote for colours.
+    """Alternate: find for every patch that touches the hole its nearest known patch; those patches vote for the colours.
 
     ``field`` is a dense map (h, w, 2) of source offsets (dy, dx) from the coarser level, or None.
     """
@@ -78,20 +95,20 @@ def _complete(
     targets = np.argwhere(touch & inner)
     if not len(sources) or not len(targets):
         return image, np.zeros((height, width, 2), int)
-    usable = ~touch & inner
     index = np.full((height, width), -1)
     index[tuple(targets.T)] = np.arange(len(targets))
+    # how far inside the hole
+    inside = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)[tuple(targets.T)]
+    gap = _Gap(hole=hole, targets=targets, index=index, usable=~touch & inner, trust=1.3**-inside)
     if field is None:
         match = sources[rng.integers(len(sources), size=len(targets))]
     else:
         coarse = np.minimum(targets // 2, np.array(field.shape[:2]) - 1)
-        match = _snap(targets + 2 * field[tuple(coarse.T)], usable, sources, rng)
+        match = _snap(targets + 2 * field[tuple(coarse.T)], gap.usable, sources, rng)
     work = image.astype(np.float32)
-    # how far inside the hole: patches near the rim know more and vote louder
-    trust = 1.3 ** -cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)[tuple(targets.T)]
     for _ in range(rounds):
-        match, cost = _search(work, targets, match, index, usable, rng)
-        work = _vote(work, image, hole, targets, match, cost, trust)
+        match, cost = _search(work, gap, match, rng)
+        work = _vote(work, image, gap, match, cost)
     dense = np.zeros((height, width, 2), int)
     dense[tuple(targets.T)] = match - targets
     return work.round().clip(0, 255).astype(np.uint8), dense
@@ -109,7 +126,7 @@ def _patch_cost(work: np.ndarray, targets: np.ndarray, match: np.ndarray) -> np.
 
 
 def _snap(match: np.ndarray, usable: np.ndarray, sources: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Matches outside the known region are replaced by random known ones."""
+    """Replace matches outside the known region by random known ones."""
     limit = np.array(usable.shape) - 1
     match = np.clip(match, 0, limit)
     bad = ~usable[tuple(match.T)]
@@ -117,10 +134,9 @@ def _snap(match: np.ndarray, usable: np.ndarray, sources: np.ndarray, rng: np.ra
     return match
 
 
-def _search(
-    work: np.ndarray, targets: np.ndarray, match: np.ndarray, index: np.ndarray, usable: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _search(work: np.ndarray, gap: _Gap, match: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Propagate neighbours' matches at several strides, then search at random in shrinking windows."""
+    targets, usable = gap.targets, gap.usable
     height, width = usable.shape
     limit = np.array([height - 1, width - 1])
     cost = _patch_cost(work, targets, match)
@@ -138,7 +154,7 @@ def _search(
             beside = targets + step
             inside = (beside >= 0).all(axis=1) & (beside <= limit).all(axis=1)
             neighbour = np.full(len(targets), -1)
-            neighbour[inside] = index[tuple(beside[inside].T)]
+            neighbour[inside] = gap.index[tuple(beside[inside].T)]
             consider(match[neighbour] - step, neighbour >= 0)
     radius = min(64, max(height, width) // 2)
     while radius >= 1:
@@ -147,12 +163,11 @@ def _search(
     return match, cost
 
 
-def _vote(
-    work: np.ndarray, image: np.ndarray, hole: np.ndarray, targets: np.ndarray, match: np.ndarray, cost: np.ndarray,
-    trust: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+def _vote(work: np.ndarray, image: np.ndarray, gap: _Gap, match: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """The hole filled with the weighted mean of what the matched patches show at each pixel."""
+    hole, targets = gap.hole, gap.targets
     scale = np.percentile(cost, 75) + 1e-3
-    weight = (trust * np.exp(-cost / (2 * scale))).astype(np.float32) + 1e-8
+    weight = (gap.trust * np.exp(-cost / (2 * scale))).astype(np.float32) + 1e-8
     total, votes = np.zeros(hole.shape, np.float32), np.zeros_like(work)
     height, width = hole.shape
     for dy, dx in _OFFSETS:

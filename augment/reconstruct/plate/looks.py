@@ -1,10 +1,10 @@
-"""The empty room out of videos of a fixed camera: per pixel, what is seen most often when nobody stands before it.
+"""The empty room from videos of a fixed camera: per pixel the most frequent colour among the frames in which nobody covers it.
 
-Where keypoints are given, of one person or of several, a pixel counts only in frames in which no found person's hull,
-widened, and no given mask covers it; where somebody keeps still throughout it never counts and is painted in. And
-frames in which the detector found nobody are left out: a detector that misses someone on the floor must not paint them in.
-Where two looks compete for a region nobody stands in, the one that leaves the fewer edges along its outline is the room (a
-chair that was there for one take leaves an outline, the floor does not). Without keypoints see ``unaided``.
+With outlines of the people, a pixel counts only in frames in which nobody covers it; where somebody keeps still throughout it
+never counts and is painted in. Frames in which the detector found nobody are left out, because a detector that misses
+somebody on the floor must not leave them in the plate. Where two colours compete for a region, the one with fewer edges along
+the region's outline is taken for the room (a chair that was there for one take leaves an outline, the floor does not).
+Without outlines the plate is made block by block (``blocks.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from .blocks import grow_room
-from .frames import Masks, People, Samples, sample_videos
+from .frames import Outlines, Samples, Sampling, sample_videos
 from .inpaint import fill_holes
 
 _STRIP_BYTES = 24_000_000
@@ -27,9 +27,9 @@ _STRIP_BYTES = 24_000_000
 _SAME_LOOK = 24
 """Two samples of a pixel that differ by less (of 255, any channel) show the same thing."""
 _OTHER_LOOK = 48
-"""Two videos whose looks of a pixel differ by more show another thing there."""
+"""Two videos whose colours of a pixel differ by more show different things there."""
 _LEAST = 3
-"""A look needs as many samples: a single frame may be a missed person."""
+"""Samples a colour must be seen in: a single frame may be a missed person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,63 +45,48 @@ class Plate:
     content: tuple[int, int, int, int]
     """x0, y0, x1, y1 of the picture inside its black bars, pixels."""
     layout_videos: tuple[int, ...]
-    """Which videos the plate was taken from; the others show the furniture elsewhere and only fill gaps."""
+    """Indices of the videos the plate was taken from; the others show the furniture elsewhere and only fill gaps."""
     frames: int
     """Sampled frames, over all videos."""
 
 
 def make_plate(
-    videos: Sequence[Path], keypoints: People | None, *, mask: Bool[np.ndarray, "h w"] | None = None,
-    max_frames: int = 200, trust_undetected: bool = False, empty: tuple[float, float] | None = None,
-    masks: Masks | None = None,
+    videos: Sequence[Path], outlines: Outlines | None, *, mask: Bool[np.ndarray, "h w"] | None = None,
+    sampling: Sampling | None = None,
 ) -> Plate:  # fmt: skip
     """Build the plate of one fixed camera from one or more of its videos.
 
     Args:
         videos: Video files, all of one size.
-        keypoints: For each video the person's, or those of all people found in it; None for plates without a detector.
-        mask: True where somebody sat still in every video: painted over, and said to be guessed.
-        max_frames: Frames sampled over all videos, evenly.
-        empty: First and last second of a stretch of the first video in which, by eye, nobody is in the picture: the plate is
-            then taken from it alone.
-        trust_undetected: Take frames in which the detector found nobody for empty; only where that was checked by eye.
-        masks: Exact person masks where there are some, from (video, frame); joined with what the keypoints cover.
+        outlines: For each video the keypoints of everybody found in it; None where no detector ran.
+        mask: True where somebody sat still in every video: painted over and marked as guessed.
+        sampling: Which frames are used.
     Raises:
         ValueError: If the videos differ in size, the mask does not fit, or no pixel is ever seen free.
     """
+    sampling = sampling or Sampling()
     with tempfile.TemporaryDirectory(prefix="understudy-plate-") as folder:
-        samples = sample_videos(
-            videos,
-            keypoints,
-            Path(folder),
-            max_frames=max_frames,
-            trust_undetected=trust_undetected,
-            empty=empty,
-            masks=masks,
-        )
-        _, height, width, _ = samples.frames.shape
+        samples = sample_videos(videos, outlines, Path(folder), sampling)
+        count, height, width, _ = samples.frames.shape
         if mask is not None and mask.shape != (height, width):
             raise ValueError(f"mask is {mask.shape[1]}x{mask.shape[0]} but the video {width}x{height}; draw it on a frame")
-        least = min(_LEAST, len(samples.frames))
-        if empty is not None:
-            layout, known = np.zeros(1, int), np.ones((height, width), bool)
-            image, seen, _ = densest_look(samples, np.ones(len(samples.frames), bool), np.ones((1, 3)))
-        elif keypoints is None and masks is None:
+        every, known = np.ones(count, bool), np.ones((height, width), bool)
+        if sampling.empty is not None:
+            layout = np.zeros(1, int)
+            image, seen, _ = densest_look(samples, every, np.ones((1, 3)))
+        elif outlines is None:
             layout = np.arange(len(videos))
-            everything = np.ones(len(samples.frames), bool)
-            image, seen, _ = densest_look(samples, everything, np.ones((len(videos), 3)))
-            aside = ~_inside(image) if mask is None else ~_inside(image) | mask
-            image, known = grow_room(samples, image, seen, aside), np.ones((height, width), bool)
+            image, seen, _ = densest_look(samples, every, np.ones((len(videos), 3)))
+            ignored = ~_inside(image) if mask is None else ~_inside(image) | mask
+            image = grow_room(samples, image, seen, ignored)
         else:
-            layout, image, seen, known = _plate_between_people(samples, least)
-        frames = len(samples.frames)
+            layout, image, seen, known = _plate_between_people(samples, min(_LEAST, count))
     if not known.any():
         raise ValueError("no pixel was ever seen free of people; give a longer video, or keypoints that fit this video")
     hole = (~known if mask is None else ~known | mask) & _inside(image)
     return Plate(
         image=fill_holes(image, hole), guessed=hole, seen=seen, content=content_box(image),
-        layout_videos=tuple(map(int, layout)),
-        frames=frames,
+        layout_videos=tuple(map(int, layout)), frames=count,
     )  # fmt: skip
 
 
@@ -124,11 +109,11 @@ def _plate_between_people(samples: Samples, least: int) -> tuple[np.ndarray, np.
 
 
 def agreeing_videos(samples: Samples) -> tuple[np.ndarray, np.ndarray]:
-    """The largest set of videos that show the room furnished alike, and what equalises every video's exposure.
+    """The largest set of videos with the same furniture in the same places, and gains that equalise their exposure.
 
     Each video's own median is taken at a quarter of the size and its brightness equalised. Pixels on which many pairs of
-    videos differ are contested: that is where furniture moved. Videos are grouped so that within a group no pair differs on
-    more than a fifth of the contested pixels that both see free; the group with the most videos wins.
+    videos differ are contested: furniture moved there. Videos are grouped so that within a group no pair differs on more than
+    a fifth of the contested pixels that both see free; the group with the most videos is taken.
 
     Returns:
         The videos of that group, ascending; gains (videos, 3) that bring each video's colours to the group's.
@@ -193,8 +178,8 @@ def fill_from(
     image: UInt8[np.ndarray, "h w 3"], gap: Bool[np.ndarray, "h w"], other: UInt8[np.ndarray, "h w 3"],
     other_known: Bool[np.ndarray, "h w"],
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:  # fmt: skip
-    """Fill gaps from another furnishing of the room, but only where both agree all around the gap (else a piece of some
-    furniture would be pasted in).
+    """Fill gaps from videos with other furniture, but only where both pictures agree all around the gap: otherwise a piece of
+    that furniture would be pasted in.
 
     Returns:
         The picture, and the pixels that were filled.
@@ -225,7 +210,7 @@ def densest_look(
 
     Returns:
         Image (h, w, 3) u8; agreeing samples (h, w) f32, 0 where never free; with ``with_second`` also the second most
-        frequent look, where it is a real one (at least a tenth of the samples, clearly different), and where there is any.
+        frequent colour, where it competes (at least a tenth of the samples, clearly different), and where it exists.
     """
     rows_chosen = np.flatnonzero(chosen)
     _, height, width, _ = samples.frames.shape
@@ -249,7 +234,7 @@ def densest_look(
 
 
 def differing(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Whether two looks (..., 3) show different things."""
+    """Whether two colours (..., 3) show different things."""
     return np.abs(a.astype(int) - b).max(axis=-1) > 1.5 * _SAME_LOOK
 
 
@@ -276,7 +261,7 @@ def _mode(pixels: np.ndarray, free: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
 
 def _median(pixels: np.ndarray, member: np.ndarray) -> np.ndarray:
-    """Lower median over the members, so that a look that occurs comes out exactly; black where there is none."""
+    """Lower median over the members, so that the result is a colour that occurs; black where there is none."""
     count = member.sum(axis=0)
     ordered = np.sort(np.where(member[..., None], pixels, 255), axis=0)
     middle = np.maximum(count - 1, 0) // 2
@@ -291,9 +276,9 @@ def resolve_by_outline(
     competes: Bool[np.ndarray, "h w"],
     available: Bool[np.ndarray, "h w"],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Where two looks compete, take for each region the one with the weaker edges along the region's outline.
+    """Where two pictures compete, take for each region the one with the weaker edges along the region's outline.
 
-    A region that is swapped takes its soft rim along, as far as the second look is ``available``.
+    A region that is swapped includes its soft rim, as far as the second picture is ``available``.
     """
     import cv2
 
