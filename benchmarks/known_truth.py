@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from augment.raster.rasterize import Rasterizer, make_rasterizer
 from augment.reconstruct.bodies.cover import depth_frames, z_buffers
-from augment.reconstruct.bodies.fit import FitConfig, fit_people
+from augment.reconstruct.bodies.fit import fit_people
+from augment.reconstruct.bodies.problem import Setting
 from augment.reconstruct.camera.calibrate import convex_hull, floor_points
 from augment.reconstruct.depth.fuse import fuse_depth
 from augment.reconstruct.depth.scale import fit_disparity
@@ -33,6 +34,8 @@ CASES: tuple[tuple[str, float, bool], ...] = (
 """Action, frames a second, and whether the legs are outside the picture; sequence n is case n modulo their number."""
 LAYOUT = "mediapipe33"
 FEET_JOINTS = [JOINT[name] for name in FEET]
+CAMERA_SIGMA = (0.1, 0.05, 0.05)
+"""Expected error of focal length (share), pitch (radians) and height (share) where the camera is refined."""
 MODES = ("keypoints", "bodies+keypoints", "bodies")
 """What the fit is given."""
 
@@ -84,13 +87,15 @@ def given_camera(truth: Truth, *, rng: np.random.Generator, error: float) -> Cam
 
 def run_fit(
     tracks: list[People], camera: Camera, truth: Truth, *, prior: Any, refine: bool
-) -> tuple[list[Recovered], Camera, float]:
-    """The fit under test, told the stature as ``augment reconstruct`` is, and its seconds."""
-    stature = truth.body.height(truth.motions[0].betas)
-    config = FitConfig(refine_camera=refine, person_height=stature)
+) -> tuple[tuple[Recovered, ...], Camera, float]:
+    """The fit under test, given the stature as ``augment reconstruct`` is, and its seconds."""
+    setting = Setting(
+        camera=camera, body=truth.body, fps=truth.fps, prior=prior, person_height=truth.body.height(truth.motions[0].betas),
+        camera_sigma=CAMERA_SIGMA if refine else None,
+    )  # fmt: skip
     start = time.perf_counter()
-    recovered, camera = fit_people(tracks, camera, truth.body, fps=truth.fps, prior=prior, config=config)
-    return recovered, camera, time.perf_counter() - start
+    fitted = fit_people([[table] for table in tracks], setting)
+    return fitted.people, fitted.camera, time.perf_counter() - start
 
 
 def errors_of(joints: Float[np.ndarray, "t 24 3"], truth: Truth, person: int = 0) -> dict[str, float]:
@@ -191,7 +196,7 @@ def seen_floor(camera: Camera, *, reach: float) -> Float[np.ndarray, "n 2"]:
     return convex_hull(points[ahead & near])
 
 
-def known_floor(recovered: list[Recovered], camera: Camera) -> Float32[np.ndarray, "h w"]:
+def known_floor(recovered: tuple[Recovered, ...], camera: Camera) -> Float32[np.ndarray, "h w"]:
     """z-depth of the floor round standing feet, 0 elsewhere, as ``reconstruct`` hands it to ``fit_disparity``."""
     feet = standing_places(recovered)
     floor = floor_for_scale(feet, seen_floor(camera, reach=8.0 if len(feet) else 4.0))

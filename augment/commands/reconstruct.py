@@ -203,12 +203,9 @@ class FitOptions:
     """Let focal length, pitch and height of the camera move with the fit."""
 
     def config(self):
-        from ..reconstruct.bodies.fit import FitConfig
+        from ..reconstruct.bodies.config import FitConfig
 
-        default = FitConfig()
-        return FitConfig(
-            prior=self.prior_weight, acceleration=default.acceleration * self.smoothness, refine_camera=self.refine_camera
-        )
+        return FitConfig(prior_weight=self.prior_weight, smoothness=self.smoothness, refine_camera=self.refine_camera)
 
 
 def _mask(path: Path, videos: list[Path]):

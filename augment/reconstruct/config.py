@@ -10,7 +10,7 @@ from jaxtyping import Bool
 
 from ..sources.depth.maps import DepthMaps
 from ..sources.people.people import People
-from .bodies.fit import FitConfig
+from .bodies.config import FitConfig
 from .camera.calibrate import Given
 
 
@@ -37,7 +37,7 @@ class ReconstructConfig:
     prior: Path | None = None
     """Pose or motion prior; None takes the one the package brings."""
     fit: FitConfig = field(default_factory=FitConfig)
-    """Weights of the fit."""
+    """How people are fitted."""
     depth_frames: int = 16
     """Frames of a video whose depth maps are compared with bodies."""
     depth_kind: str | None = None

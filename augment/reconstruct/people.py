@@ -57,6 +57,16 @@ class Recovered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A tracked person who was not fitted."""
+
+    track: int
+    """Unique within the video."""
+    reason: str
+    """Names the file, the track and what is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reconstruction:
     """A scene with the people recovered in it."""
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -22,10 +21,12 @@ from ..sources.people.keypoints import read_keypoints
 from ..types import Camera, Scene, Segment
 from .annotate.labels import identify, labels_of
 from .bodies.cover import body_outlines
-from .bodies.fit import fit_people
+from .bodies.fit import depth_in_boxes, fit_people, rejected_people
+from .bodies.problem import Setting
+from .bodies.terms import boxes_of
 from .cache import digest_of, load_fit, save_fit
 from .camera.calibrate import Calibration
-from .camera.choose import calibrate_from, fittable, refine
+from .camera.choose import calibrate_from, count_rejected, refine
 from .config import Inputs, ReconstructConfig
 from .from_video import ceiling_light, provenance_of
 from .motions import SHORTEST_SEC, store_motions, trusted_stretches
@@ -164,31 +165,31 @@ def _fit_all(
 ) -> list[Recovered]:  # fmt: skip
     """Fit every video's people, each video on its own; what an earlier run fitted is taken from ``work``."""
     people: list[Recovered] = []
-    fit = replace(config.fit, person_height=config.person_height, refine_camera=False)
     for number, (item, seen) in enumerate(zip(used, watched, strict=True)):
         if not seen.people:
             continue
         key = digest_of(
-            FORMAT, item.video, item.keypoints, item.hmr, config.prior, asdict(fit),
+            FORMAT, item.video, item.keypoints, item.hmr, config.prior, asdict(config.fit), config.person_height,
             {"K": camera.K, "T": camera.T_world_camera, "body": body.name},
         )  # fmt: skip
         path = work / f"{item.video.stem}-{key}.npz"
+        setting = Setting(
+            camera=camera, body=body, fps=seen.info.fps, prior=prior, person_height=config.person_height, config=config.fit
+        )
         found = load_fit(path)
         if found is None:
             share = 0.2 + 0.35 * number / len(used)
-            options: dict[str, Any] = {"fps": seen.info.fps, "prior": prior, "config": fit}
-            options["progress"] = lambda stage, step, steps, share=share, name=item.video.name: clock.tell(
-                f"fit {name}: {stage} {step}/{steps}", share
-            )
-            try:
-                found, _ = fit_people(seen.people, camera, body, videos=[number] * len(seen.people), **options)
-            except ValueError:  # somebody shows too little to start from: fit the others
-                able = fittable(seen, camera, body, rejections)
-                found, _ = fit_people(able, camera, body, videos=[number] * len(able), **options)
+
+            def tell(stage: str, step: int, steps: int, share: float = share, name: str = item.video.name) -> None:
+                clock.tell(f"fit {name}: {stage} {step}/{steps}", share)
+
+            fitted = fit_people(seen.people, setting, video=number, progress=tell)
+            found = list(fitted.people)
+            count_rejected(fitted.rejected, rejections)
             work.mkdir(parents=True, exist_ok=True)
             save_fit(path, found)
         elif len(found) < len(seen.people):
-            fittable(seen, camera, body, rejections)  # counts them again
+            count_rejected(rejected_people(seen.people, setting), rejections)
         classes = {track_of(tables): name for tables, name in zip(seen.people, seen.classes, strict=True)}
         people += [replace(person, video=number, person_class=classes[person.track]) for person in found]
     return people
@@ -198,22 +199,21 @@ def _settle(
     watched: Sequence[Watched], people: list[Recovered], camera: Camera, body: Body, prior: Prior,
     config: ReconstructConfig, room: Room,
 ) -> list[Recovered]:  # fmt: skip
-    """Fit those again who stick in measured furniture, now that it is known; the others stay as they are."""
-    if not room.depth_info or not (room.obstacles or room.surfaces):
+    """Fit the people again who intersect measured furniture, now that it is known; the others stay as they are."""
+    boxes = boxes_of(room.obstacles, room.surfaces)
+    if not room.depth_info or boxes is None:
         return people
-    from .bodies.fit import depth_in_boxes
-
     result = list(people)
-    fit = replace(config.fit, person_height=config.person_height, refine_camera=False)
     for index, person in enumerate(people):
-        if depth_in_boxes(person, room.obstacles, room.surfaces) < 0.06:
+        if depth_in_boxes(person, boxes) < 0.06:
             continue
         tables = next(own for own in watched[person.video].people if track_of(own) == person.track)
-        again, _ = fit_people(
-            [tables], camera, body, fps=person.motion.fps, prior=prior, config=fit,
-            videos=[person.video], obstacles=room.obstacles, surfaces=room.surfaces, start=[person],
+        setting = Setting(
+            camera=camera, body=body, fps=person.motion.fps, prior=prior, person_height=config.person_height, boxes=boxes,
+            config=config.fit,
         )  # fmt: skip
-        result[index] = replace(again[0], video=person.video, person_class=person.person_class)
+        again = fit_people([tables], setting, video=person.video, start=[person])
+        result[index] = replace(again.people[0], video=person.video, person_class=person.person_class)
     return result
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from augment.cli import main
-from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.bodies.config import FitConfig
 from augment.scene.store import load_scene
 from benchmarks.truth.maker import make_truth, write_mediapipe
 from tests.make.clip import refilmed, respelled, write_wham

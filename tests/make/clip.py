@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.bodies.config import FitConfig
 from augment.reconstruct.camera.calibrate import Given
 from augment.reconstruct.people import Reconstruction
 from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct

@@ -16,8 +16,10 @@ import torch
 
 from augment.body.model import Body, joints_of
 from augment.reconstruct.bodies import terms as terms
+from augment.reconstruct.bodies.config import FitConfig
 from augment.reconstruct.bodies.evidence import gather, partners
-from augment.reconstruct.bodies.fit import FitConfig, depth_in_boxes, fit_people
+from augment.reconstruct.bodies.fit import depth_in_boxes, fit_people, rejected_people
+from augment.reconstruct.bodies.problem import HEIGHT_SIGMA, OTHERS_SIGMA, Setting, set_up
 from augment.reconstruct.bodies.start import betas_of_height
 from augment.reconstruct.cache import save_fit
 from augment.reconstruct.people import Recovered
@@ -50,11 +52,19 @@ def bodies(noise: BodyNoise = QUIET, focal: float | None = None) -> People:
     return spoil_bodies(truth.motions[0], truth.camera, truth.body, rng=np.random.default_rng(0), noise=noise, focal=focal)
 
 
-def fit(*tables: People, camera: Camera | None = None, truth: Truth | None = None, **config: Any) -> tuple[Recovered, Camera]:
+def setting(truth: Truth | None = None, iterations: tuple[int, int, int] = STEPS, **changes: Any) -> Setting:
     truth = truth or case()
-    config = {"iterations": STEPS, "person_height": truth.heights()[0]} | config
-    found, final = fit_people([tables], camera or truth.camera, truth.body, fps=FPS, config=FitConfig(**config))
-    return found[0], final
+    fields: dict[str, Any] = {
+        "camera": truth.camera, "body": truth.body, "fps": FPS, "person_height": truth.heights()[0],
+        "config": FitConfig(iterations=iterations),
+    }  # fmt: skip
+    return Setting(**(fields | changes))
+
+
+def fit(*tables: People, **changes: Any) -> tuple[Recovered, Camera]:
+    found = fit_people([tables], setting(**changes))
+    assert found.rejected == ()
+    return found.people[0], found.camera
 
 
 @cache
@@ -191,12 +201,12 @@ def test_cut_legs_stay_finite_and_on_the_floor():
 
 
 def test_a_wrong_focal_length_is_refined_towards_the_truth():
-    """12 % off: with ``refine_camera`` it comes nearer by a third at least, without it stays; the camera stays level."""
+    """12 % off: with ``camera_sigma`` it comes nearer by a third at least, without it stays; the camera stays level."""
     truth = case()
     wrong = replace(truth.camera, K=truth.camera.K * np.array([[1.12, 1, 1], [1, 1.12, 1], [1, 1, 1]]))
     _, same = fit(points(), bodies(), camera=wrong, iterations=(3, 3, 3))
     assert same is wrong
-    _, better = fit(points(), bodies(), camera=wrong, refine_camera=True, iterations=(30, 40, 100))
+    _, better = fit(points(), bodies(), camera=wrong, camera_sigma=(0.1, 0.05, 0.05), iterations=(30, 40, 100))
     before, after = wrong.K[0, 0] / truth.camera.K[0, 0] - 1, better.K[0, 0] / truth.camera.K[0, 0] - 1
     assert abs(after) < 0.67 * before
     assert better.K[1, 1] / better.K[0, 0] == pytest.approx(wrong.K[1, 1] / wrong.K[0, 0])
@@ -212,20 +222,44 @@ def test_two_people_under_one_id_are_refused_by_frame():
 
 
 def test_nothing_to_fit_to_is_refused_by_file():
-    """A table without keypoints and bodies, or too few keypoints: said."""
     bare = replace(points(), keypoints2d=None, layout="")
     with pytest.raises(ValueError, match=r"truth\.json: neither keypoints nor bodies"):
         fit(bare)
+
+
+def test_who_shows_too_little_is_rejected_and_the_others_are_fitted_as_without_them():
+    """Five points of a face: rejected with file, track and reason; the other person's result keeps its bytes."""
     clean = points()
     assert clean.keypoints2d is not None
     few = clean.keypoints2d.copy()
     few[:, 5:] = np.nan
-    with pytest.raises(ValueError, match="no frame shows enough of this person"):
-        fit(replace(clean, keypoints2d=few))
+    face = replace(clean, keypoints2d=few, track=clean.track + 7)
+    short = setting(iterations=(5, 5, 5))
+    found, alone = fit_people([(face,), (clean,)], short), fit_people([(clean,)], short)
+    (rejected,) = found.rejected
+    assert rejected.track == 7
+    assert "truth.json: track 7" in rejected.reason
+    assert "no frame shows enough of this person" in rejected.reason
+    np.testing.assert_array_equal(found.people[0].joints, alone.people[0].joints)
+    assert rejected_people([(face,), (clean,)], short) == found.rejected
+    nobody = fit_people([(face,)], short)
+    assert (nobody.people, nobody.rejected, nobody.camera) == ((), found.rejected, case().camera)
+
+
+def test_whose_place_no_frame_shows_is_rejected():
+    """Two points a frame with an estimator's bodies that have no place: the pose is known, the place is not."""
+    clean, own = points(), replace(bodies(), transl=None, K=None)
+    assert clean.keypoints2d is not None
+    few = clean.keypoints2d.copy()
+    few[:, 2:] = np.nan
+    found = fit_people([(replace(clean, keypoints2d=few), own)], setting(iterations=(5, 5, 5)))
+    assert found.people == ()
+    assert "place could not be found in any frame" in found.rejected[0].reason
 
 
 def test_nobody_is_nobody():
-    assert fit_people([], case().camera, case().body, fps=FPS) == ([], case().camera)
+    found = fit_people([], setting())
+    assert (found.people, found.rejected, found.camera) == ((), (), case().camera)
 
 
 def overlap(one: Recovered, other: Recovered) -> float:
@@ -237,17 +271,13 @@ def overlap(one: Recovered, other: Recovered) -> float:
 
 
 def test_people_in_one_another_are_pushed_apart():
-    """Two bodies 15 cm apart, of one video: their overlap falls to a fraction; of two videos they may share the place."""
-    truth, own = case(), bodies()
+    """Two bodies 15 cm apart: fitted together their overlap falls to a fraction of what it is when each is fitted alone."""
+    own = bodies()
     assert own.transl is not None
-    aside = replace(own, transl=own.transl + truth.camera.T_world_camera[:3, :3].T @ [0.0, 0.0, 0.15], track=own.track + 1)
-    config = FitConfig(iterations=STEPS, person_height=truth.heights()[0])
-    costs = []
-    for videos in ([0, 0], [0, 1]):
-        found, _ = fit_people([(own,), (aside,)], truth.camera, truth.body, fps=FPS, config=config, videos=videos)
-        assert [person.track for person in found] == [0, 1]
-        costs.append(overlap(*found))
-    assert costs[0] < 0.4 * costs[1]
+    aside = replace(own, transl=own.transl + case().camera.T_world_camera[:3, :3].T @ [0.0, 0.0, 0.15], track=own.track + 1)
+    together = fit_people([(own,), (aside,)], setting()).people
+    assert [person.track for person in together] == [0, 1]
+    assert overlap(*together) < 0.4 * overlap(fit(own)[0], fit(aside)[0])
 
 
 def test_bodies_in_the_floor_are_lifted_onto_it():
@@ -260,18 +290,16 @@ def test_bodies_in_the_floor_are_lifted_onto_it():
 
 
 def test_an_obstacle_is_left():
-    """Somebody whom the fit put in a box leaves it when fitted again, and the picture still agrees."""
-    truth, start = case(), fit_of_points()
+    """Somebody whom the fit put in a box leaves it when fitted again."""
+    start = fit_of_points()
     at = start.joints[len(start.joints) // 2, 0]
     box = Obstacle(name="table", center=np.array([at[0] + 0.35, 0.4, at[2]]), size=np.array([0.6, 0.8, 3.0]), yaw=0.0)
-    before = depth_in_boxes(start, (box,), ())
-    again, _ = fit_people(
-        [(points(),)], truth.camera, truth.body, fps=FPS, start=[start], obstacles=(box,),
-        config=FitConfig(iterations=STEPS, person_height=truth.heights()[0]),
-    )  # fmt: skip
+    boxes = terms.boxes_of((box,), ())
+    assert boxes is not None
+    before = depth_in_boxes(start, boxes)
+    again = fit_people([(points(),)], setting(boxes=boxes), start=[start])
     assert before > 0.03
-    assert depth_in_boxes(again[0], (box,), ()) < 0.6 * before
-    assert depth_in_boxes(start, (), ()) == 0.0
+    assert depth_in_boxes(again.people[0], boxes) < 0.6 * before
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path):
@@ -281,17 +309,6 @@ def test_the_same_input_gives_the_same_bytes(tmp_path: Path):
         save_fit(tmp_path / name, [person])
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert len(truth) == 24
-
-
-def test_a_person_does_not_depend_on_who_else_is_fitted():
-    """Two people of two videos in one call come out as each of them does alone."""
-    truth, first = case(), replace(points(), track=np.zeros(len(points()), int))
-    second = replace(points("openpose25"), track=np.ones(len(points("openpose25")), int))
-    config = FitConfig(iterations=(10, 10, 10), person_height=truth.heights()[0], people=0.0)
-    both, _ = fit_people([(first,), (second,)], truth.camera, truth.body, fps=FPS, config=config, videos=[0, 1])
-    for table, person in zip((first, second), both, strict=True):
-        alone, _ = fit_people([(table,)], truth.camera, truth.body, fps=FPS, config=config)
-        np.testing.assert_allclose(person.joints, alone[0].joints, atol=0.05)
 
 
 def test_detections_gone_mad_are_not_trusted():
@@ -308,11 +325,7 @@ def test_detections_gone_mad_are_not_trusted():
 
 def test_progress_is_told():
     told = []
-    truth = case()
-    fit_people(
-        [(points(),)], truth.camera, truth.body, fps=FPS, config=FitConfig(iterations=(2, 1, 3)),
-        progress=lambda *what: told.append(what),
-    )  # fmt: skip
+    fit_people([(points(),)], setting(iterations=(2, 1, 3)), progress=lambda *what: told.append(what))
     assert told == [("root", 1, 2), ("root", 2, 2), ("pose", 1, 1), ("all", 1, 3), ("all", 2, 3), ("all", 3, 3)]
 
 
@@ -321,17 +334,13 @@ def test_the_most_ordinary_body_of_a_stature_has_it(body: Body):
         assert body.height(betas_of_height(body, height)) == pytest.approx(height, abs=0.01)
 
 
-def test_the_told_stature_is_that_of_whoever_is_seen_longest():
-    """Known answer: of two people in one video the longer seen is held to the stature tightly, the other loosely."""
-    from augment.reconstruct.bodies.problem import FitConfig as Config
-    from augment.reconstruct.bodies.problem import set_up
-
+def test_the_given_stature_is_that_of_the_person_seen_longest():
+    """Known answer: of two people the longer seen is held to the stature tightly, the other loosely."""
     truth = case()
     long, short = points(), points()
     short = replace(short.take(np.arange(6)), track=np.full(6, 1))
     evidence = [gather(t, truth.camera, fps=truth.fps, rest_joints=truth.body.rest_joints(np.zeros(10))) for t in (short, long)]
-    config = Config(person_height=1.7)
-    problem, _ = set_up(evidence, truth.camera, truth.body, None, config, [0, 0], (), ())
-    assert problem.height_sigma.tolist() == pytest.approx([config.others_sigma, config.height_sigma])
-    apart, _ = set_up(evidence, truth.camera, truth.body, None, config, [0, 1], (), ())
-    assert apart.height_sigma.tolist() == pytest.approx([config.height_sigma] * 2)
+    for order, expected in ((evidence, [OTHERS_SIGMA, HEIGHT_SIGMA]), (evidence[:1], [HEIGHT_SIGMA])):
+        ready, _ = set_up(order, setting())
+        assert ready is not None
+        assert ready[0].height_sigma.tolist() == pytest.approx(expected)

@@ -11,7 +11,7 @@ import pytest
 
 from augment.motion.store import read_store
 from augment.reconstruct.annotate.segments import read_segments
-from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.bodies.config import FitConfig
 from augment.reconstruct.people import Reconstruction
 from augment.reconstruct.pipeline import Inputs
 from augment.scene.store import load_scene

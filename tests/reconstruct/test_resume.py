@@ -16,7 +16,7 @@ import pytest
 from augment.motion.store import read_store
 from augment.reconstruct import pipeline as module
 from augment.reconstruct.annotate.segments import read_segments
-from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.bodies.config import FitConfig
 from augment.reconstruct.pipeline import Inputs
 from tests.make.clip import STEPS, reconstruct_clip, respelled
 
@@ -34,10 +34,8 @@ def test_the_same_again_is_taken_from_work_to_the_same_bytes(clip, guessed, tmp_
     reconstruct_clip(clip, out, inputs, segments=segments)
     assert produced(out) == produced(guessed[0])
 
-    def refuse(*tracks, config=None, **_):
-        assert config is not None
-        assert config.iterations == (0, 0, 0), "fitted again"
-        return [], None
+    def refuse(*_, **__):
+        raise AssertionError("fitted again")
 
     monkeypatch.setattr(module, "fit_people", refuse)
     reconstruct_clip(clip, out, inputs, segments=segments)
@@ -51,16 +49,13 @@ def test_other_inputs_or_weights_are_fitted_anew(clip, guessed, monkeypatch, tmp
     class Fitted(Exception):
         pass
 
-    real = module.fit_people
-
-    def stop(*tracks, config=None, **rest):
-        if config.iterations == (0, 0, 0):
-            return real(*tracks, config=config, **rest)
+    def stop(*_, **__):
         raise Fitted
 
     monkeypatch.setattr(module, "fit_people", stop)
     other = respelled(clip, tmp_path / "clip.npz", lambda points: points + [0.5, 0, 0])
-    for keypoints, fit in ((clip.keypoints, FitConfig(iterations=STEPS, prior=0.5)), (other, FitConfig(iterations=STEPS))):
+    lighter = FitConfig(iterations=STEPS, prior_weight=0.5)
+    for keypoints, fit in ((clip.keypoints, lighter), (other, FitConfig(iterations=STEPS))):
         with pytest.raises(Fitted):
             reconstruct_clip(clip, tmp_path / "ward", Inputs(video=clip.video, keypoints=keypoints), fit=fit)
 
@@ -68,7 +63,7 @@ def test_other_inputs_or_weights_are_fitted_anew(clip, guessed, monkeypatch, tmp
 KILLED = """
 import sys
 from pathlib import Path
-from augment.reconstruct.bodies.fit import FitConfig
+from augment.reconstruct.bodies.config import FitConfig
 from augment.reconstruct.camera.calibrate import Given
 from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
 folder, out, height, focal, up, pitch = Path(sys.argv[1]), Path(sys.argv[2]), *map(float, sys.argv[3:])
@@ -100,14 +95,13 @@ def test_killed_in_the_middle_it_goes_on(clip, tmp_path, monkeypatch):
     assert not (out / "scene.json").exists()
     fitted, real = [], module.fit_people
 
-    def watch(tracks, *rest, config=None, **options):
-        if config.iterations != (0, 0, 0):
-            fitted.append(options["videos"])
-        return real(tracks, *rest, config=config, **options)
+    def watch(tracks, setting, **options):
+        fitted.append(options["video"])
+        return real(tracks, setting, **options)
 
     monkeypatch.setattr(module, "fit_people", watch)
     result = reconstruct_clip(clip, out, *(Inputs(video=tmp_path / f"{n}.mp4", keypoints=tmp_path / f"{n}.npz") for n in "ab"))
-    assert fitted == [[1]]
+    assert fitted == [1]
     assert all((out / "work" / name).read_bytes() == data for name, data in kept.items())
     assert [person.video for person in result.people] == [0, 1]
     np.testing.assert_allclose(result.people[0].joints, result.people[1].joints, atol=1e-5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,8 +27,12 @@ _GROUP = 0.25
 class Evidence:
     """One tracked person from the first frame they were seen to the last; rows without a detection weigh nothing."""
 
-    name: str
-    """File and track, for messages."""
+    path: Path
+    """Where the person was detected, for messages."""
+    source: str
+    """Which estimator found them."""
+    track: int
+    """Unique within the video."""
     frames: Int[np.ndarray, " t"]
     observed: Bool[np.ndarray, " t"]
     fps: float
@@ -47,6 +52,11 @@ class Evidence:
     """Bodies left out because they are turned or twisted for a moment as nobody moves."""
     swapped: int = 0
     """Frames whose left and right were exchanged back."""
+
+    @property
+    def name(self) -> str:
+        """File and track, for messages."""
+        return f"{self.path}: track {self.track}"
 
     @property
     def body_rows(self) -> Int[np.ndarray, " n"]:
@@ -102,8 +112,8 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             points3d[rows] = np.where(known[..., None], points.keypoints3d, 0.0)
             weight3d[rows] = known * group_weights(layout) * np.maximum(weight[rows] > 0, 0.3)
     evidence = unswap(Evidence(
-        name=f"{tables[0].path}: track {tables[0].track[0]}", frames=frames, observed=observed, fps=fps, layout=layout,
-        uv=uv, weight=weight, points3d=points3d, weight3d=weight3d, bodies=bodies, jumps=jumps,
+        path=tables[0].path, source=tables[0].source, track=int(tables[0].track[0]), frames=frames, observed=observed, fps=fps,
+        layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d, bodies=bodies, jumps=jumps,
     ))  # fmt: skip
     if bodies is None or bodies.transl is None or bodies.K is None:
         return evidence

@@ -1,6 +1,6 @@
-"""Pose-sequence optimisation: all people of a clip, all frames at once, one camera, one shape a person.
+"""Pose-sequence optimisation: all people of a video, all frames at once, one camera, one shape a person.
 
-    E = reprojection + prior + bend + shape + start + smoothness + feet + floor + overlap        (method.md, section 3)
+    E = reprojection + prior + bend + shape + start + smoothness + feet + floor + overlap
 
 Three stages: the root (where the body is and how it is turned), then the pose, then everything with contacts and overlaps,
 and the camera if it may move. Each stage is one batched problem on torch, minimised by Adam.
@@ -9,90 +9,101 @@ and the camera if it may move. Each stage is one batched problem on torch, minim
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...body.landmarks import place_landmarks
-from ...body.model import Body
 from ...geometry import axis_angle_to_matrix, matrix_to_axis_angle
-from ...priors.state import Prior
 from ...sources.people.people import People
-from ...types import Camera, Motion, Obstacle, Surface
-from ..people import Recovered
+from ...types import Camera, Motion
+from ..people import Recovered, Rejected
 from . import terms as terms
 from .evidence import Evidence, gather
-from .problem import FitConfig, Problem, Unknowns, as_tensor, posed_bodies, set_up, take_over
+from .problem import Problem, Setting, Unknowns, as_tensor, posed_bodies, set_up, start_from
 from .solve import run_stages
+
+TRUSTED_ERROR = 0.08
+"""A frame half of whose points are farther off than this share of the person's stature is not trusted."""
+_NEAREST = 0.4
+"""Metres in front of the camera from which a pelvis can be right."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """What a fit found."""
+
+    people: tuple[Recovered, ...]
+    """Those who could be fitted, in the order of their tracks."""
+    rejected: tuple[Rejected, ...]
+    """Those who show too little to start from."""
+    camera: Camera
+    """Refined if ``Setting.camera_sigma`` lets it; else the one that was given."""
 
 
 def fit_people(
-    tracks: Sequence[People | Sequence[People]],
-    camera: Camera,
-    body: Body,
+    tracks: Sequence[Sequence[People]],
+    setting: Setting,
     *,
-    fps: float | Sequence[float],
-    prior: Prior | None = None,
-    config: FitConfig | None = None,
-    videos: Sequence[int] | None = None,
-    obstacles: tuple[Obstacle, ...] = (),
-    surfaces: tuple[Surface, ...] = (),
+    video: int = 0,
     start: Sequence[Recovered] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
-) -> tuple[list[Recovered], Camera]:
-    """Fit bodies to tracked people seen by one fixed camera.
+) -> Fitted:
+    """Fit bodies to the tracked people of one video.
 
     Args:
-        tracks: One table a person (rows of one track), or several tables of the same person (see ``gather``), all through the
-            same camera; of one or several videos.
-        camera: The calibrated camera in the gravity-aligned world.
-        body: Whose shape space is used.
-        fps: Of the video, or of each track's video.
-        prior: Pose or motion prior; None for none.
-        config: Weights.
-        videos: Which video each track is from; people of the same video must not overlap in space. None = all one video.
-        obstacles: Furniture and walls people are not inside of.
-        surfaces: Seats and beds that may carry them.
+        tracks: For each person one table (rows of one track), or several (see ``gather``).
+        setting: Camera, body, prior and options.
+        video: Number of the video, for ``Recovered.video`` and the motions' names.
         start: What an earlier fit of the same tracks found: only the last stage is run, from there.
         progress: Called with stage name, step and number of steps.
-    Returns:
-        One ``Recovered`` a track, in order; and the camera, refined if the config lets it.
     Raises:
-        ValueError: If a track gives nothing to start from; the message names its file.
+        ValueError: If a track holds two people in a frame, or neither keypoints nor bodies; the message names its file.
     """
-    config = config or FitConfig()
-    rates = [float(fps)] * len(tracks) if isinstance(fps, (int, float)) else [float(rate) for rate in fps]
-    numbers = list(videos) if videos is not None else [0] * len(tracks)
-    if not tracks:
-        return [], camera
-    rest = body.rest_joints(np.zeros(10))
-    evidence = [gather(track, camera, fps=rate, rest_joints=rest) for track, rate in zip(tracks, rates, strict=True)]
-    problem, unknowns = set_up(evidence, camera, body, prior, config, numbers, obstacles, surfaces)
+    ready, rejected = set_up(_evidence(tracks, setting), setting)
+    if ready is None:
+        return Fitted(people=(), rejected=rejected, camera=setting.camera)
+    problem, unknowns = ready
     if start is not None:
-        take_over(problem, unknowns, start, body)
+        start_from(problem, unknowns, start)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # these tensors are small: a second thread waits more than it works, tenfold on a busy machine
     try:
-        stages = run_stages(problem, unknowns, config, start is not None, progress)
+        stages = run_stages(problem, unknowns, last_only=start is not None, progress=progress)
     finally:
         torch.set_num_threads(threads)
-    final = _camera_of(camera, unknowns)
-    posed = posed_bodies(problem, unknowns)
-    recovered = [
-        _recover(i, track, problem, unknowns, posed, body, final, config, stages, numbers[i]) for i, track in enumerate(tracks)
-    ]
-    return recovered, final
+    solved = _Solved(problem, unknowns, posed_bodies(problem, unknowns), _camera_of(setting.camera, unknowns), stages)
+    people = tuple(_recover(solved, index, video) for index in range(len(problem.evidence)))
+    return Fitted(people=people, rejected=rejected, camera=solved.camera)
 
 
-def depth_in_boxes(person: Recovered, obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> float:
-    """How deep somebody sticks in furniture or walls in the worst tenth of the frames, metres."""
-    boxes = terms.boxes_of(obstacles, surfaces)
-    if boxes is None:
-        return 0.0
+def rejected_people(tracks: Sequence[Sequence[People]], setting: Setting) -> tuple[Rejected, ...]:
+    """The people whom ``fit_people`` would reject, without a fit."""
+    return set_up(_evidence(tracks, setting), setting)[1]
+
+
+def _evidence(tracks: Sequence[Sequence[People]], setting: Setting) -> list[Evidence]:
+    rest = setting.body.rest_joints(np.zeros(10))
+    return [gather(tables, setting.camera, fps=setting.fps, rest_joints=rest) for tables in tracks]
+
+
+def depth_in_boxes(person: Recovered, boxes: terms.Boxes) -> float:
+    """How deep a person is inside furniture or walls in the worst tenth of the frames, metres."""
     depth = terms.box_depth(terms.body_balls(as_tensor(person.joints)), boxes).amax((0, 2))
     return float(torch.quantile(depth, 0.9))
+
+
+@dataclass(frozen=True, slots=True)
+class _Solved:
+    """A problem with its solution."""
+
+    problem: Problem
+    unknowns: Unknowns
+    posed: dict[str, Tensor]
+    camera: Camera
+    stages: dict[str, dict[str, float]]
 
 
 def _camera_of(camera: Camera, unknowns: Unknowns) -> Camera:
@@ -108,18 +119,15 @@ def _camera_of(camera: Camera, unknowns: Unknowns) -> Camera:
     return replace(camera, K=K, T_world_camera=T)
 
 
-def _recover(
-    index: int, track: People | Sequence[People], problem: Problem, unknowns: Unknowns, posed: dict[str, Tensor], body: Body,
-    camera: Camera, config: FitConfig, stages: dict[str, dict[str, float]], video: int,
-) -> Recovered:  # fmt: skip
-    item, rows = problem.evidence[index], problem.rows[index]
-    first = track if isinstance(track, People) else track[0]
+def _recover(solved: _Solved, index: int, video: int) -> Recovered:
+    problem, unknowns, posed, camera = solved.problem, solved.unknowns, solved.posed, solved.camera
+    item, rows, body = problem.evidence[index], problem.rows[index], problem.setting.body
     betas = unknowns.betas[index].numpy().astype(float)
     pose = matrix_to_axis_angle(posed["rotations"][rows].double()).numpy()
     joints = posed["joints"][rows].numpy().astype(float)
     motion = Motion(
         global_orient=pose[:, 0], body_pose=pose[:, 1:], transl=joints[:, 0] - body.rest_joints(betas)[0], betas=betas,
-        fps=item.fps, name=f"v{video}_p{index}", source=first.path.name, provenance={"fitted_from": first.source},
+        fps=item.fps, name=f"v{video}_p{index}", source=item.path.name, provenance={"fitted_from": item.source},
     )  # fmt: skip
     points = place_landmarks(
         problem.landmarks[index], posed["joints"][rows], posed["worlds"][rows], unknowns.betas[index]
@@ -136,15 +144,15 @@ def _recover(
     depth = (joints[:, 0] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, 2]
     stature_px = camera.K[0, 0] * body.height(betas) / np.maximum(depth, 0.1)
     return Recovered(
-        video=video, track=int(first.track[0]), person_class="person", frames=item.frames, observed=item.observed,
+        video=video, track=item.track, person_class="person", frames=item.frames, observed=item.observed,
         motion=motion, joints=joints, layout=item.layout, observed2d=observed2d, fitted2d=fitted, reprojection_px=reprojection,
-        contact=problem.contact[rows].numpy().astype(float), height_m=body.height(betas), stages=stages,
-        rejected=_rejected(item, _middle_error(error, item.weight) / stature_px, depth, config),
+        contact=problem.contact[rows].numpy().astype(float), height_m=body.height(betas), stages=solved.stages,
+        rejected=_rejected(item, _middle_error(error, item.weight) / stature_px, depth),
     )  # fmt: skip
 
 
 def _middle_error(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Error that half of the points' weight stays below, pixels, NaN without points: a misplaced hand condemns no frame."""
+    """Error that half of the points' weight stays below, pixels; NaN without points. The median ignores a misplaced hand."""
     order = np.argsort(error, axis=1)
     share = np.cumsum(np.take_along_axis(weight, order, axis=1), axis=1)
     if not error.shape[1]:
@@ -154,14 +162,11 @@ def _middle_error(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.where(share[:, -1] > 0.5, middle, np.nan)
 
 
-def _rejected(item: Evidence, off: np.ndarray, depth: np.ndarray, config: FitConfig) -> tuple[tuple[int, int, str], ...]:
-    """Stretches of frames that are not to be believed, with reasons."""
+def _rejected(item: Evidence, off: np.ndarray, depth: np.ndarray) -> tuple[tuple[int, int, str], ...]:
+    """Stretches of frames that are not trusted, with reasons."""
     reasons: list[tuple[np.ndarray, str]] = [
-        (
-            np.nan_to_num(off, nan=0.0) > config.trust_px,
-            f"half of the points more than {config.trust_px:.0%} of the stature off",
-        ),
-        (np.asarray(depth < 0.4), "behind or at the camera"),
+        (np.nan_to_num(off, nan=0.0) > TRUSTED_ERROR, f"half of the points more than {TRUSTED_ERROR:.0%} of the stature off"),
+        (np.asarray(depth < _NEAREST), "behind or at the camera"),
         (_long_gaps(item.observed, round(item.fps)), "not seen for more than a second"),
     ]
     found = []

@@ -15,104 +15,97 @@ from ...body.landmarks import Landmarks, landmarks_of, place_landmarks
 from ...body.model import Body
 from ...geometry import axis_angle_to_matrix, forward_kinematics
 from ...priors.state import Prior
-from ...types import Camera, Obstacle, Surface
-from ..people import Recovered
+from ...types import Camera
+from ..people import Recovered, Rejected
 from . import terms as terms
+from .config import FitConfig
 from .evidence import Evidence
 from .start import betas_of_height, fill_gaps, solve_translation, starting_rotations
 
+HEIGHT_SIGMA = 0.015
+"""Expected difference between the given stature and that of the person seen longest, metres: shoes and posture."""
+OTHERS_SIGMA = 0.08
+"""The same for everybody else: they have statures of their own."""
+_ORDINARY_HEIGHT = 1.70
+"""Stature a fit starts with where none is given, metres."""
+_NO_START = "no frame shows enough of this person to start a fit from (shoulders and hips, or six points of any kind)"
+_NO_PLACE = "the person's place could not be found in any frame: fewer than three points in the picture"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitConfig:
-    """Weights of the energy and how long it is minimised. Terms are in squared standard deviations: 1 is the natural weight."""
+class Setting:
+    """What a fit is given besides the people: the same for everybody in the video."""
 
-    reprojection: float = 1.0
-    """Distance to the detector's points in the picture."""
-    points3d: float = 0.5
-    """The detector's own 3D points, where it gives any: they settle what a single view leaves open, and are often wrong."""
-    start: float = 1.5
-    """Staying near the bodies the fit started from; counts only where an estimator gave them."""
-    shift: float = 0.015
-    """Expected distance between a detector's idea of a point and ours, as a share of the stature, for the whole clip."""
-    prior: float = 1.0
-    """Pose or motion prior."""
-    bend: float = 0.3
-    """Elbows and knees bent the wrong way."""
-    shape: float = 1.0
-    """Unusual body shapes."""
+    camera: Camera
+    """The calibrated camera in the gravity-aligned world."""
+    body: Body
+    """Whose shape space is used."""
+    fps: float
+    """Frames a second of the video."""
+    prior: Prior | None = None
+    """Pose or motion prior; None for none."""
     person_height: float | None = None
-    """Stature, metres, that people are expected to have; None = any."""
-    height_sigma: float = 0.015
-    """How far whoever is seen longest in a video may be from it, metres: as exactly as a stature is known, shoes and all."""
-    others_sigma: float = 0.08
-    """How far everybody else may be from it: visitors have statures of their own."""
-    acceleration: float = 0.3
-    """Jerky joints."""
-    turning: float = 1.0
-    """Jerky rotations, which the joints' places do not show."""
-    skate: float = 1.0
-    """Feet that slide while they stand."""
-    hover: float = 1.0
-    """Feet that stand above the floor."""
-    penetration: float = 1.0
-    """Bodies in the floor."""
-    support: float = 0.3
-    """The lowest point of a body touches the floor, unless it is far above it."""
-    self_contact: float = 1.0
-    """Limbs in one another."""
-    people: float = 1.0
-    """People in one another."""
-    scene: float = 1.0
-    """People in furniture and walls."""
-    iterations: tuple[int, int, int] = (80, 100, 150)
-    """Steps of each stage."""
-    refine_camera: bool = False
-    """Let focal length, pitch and height of the camera move, held by ``camera_sigma``."""
-    camera_sigma: tuple[float, float, float] = (0.1, 0.05, 0.05)
-    """Expected error of the given focal length (share), pitch (radians) and height (share)."""
-    reprojection_scale: tuple[float, float, float] = (8.0, 4.0, 3.0)
-    """Where the robust loss of reprojection levels off in each stage, in units of the expected error."""
-    frame_scale: float = 20.0
-    """Reprojection cost of a frame beyond which it counts ever less."""
-    trust_px: float = 0.08
-    """A frame half of whose points are more than this share of the person's stature off is not trusted."""
+    """Expected stature, metres; None = any."""
+    camera_sigma: tuple[float, float, float] | None = None
+    """Expected error of the camera's focal length (share), pitch (radians) and height (share); None holds the camera fixed."""
+    boxes: terms.Boxes | None = None
+    """Furniture and walls, which people are not inside of."""
+    config: FitConfig = field(default_factory=FitConfig)
 
 
 @dataclass(slots=True)
 class Problem:
-    """Everything the energy looks at, as tensors over the long row of frames of all people."""
+    """Everything the energy depends on; the ``t`` frames of all ``p`` people lie one after another."""
 
+    setting: Setting
     chain: terms.Chain
+    """Which person each row is of, and the frame rate."""
     evidence: list[Evidence]
+    """What is known of each person."""
     landmarks: list[Landmarks]
+    """Where each person's detected points lie on the body."""
     rows: list[slice]
+    """Each person's rows."""
     start: Tensor
+    """Rotations the fit starts from, root in the world, joints relative to their parents. Shape (t, 24, 3, 3)."""
     start_weight: Tensor
+    """1 where ``start`` comes from a body estimator, else 0. Shape (t,)."""
     K: Tensor
+    """Intrinsics, pixels. Shape (3, 3)."""
     T_world_camera: Tensor
+    """Camera to world, metres. Shape (4, 4)."""
     joints0: Tensor
+    """Joints of the mean body in its zero pose, metres. Shape (24, 3)."""
     joints_basis: Tensor
+    """Their change with each shape coefficient, metres. Shape (24, 3, 10)."""
     height0: float
+    """Stature of the mean body, metres."""
     height_basis: Tensor
-    boxes: terms.Boxes | None
+    """Its change with each shape coefficient, metres. Shape (10,)."""
     partner: Tensor
-    prior: Prior | None
+    """Pairs of rows that show two people in the same frame. Shape (n, 2)."""
     height_sigma: Tensor
-    """Expected distance of each person's stature from the one told, metres."""
-    contact: Tensor = field(default_factory=lambda: torch.zeros(0, 4))
+    """Expected difference between each person's stature and the given one, metres. Shape (p,)."""
+    contact: Tensor
+    """How surely each of ``terms.FEET`` stands on the floor, 0..1. Shape (t, 4)."""
 
 
 @dataclass(slots=True)
 class Unknowns:
-    """What is solved for: turns on top of ``base``, pelvis, shape, log focal, pitch and log height of the camera, and how far a
-    detector's idea of each point lies from ours throughout, in the picture, as a share of the stature."""
+    """What is solved for."""
 
     base: Tensor
+    """Rotations of root (world) and joints (relative), held fixed within a stage. Shape (t, 24, 3, 3)."""
     turn: Tensor
+    """Axis-angle on top of ``base``, radians. Shape (t, 24, 3)."""
     pelvis: Tensor
+    """World, metres. Shape (t, 3)."""
     betas: Tensor
+    """Body shapes. Shape (p, 10)."""
     camera: Tensor
+    """Change of the camera's log focal length, pitch (radians) and log height. Shape (3,)."""
     shift: Tensor
+    """Constant offset of each detected point from its landmark, in the picture, as a share of the stature. Shape (p, k, 2)."""
 
     def rotations(self) -> Tensor:
         return self.base @ axis_angle_to_matrix(self.turn)
@@ -124,61 +117,72 @@ class Unknowns:
             self.turn = torch.zeros_like(self.turn)
 
 
-def set_up(
-    evidence: list[Evidence], camera: Camera, body: Body, prior: Prior | None, config: FitConfig, videos: list[int],
-    obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...],
-) -> tuple[Problem, Unknowns]:  # fmt: skip
+def set_up(evidence: Sequence[Evidence], setting: Setting) -> tuple[tuple[Problem, Unknowns] | None, tuple[Rejected, ...]]:
     """The problem of a fit and a rough start for what is solved for.
 
     Args:
-        evidence: What is known of each person; their frames are laid end to end.
-        videos: Which video each is from.
-    Raises:
-        ValueError: If somebody shows too little to start from; the message names file and track.
+        evidence: What is known of each person.
+        setting: What is given besides.
+    Returns:
+        Problem and start of the people who show enough to start from, None if nobody does; and the people who do not.
     """
-    betas0 = betas_of_height(body, config.person_height or 1.70)
+    betas = betas_of_height(setting.body, setting.person_height or _ORDINARY_HEIGHT)
+    able: list[tuple[Evidence, Tensor]] = []
+    rejected: list[Rejected] = []
+    for item in evidence:
+        start = starting_rotations(item, setting.camera, _marks(setting.body, item.layout), setting.body, betas)
+        if start is None:
+            reason = f"{item.name}, frames {item.frames[0]} to {item.frames[-1]}: {_NO_START}"
+            rejected.append(Rejected(track=item.track, reason=reason))
+        else:
+            able.append((item, start))
+    while able:
+        problem, unknowns = _lay_out(able, setting, betas)
+        places = _first_places(problem, unknowns)
+        known = [place for place in places if place is not None]
+        if len(known) == len(able):
+            unknowns.pelvis = torch.cat(known)
+            return (problem, unknowns), tuple(rejected)
+        pairs = list(zip(able, places, strict=True))
+        rejected += [Rejected(track=item.track, reason=_NO_PLACE) for (item, _), place in pairs if place is None]
+        able = [one for one, place in pairs if place is not None]
+    return None, tuple(rejected)
+
+
+def _lay_out(people: list[tuple[Evidence, Tensor]], setting: Setting, betas: np.ndarray) -> tuple[Problem, Unknowns]:
+    """People's frames laid end to end, every pelvis still at the origin."""
+    body, camera = setting.body, setting.camera
+    evidence, base = [item for item, _ in people], torch.cat([start for _, start in people])
     landmarks = [_marks(body, item.layout) for item in evidence]
     ends = np.cumsum([0, *(len(item.frames) for item in evidence)])
     rows = [slice(int(a), int(b)) for a, b in pairwise(ends)]
-    base = torch.cat([_started(item, camera, marks, body, betas0) for item, marks in zip(evidence, landmarks, strict=True)])
     person = torch.repeat_interleave(torch.arange(len(evidence)), torch.as_tensor(np.diff(ends)))
-    fps = torch.tensor([item.fps for item in evidence], dtype=torch.float32)[person]
     mean = body.rest_joints(np.zeros(10))
     basis = np.stack([body.rest_joints(row) - mean for row in np.eye(10)], axis=-1)
     heights = np.array([body.height(row) for row in np.eye(10)]) - body.height(np.zeros(10))
     problem = Problem(
-        chain=terms.Chain(person, fps), evidence=evidence, landmarks=landmarks, rows=rows, start=base.clone(),
-        start_weight=torch.cat([_start_weight(item) for item in evidence]), K=torch.as_tensor(camera.K, dtype=torch.float32),
-        T_world_camera=torch.as_tensor(camera.T_world_camera, dtype=torch.float32),
-        joints0=torch.tensor(mean, dtype=torch.float32), joints_basis=torch.as_tensor(basis, dtype=torch.float32),
-        height0=body.height(np.zeros(10)), height_basis=torch.as_tensor(heights, dtype=torch.float32),
-        boxes=terms.boxes_of(obstacles, surfaces), partner=_partners(evidence, rows, videos),
-        height_sigma=_height_sigmas(evidence, videos, config), prior=prior,
+        setting=setting, chain=terms.Chain(person, torch.full((len(base),), setting.fps)), evidence=evidence,
+        landmarks=landmarks, rows=rows, start=base.clone(),
+        start_weight=torch.cat([_start_weight(item) for item in evidence]), K=as_tensor(camera.K),
+        T_world_camera=as_tensor(camera.T_world_camera), joints0=torch.tensor(mean, dtype=torch.float32),
+        joints_basis=as_tensor(basis), height0=body.height(np.zeros(10)), height_basis=as_tensor(heights),
+        partner=_partners(evidence, rows), height_sigma=_height_sigmas(evidence), contact=torch.zeros(len(base), 4),
     )  # fmt: skip
-    problem.contact = torch.zeros(len(base), 4)
     unknowns = Unknowns(
         base=base, turn=torch.zeros(len(base), 24, 3), pelvis=torch.zeros(len(base), 3),
-        betas=torch.as_tensor(betas0, dtype=torch.float32).repeat(len(evidence), 1), camera=torch.zeros(3),
+        betas=as_tensor(betas).repeat(len(evidence), 1), camera=torch.zeros(3),
         shift=torch.zeros(len(evidence), max(len(marks.names) for marks in landmarks), 2),
     )  # fmt: skip
-    unknowns.pelvis = _first_places(problem, unknowns, camera)
     return problem, unknowns
 
 
-def _started(item: Evidence, camera: Camera, marks: Landmarks, body: Body, betas: np.ndarray) -> Tensor:
-    try:
-        return starting_rotations(item, camera, marks, body, betas)
-    except ValueError as error:
-        raise ValueError(f"{item.name}, frames {item.frames[0]} to {item.frames[-1]}: {error}") from error
-
-
-def take_over(problem: Problem, unknowns: Unknowns, start: Sequence[Recovered], body: Body) -> None:
+def start_from(problem: Problem, unknowns: Unknowns, start: Sequence[Recovered]) -> None:
     """Put an earlier result in place of the rough start."""
     for i, (person, rows) in enumerate(zip(start, problem.rows, strict=True)):
         motion = person.motion
         pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
         unknowns.base[rows] = axis_angle_to_matrix(as_tensor(pose))
-        unknowns.pelvis[rows] = as_tensor(motion.transl + body.rest_joints(motion.betas)[0])
+        unknowns.pelvis[rows] = as_tensor(motion.transl + problem.setting.body.rest_joints(motion.betas)[0])
         unknowns.betas[i] = as_tensor(motion.betas)
 
 
@@ -196,26 +200,24 @@ def _start_weight(item: Evidence) -> Tensor:
     return weight
 
 
-def _height_sigmas(evidence: list[Evidence], videos: list[int], config: FitConfig) -> Tensor:
-    """The told stature is the one of whoever is seen longest in a video."""
+def _height_sigmas(evidence: list[Evidence]) -> Tensor:
+    """The given stature is that of the person seen longest."""
     seen = [int(item.observed.sum()) for item in evidence]
-    main = {max((i for i, v in enumerate(videos) if v == video), key=lambda i: seen[i]) for video in set(videos)}
-    return torch.tensor([config.height_sigma if i in main else config.others_sigma for i in range(len(evidence))])
+    return torch.tensor([HEIGHT_SIGMA if i == seen.index(max(seen)) else OTHERS_SIGMA for i in range(len(evidence))])
 
 
-def _partners(evidence: list[Evidence], rows: list[slice], videos: list[int]) -> Tensor:
-    """Pairs of rows that show two people of one video in the same frame."""
+def _partners(evidence: list[Evidence], rows: list[slice]) -> Tensor:
+    """Pairs of rows that show two people in the same frame."""
     pairs = []
     for i in range(len(evidence)):
         for j in range(i):
-            if videos[i] == videos[j]:
-                _, a, b = np.intersect1d(evidence[i].frames, evidence[j].frames, return_indices=True)
-                pairs.append(np.stack([a + rows[i].start, b + rows[j].start], axis=1))
+            _, a, b = np.intersect1d(evidence[i].frames, evidence[j].frames, return_indices=True)
+            pairs.append(np.stack([a + rows[i].start, b + rows[j].start], axis=1))
     return torch.as_tensor(np.concatenate(pairs) if pairs else np.zeros((0, 2), int))
 
 
-def _first_places(problem: Problem, unknowns: Unknowns, camera: Camera) -> Tensor:
-    """Pelvis in every frame from the points' projection, else from the estimator's own translation; world, metres."""
+def _first_places(problem: Problem, unknowns: Unknowns) -> list[Tensor | None]:
+    """Each person's pelvis in every frame from the points' projection, world, metres; None where no frame shows it."""
     posed = posed_bodies(problem, unknowns)
     R = problem.T_world_camera[:3, :3]
     places = []
@@ -226,11 +228,10 @@ def _first_places(problem: Problem, unknowns: Unknowns, camera: Camera) -> Tenso
         if item.own_uv is not None and item.own_weight is not None:
             points = torch.cat([points, joints], dim=1)
             uv, weights = np.concatenate([uv, item.own_uv], 1), np.concatenate([weights, item.own_weight], 1)
-        local = solve_translation(points @ R, uv, weights, camera.K).numpy().astype(float)
-        weight = weights.sum(axis=1)
-        filled = torch.as_tensor(fill_gaps(local, weight), dtype=torch.float32)
-        places.append(filled @ R.T + problem.T_world_camera[:3, 3])
-    return torch.cat(places)
+        local = solve_translation(points @ R, uv, weights, problem.setting.camera.K).numpy().astype(float)
+        filled = fill_gaps(local, weights.sum(axis=1))
+        places.append(None if filled is None else as_tensor(filled) @ R.T + problem.T_world_camera[:3, 3])
+    return places
 
 
 def posed_bodies(problem: Problem, unknowns: Unknowns) -> dict[str, Tensor]:

@@ -10,51 +10,70 @@ import torch
 from torch import Tensor
 
 from ...body.landmarks import place_landmarks
-from ...priors.state import PoseSequence
+from ...priors.state import PoseSequence, Prior
 from ...types import JOINT
 from . import terms as terms
-from .problem import FitConfig, Problem, Unknowns, as_tensor, pixels, posed_bodies, view
+from .problem import Problem, Unknowns, as_tensor, pixels, posed_bodies, view
+
+# Weights of the energy terms. Each is in squared standard deviations: those that are not listed weigh 1.
+POINTS3D_WEIGHT = 0.5
+"""The detector's own 3D points: they settle what a single view leaves open, and are often wrong."""
+START_WEIGHT = 1.5
+"""Staying near the bodies the fit started from; counts only where an estimator gave them."""
+BEND_WEIGHT = 0.3
+"""Elbows and knees bent the wrong way."""
+ACCELERATION_WEIGHT = 0.3
+"""Joints that change their speed; times ``FitConfig.smoothness``."""
+SUPPORT_WEIGHT = 0.3
+"""The lowest point of a body touches the floor, unless it is far above it."""
+SHIFT_SIGMA = 0.015
+"""Expected constant offset of a detected point from its landmark, as a share of the stature."""
+REPROJECTION_SCALE = (8.0, 4.0, 3.0)
+"""Where the robust loss of reprojection levels off in each stage, in units of the expected error."""
+FRAME_SCALE = 20.0
+"""Reprojection cost of a frame beyond which it counts ever less."""
 
 
 def run_stages(
-    problem: Problem, unknowns: Unknowns, config: FitConfig, last_only: bool, progress: Callable[[str, int, int], None] | None
+    problem: Problem, unknowns: Unknowns, *, last_only: bool, progress: Callable[[str, int, int], None] | None
 ) -> dict[str, dict[str, float]]:
-    """All stages in order; what each energy term came to at the end of each."""
+    """All stages in order; the value of each energy term at the end of each."""
+    iterations = problem.setting.config.iterations
     stages: dict[str, dict[str, float]] = {}
     for number, name in enumerate(("root", "pose", "all")):
         if last_only and number < 2:
             continue
         if number:
             problem.contact = _contacts(problem, unknowns)
-        report = None if progress is None else lambda step, name=name, n=number: progress(name, step, config.iterations[n])
-        stages[name] = _minimise(problem, unknowns, config, number, report)
+        report = None if progress is None else lambda step, name=name, n=number: progress(name, step, iterations[n])
+        stages[name] = _minimise(problem, unknowns, number, report)
     return stages
 
 
-def energy_of(problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int) -> dict[str, Tensor]:
+def energy_of(problem: Problem, unknowns: Unknowns, stage: int) -> dict[str, Tensor]:
     """Every term, weighted, summed over frames and divided by their number."""
     posed = posed_bodies(problem, unknowns)
     count = len(posed["joints"])
     # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
     # tenth, as a detector also errs alike through a whole clip, however long.
     lasting = max(10 / count, 0.1)
-    energy = _seen(problem, unknowns, config, stage, posed)
-    energy["shift"] = (unknowns.shift**2).sum() / config.shift**2 * lasting
-    energy |= _likely(problem, unknowns, config, stage, posed, lasting)
-    energy |= _in_the_world(problem, config, stage, posed["joints"])
-    if config.refine_camera:
+    energy = _observation_terms(problem, unknowns, stage, posed)
+    energy["shift"] = (unknowns.shift**2).sum() / SHIFT_SIGMA**2 * lasting
+    energy |= _prior_terms(problem, unknowns, stage, posed, lasting)
+    energy |= _contact_terms(problem, stage, posed["joints"])
+    if problem.setting.camera_sigma is not None:
         # the camera is one for all frames: its prior counts as one observation, not one a frame
-        energy["camera"] = ((unknowns.camera / torch.tensor(config.camera_sigma)) ** 2).sum() / count * 10
+        energy["camera"] = ((unknowns.camera / torch.tensor(problem.setting.camera_sigma)) ** 2).sum() / count * 10
     return energy
 
 
-def _seen(
-    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor]
+def _observation_terms(
+    problem: Problem, unknowns: Unknowns, stage: int, posed: dict[str, Tensor]
 ) -> dict[str, Tensor]:  # fmt: skip
     """What the picture says: the detector's points, in 2D and where it has them in 3D, and an estimator's bodies."""
     R, at, K = view(problem, unknowns)
     joints, count = posed["joints"], len(posed["joints"])
-    scale = config.reprojection_scale[stage]
+    scale = REPROJECTION_SCALE[stage]
     energy: dict[str, Tensor] = {"reprojection": joints.new_zeros(())}
     for i, (item, marks, rows) in enumerate(zip(problem.evidence, problem.landmarks, problem.rows, strict=True)):
         points = place_landmarks(marks, joints[rows], posed["worlds"][rows], unknowns.betas[i])
@@ -67,76 +86,78 @@ def _seen(
             sigma = 0.03 * stature[:, None].expand(-1, 24)
             cost = cost + terms.reprojection(uv, as_tensor(item.own_uv), as_tensor(item.own_weight), sigma, scale)
         # a frame in which most points are off (a detector in mid-fall) is believed less as a whole
-        cost = config.frame_scale * torch.log1p(cost / config.frame_scale)
-        energy["reprojection"] = energy["reprojection"] + config.reprojection * cost.sum() / count
+        cost = FRAME_SCALE * torch.log1p(cost / FRAME_SCALE)
+        energy["reprojection"] = energy["reprojection"] + cost.sum() / count
         if item.points3d is not None and item.weight3d is not None:
             cost = terms.relative_points(points @ R, as_tensor(item.points3d), as_tensor(item.weight3d), 0.08)
-            energy["points3d"] = energy.get("points3d", 0) + config.points3d * cost.sum() / count
+            energy["points3d"] = energy.get("points3d", 0) + POINTS3D_WEIGHT * cost.sum() / count
     if problem.start_weight.any():
         angles = torch.tensor([0.15, *[0.2] * 23])
         turned = terms.turned_from(posed["rotations"], problem.start, angles)
-        energy["start"] = config.start * (problem.start_weight * turned).mean()
+        energy["start"] = START_WEIGHT * (problem.start_weight * turned).mean()
     return energy
 
 
-def _likely(
-    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, posed: dict[str, Tensor], lasting: float
+def _prior_terms(
+    problem: Problem, unknowns: Unknowns, stage: int, posed: dict[str, Tensor], lasting: float
 ) -> dict[str, Tensor]:  # fmt: skip
     """What is known of people: they move smoothly, bend the right way, and have ordinary poses, shapes and statures."""
+    setting = problem.setting
     energy = {
-        "acceleration": config.acceleration * terms.acceleration(posed["joints"], problem.chain, 4.0).mean() * 24 / 4,
-        "turning": config.turning * terms.turning(posed["rotations"], problem.chain, 60.0).mean(),
+        "acceleration": ACCELERATION_WEIGHT
+        * setting.config.smoothness
+        * terms.acceleration(posed["joints"], problem.chain, 4.0).mean()
+        * 24
+        / 4,
+        "turning": terms.turning(posed["rotations"], problem.chain, 60.0).mean(),
     }
     if stage == 0:
         return energy
-    energy["bend"] = config.bend * terms.bend(posed["rotations"]).mean()
-    energy["shape"] = config.shape * (unknowns.betas**2).sum() / 4 * lasting
-    if config.person_height is not None:
+    energy["bend"] = BEND_WEIGHT * terms.bend(posed["rotations"]).mean()
+    energy["shape"] = (unknowns.betas**2).sum() / 4 * lasting
+    if setting.person_height is not None:
         height = problem.height0 + unknowns.betas @ problem.height_basis
-        off = (height - config.person_height) / problem.height_sigma
+        off = (height - setting.person_height) / problem.height_sigma
         energy["shape"] = energy["shape"] + (off**2).sum() * lasting
-    if problem.prior is not None:
-        energy["prior"] = config.prior * _prior_energy(problem, posed)
+    if setting.prior is not None:
+        energy["prior"] = setting.config.prior_weight * _prior_energy(problem, setting.prior, posed)
     return energy
 
 
-def _in_the_world(problem: Problem, config: FitConfig, stage: int, joints: Tensor) -> dict[str, Tensor]:
-    """What the room allows: feet that stand stay on the floor, and nobody is inside anything.
+def _contact_terms(problem: Problem, stage: int, joints: Tensor) -> dict[str, Tensor]:
+    """What the room allows: standing feet stay on the floor, and nobody is inside anything.
 
-    The floor speaks from the first stage on: where the picture leaves depth open it is the floor that settles it, and it must
-    settle the root before the pose can bend to it.
+    The floor counts from the first stage on: it settles the depth that the picture leaves open, and must settle the root before
+    the pose can adapt to it.
     """
     balls = terms.body_balls(joints)
     unit, gap, scale = ((0.08, 0.2, 1.5), (0.04, 0.1, 1.5), (0.02, 0.05, 3.0))[stage]
     energy = {
-        "penetration": config.penetration * terms.floor_penetration(balls, unit).mean(),
-        "support": config.support * terms.unsupported(balls, gap, scale).mean(),
-        "hover": config.hover * terms.hover(joints, problem.contact, unit).mean(),
-        "skate": config.skate * terms.foot_skate(joints, problem.contact, problem.chain).mean(),
+        "penetration": terms.floor_penetration(balls, unit).mean(),
+        "support": SUPPORT_WEIGHT * terms.unsupported(balls, gap, scale).mean(),
+        "hover": terms.hover(joints, problem.contact, unit).mean(),
+        "skate": terms.foot_skate(joints, problem.contact, problem.chain).mean(),
     }
     if stage < 2:
         return energy
-    energy["self_contact"] = config.self_contact * terms.self_contact(balls).mean()
+    energy["self_contact"] = terms.self_contact(balls).mean()
     if len(problem.partner):
-        energy["people"] = config.people * terms.between_people(balls, problem.partner).sum() / len(joints)
-    if problem.boxes is not None:
-        energy["scene"] = config.scene * terms.inside_boxes(balls, problem.boxes).mean()
+        energy["people"] = terms.between_people(balls, problem.partner).sum() / len(joints)
+    if problem.setting.boxes is not None:
+        energy["scene"] = terms.inside_boxes(balls, problem.setting.boxes).mean()
     return energy
 
 
-def _prior_energy(problem: Problem, posed: dict[str, Tensor]) -> Tensor:
+def _prior_energy(problem: Problem, prior: Prior, posed: dict[str, Tensor]) -> Tensor:
     """Mean over frames of the prior's energy, person by person (a motion prior looks at neighbours)."""
-    assert problem.prior is not None
     total = posed["joints"].new_zeros(())
     for item, rows in zip(problem.evidence, problem.rows, strict=True):
         sequence = PoseSequence(rotations=posed["rotations"][rows], joints=posed["joints"][rows], fps=item.fps)
-        total = total + problem.prior.energy(sequence).sum()
+        total = total + prior.energy(sequence).sum()
     return total / len(posed["joints"])
 
 
-def _minimise(
-    problem: Problem, unknowns: Unknowns, config: FitConfig, stage: int, report: Callable[[int], None] | None
-) -> dict[str, float]:
+def _minimise(problem: Problem, unknowns: Unknowns, stage: int, report: Callable[[int], None] | None) -> dict[str, float]:
     """Adam with a rate that rises and falls, on a pyramid in time.
 
     Turns and pelvis are sums of a value a frame and of values every few frames, interpolated: what smoothness ties together
@@ -152,9 +173,10 @@ def _minimise(
     start = [getattr(unknowns, name).clone() for name in names]
     free = [torch.zeros_like(tensor, requires_grad=True) for tensor in start]
     coarse = [torch.zeros(pyramid.shape[1], *start[k].shape[1:], requires_grad=True) for k in (0, 1)]
-    rates = (0.03, 0.02, 0.03 if stage else 0.0, 0.004 if stage == 2 and config.refine_camera else 0.0,
+    refined = stage == 2 and problem.setting.camera_sigma is not None
+    rates = (0.03, 0.02, 0.03 if stage else 0.0, 0.004 if refined else 0.0,
              0.002 if stage else 0.0, 0.02, 0.02)  # fmt: skip
-    steps = config.iterations[stage]
+    steps = problem.setting.config.iterations[stage]
     groups: list[dict[str, Any]] = [{"params": [f], "lr": r} for f, r in zip([*free, *coarse], rates, strict=True)]
     optimiser = torch.optim.Adam(groups, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(rates), total_steps=steps + 1, pct_start=0.1)
@@ -169,7 +191,7 @@ def _minimise(
     for step in range(steps):
         optimiser.zero_grad()
         assign()
-        torch.stack(list(energy_of(problem, unknowns, config, stage).values())).sum().backward()
+        torch.stack(list(energy_of(problem, unknowns, stage).values())).sum().backward()
         optimiser.step()
         schedule.step()
         if report is not None:
@@ -178,7 +200,7 @@ def _minimise(
         assign()
         for name in names:
             setattr(unknowns, name, getattr(unknowns, name).detach())
-        return {name: float(value) for name, value in energy_of(problem, unknowns, config, stage).items()}
+        return {name: float(value) for name, value in energy_of(problem, unknowns, stage).items()}
 
 
 def _pyramid(problem: Problem) -> Tensor:

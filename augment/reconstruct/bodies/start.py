@@ -23,11 +23,11 @@ _ARMS_DOWN = 1.2
 
 def starting_rotations(
     evidence: Evidence, camera: Camera, landmarks: Landmarks | None, body: Body, betas: Float[np.ndarray, "10"]
-) -> Float[Tensor, "t 24 3 3"]:
+) -> Float[Tensor, "t 24 3 3"] | None:
     """World rotation of the root and relative rotations of the joints for every frame, gaps interpolated.
 
-    Raises:
-        ValueError: If no frame shows enough of the person to start from.
+    Returns:
+        The rotations; None if no frame shows enough of the person to start from.
     """
     R_world_camera = torch.as_tensor(camera.T_world_camera[:3, :3], dtype=torch.float32)
     if evidence.bodies is not None:
@@ -38,9 +38,7 @@ def starting_rotations(
         assert landmarks is not None
         known, rows = _from_pixels(evidence, landmarks, body, betas)
     if not len(rows):
-        raise ValueError(
-            "no frame shows enough of this person to start a fit from (shoulders and hips, or six points of any kind)"
-        )
+        return None
     rotations = interpolate_rotations(known, rows, len(evidence.frames))
     rotations[:, 0] = R_world_camera @ rotations[:, 0]
     return rotations
@@ -228,17 +226,17 @@ def solve_translation(
     return result.to(torch.float32)
 
 
-def fill_gaps(values: Float[np.ndarray, "t 3"], weight: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 3"]:
-    """Linear interpolation over NaN rows after a robust median over five frames; constant beyond the ends.
+def fill_gaps(values: Float[np.ndarray, "t 3"], weight: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 3"] | None:
+    """Linear interpolation over NaN rows after a running median over five frames; constant beyond the ends.
 
-    Raises:
-        ValueError: If every row is NaN.
+    Returns:
+        The values without gaps; None if every row is NaN.
     """
     from scipy.ndimage import median_filter
 
     rows = np.flatnonzero(np.isfinite(values).all(axis=1) & (weight > 0))
     if not len(rows):
-        raise ValueError("the person's place could not be found in any frame: fewer than three points in the picture")
+        return None
     smooth = median_filter(values[rows], size=(5, 1), mode="nearest")
     at = np.arange(len(values))
     return np.stack([np.interp(at, rows, smooth[:, axis]) for axis in range(3)], axis=1)

@@ -9,10 +9,10 @@ import numpy as np
 
 from ...body.model import Body
 from ...priors.state import Prior
-from ...sources.people.people import People
-from ...types import Camera
-from ..bodies.fit import FitConfig, fit_people
+from ..bodies.fit import fit_people
+from ..bodies.problem import Setting
 from ..config import ReconstructConfig
+from ..people import Rejected
 from ..watch.watch import Watched
 from .calibrate import Calibration, calibrate, guess_calibration
 from .upright import find_upright
@@ -58,11 +58,15 @@ def refine(
     sigma = (max(2 * std["focal"], 0.02), max(2 * std["pitch"], 0.01), max(2 * std["height"] / calibration.height, 0.02)) if (
         calibration.rods
     ) else (0.2, 0.2, 0.2)  # fmt: skip
-    fit = replace(config.fit, person_height=config.person_height, refine_camera=True, camera_sigma=sigma)
-    able = fittable(telling, calibration.camera, body, rejections)
-    if not able:
+    setting = Setting(
+        camera=calibration.camera, body=body, fps=telling.info.fps, prior=prior, person_height=config.person_height,
+        camera_sigma=sigma, config=config.fit,
+    )  # fmt: skip
+    fitted = fit_people(telling.people, setting)
+    count_rejected(fitted.rejected, rejections)
+    if not fitted.people:
         return calibration
-    _, camera = fit_people(able, calibration.camera, body, fps=telling.info.fps, prior=prior, config=fit)
+    camera = fitted.camera
     pitch = float(np.arcsin(np.clip(-camera.T_world_camera[1, 2], -1, 1)))
     return replace(calibration, focal=float(camera.K[0, 0]), height=float(camera.T_world_camera[1, 3]), pitch=pitch)
 
@@ -90,15 +94,8 @@ def _content(watched: Watched) -> tuple[int, int, int, int]:
     return x0, y0, min(x1, watched.info.width), min(y1, watched.info.height)
 
 
-def fittable(seen: Watched, camera: Camera, body: Body, rejections: dict[str, int]) -> list[tuple[People, ...]]:
-    """The people that show enough for a fit to start from; the others are counted, so that one does not stop the rest."""
-    able = []
-    for tables in seen.people:
-        try:
-            fit_people([tables], camera, body, fps=seen.info.fps, config=FitConfig(iterations=(0, 0, 0)))
-        except ValueError as error:
-            reason = f"person not fitted: {error}"
-            rejections[reason] = rejections.get(reason, 0) + 1
-        else:
-            able.append(tables)
-    return able
+def count_rejected(rejected: Sequence[Rejected], rejections: dict[str, int]) -> None:
+    """Count the people who could not be fitted by reason."""
+    for person in rejected:
+        reason = f"person not fitted: {person.reason}"
+        rejections[reason] = rejections.get(reason, 0) + 1
