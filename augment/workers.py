@@ -1,4 +1,4 @@
-"""Where work is done: processes on this machine. Results do not depend on how many there are."""
+"""Worker processes on this machine. Results do not depend on how many there are."""
 
 from __future__ import annotations
 
@@ -6,63 +6,103 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
-"""One thread a worker: sums in another order give other bytes."""
+"""Environment variables that set the number of threads of NumPy, torch and the software OpenGL driver."""
+POLL_SEC = 0.5
+"""How often ``on_steps`` is called."""
 
 _stop: Any = None
+_steps: Any = None
 
 
-def run_here(
-    work: Callable[[Any], Any], tasks: Iterable[Any], *, workers: int, prepare: Callable[..., None], arguments: tuple[Any, ...]
-) -> Iterator[Any]:
-    """Do tasks in processes of their own and yield results as they come.
+class Stopped(Exception):
+    """Raised in a worker by ``count_step`` once its results are no longer wanted."""
+
+
+def map_unordered(
+    work: Callable[[Any], Any],
+    tasks: Iterable[Any],
+    *,
+    workers: int,
+    initializer: Callable[..., None] | None = None,
+    initargs: tuple[Any, ...] = (),
+    threads: int = 1,
+    on_steps: Callable[[int], Any] | None = None,
+) -> Generator[Any, None, None]:
+    """Do tasks in worker processes and yield their results as they are finished.
 
     Args:
         work: A module-level function of one task; its result is pickled.
         tasks: Taken a few at a time, so a long plan does not fill the memory.
-        workers: Number of processes. Even one is a process, so that one and many compute alike.
-        prepare: Called once in each process with ``arguments``, for what tasks share.
+        workers: Number of processes. One is a process too, so that one and many compute alike.
+        initializer: Called once in each process with ``initargs``, for what the tasks share.
+        threads: Threads of each process. Sums in another order give other bytes, so the default is one.
+        on_steps: Called twice a second with the number of ``count_step`` calls so far, over all workers.
     Raises:
-        OSError: If a process dies (most often: out of memory).
+        OSError: If a process dies (most often because memory ran out); results finished before are yielded first.
     """
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(stop, prepare, arguments))
-    try:
-        waiting: set[Future[Any]] = set()
-        source = iter(tasks)
-        exhausted = False
-        while waiting or not exhausted:
-            while not exhausted and len(waiting) < 3 * workers:
-                try:
-                    task = next(source)
-                except StopIteration:
-                    exhausted = True
-                    break
-                # Ctrl-C reaches the whole process group; workers, which inherit the mask, leave it to the parent.
-                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-                try:
-                    waiting.add(pool.submit(_work, work, task))
-                finally:
-                    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-            if waiting:
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
+    stop, steps = context.Event(), context.Value("q", 0)
+    with _threads_of_children(threads):
+        pool = ProcessPoolExecutor(
+            workers, mp_context=context, initializer=_start, initargs=(stop, steps, initializer, initargs)
+        )
+        try:
+            waiting: set[Future[Any]] = set()
+            source, exhausted = iter(tasks), False
+            while waiting or not exhausted:
+                while not exhausted and len(waiting) < 3 * workers:
+                    try:
+                        task = next(source)
+                    except StopIteration:
+                        exhausted = True
+                    else:
+                        waiting.add(_submit(pool, work, task))
+                done, waiting = wait(waiting, timeout=POLL_SEC if on_steps else None, return_when=FIRST_COMPLETED)
+                for future in sorted(done, key=lambda future: future.exception() is not None):
                     yield future.result()
-    except BrokenProcessPool as error:
-        raise OSError(
-            f"a worker process died ({error}); if memory ran out, use fewer --workers; run the same command again to go on"
-        ) from error
+                if on_steps:
+                    on_steps(steps.value)
+        except BrokenProcessPool as error:
+            raise OSError(
+                f"a worker process died ({error}); if memory ran out, use fewer --workers; run the same command again to go on"
+            ) from error
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def stopping() -> bool:
+    """In a worker: are results no longer wanted? Long tasks ask between their steps and may then return anything."""
+    return _stop is not None and _stop.is_set()
+
+
+def count_step() -> None:
+    """In a worker: one step of a long task is done.
+
+    Raises:
+        Stopped: If results are no longer wanted.
+    """
+    with _steps.get_lock():
+        _steps.value += 1
+    if stopping():
+        raise Stopped
+
+
+@contextmanager
+def _threads_of_children(threads: int) -> Iterator[None]:
+    """Set the environment that processes started in this block inherit."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, str(threads)))
+    try:
+        yield
     finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
         for name, value in before.items():
             if value is None:
                 os.environ.pop(name, None)
@@ -70,17 +110,22 @@ def run_here(
                 os.environ[name] = value
 
 
-def stopping() -> bool:
-    """In a worker: has the run been broken off? Long tasks ask between their steps and return anything."""
-    return _stop is not None and _stop.is_set()
+def _submit(pool: ProcessPoolExecutor, work: Callable[[Any], Any], task: Any) -> Future[Any]:
+    # Ctrl-C reaches the whole process group; workers, which inherit the mask, leave it to the parent.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        return pool.submit(_work, work, task)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
-def _start(stop: Any, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _start(stop: Any, steps: Any, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     """First thing in a worker."""
-    global _stop
-    _stop = stop
+    global _stop, _steps
+    _stop, _steps = stop, steps
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    prepare(*arguments)
+    if initializer is not None:
+        initializer(*initargs)
 
 
 def _end_with_parent() -> None:
@@ -92,5 +137,5 @@ def _end_with_parent() -> None:
 
 
 def _work(work: Callable[[Any], Any], task: Any) -> Any:
-    # After an interruption the few tasks already handed over are let go.
+    # After an interruption the tasks already handed over are skipped.
     return None if stopping() else work(task)

@@ -13,6 +13,7 @@ import torch
 
 from ..actions import ACTIONS, FALLS, caption_for
 from ..body.model import Body, betas_from_phenotype
+from ..files import sha256_of_json
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, yaw_to_matrix
 from ..motion.resample import crop
 from ..types import Motion, Performance, Segment
@@ -115,11 +116,11 @@ def check_sources(plan: list[PlannedClip]) -> dict[str, str]:
         if source == "store":
             assert path is not None
             store, _ = _store_rows(path, action)
-            digests[f"store {path.name}"] = _digest([row["sha256"] for row in store.rows])
+            digests[f"store {path.name}"] = sha256_of_json([row["sha256"] for row in store.rows])
         elif source == "generator":
             model = _generator(path)
             model.action_index(action)
-            digests[f"generator {path.name if path else 'shipped'}"] = _digest(model.facts)
+            digests[f"generator {path.name if path else 'shipped'}"] = sha256_of_json(model.facts)
         elif source == "library" and action not in FALLS:
             from ..motion.library.scripted.act import SCRIPTS
 
@@ -196,11 +197,3 @@ def _store_rows(path: Path, action: str) -> tuple[Any, list[int]]:
         found = ", ".join(sorted({row["action"] for row in store.rows})) or "nothing"
         raise ValueError(f"{path}: no motion of action {action!r}; it holds: {found}")
     return store, rows
-
-
-def _digest(facts: Any) -> str:
-    import hashlib
-
-    from ..shards.sample import canonical_json
-
-    return hashlib.sha256(canonical_json(facts)).hexdigest()

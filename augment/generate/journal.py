@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..shards.tar import MANIFEST, ShardRecord, describe_shard, read_manifest, write_atomic
+from ..files import remove_unfinished, write_atomic
+from ..shards.tar import MANIFEST, ShardRecord, describe_shard, read_manifest
 
 JOURNAL = "journal.jsonl"
 
@@ -53,8 +54,7 @@ def open_journal(folder: Path, plan_sha256: str) -> dict[str, Finished]:
         ValueError: If the folder holds another run's shards.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for debris in folder.glob(".*.tmp-*"):
-        debris.unlink()
+    remove_unfinished(folder)
     lines = _manifest_lines(folder) or _journal_lines(folder)
     header = {"plan_sha256": plan_sha256}
     if lines and lines[0] != header:
@@ -109,7 +109,7 @@ def _intact(folder: Path, record: ShardRecord) -> bool:
     if record.samples == 0:
         return True
     path = folder / record.name
-    return path.exists() and describe_shard(path, name=record.name, samples=record.samples) == record
+    return path.exists() and describe_shard(path, samples=record.samples) == record
 
 
 def _manifest_lines(folder: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..actions import ACTIONS, FALLS, require_action
-from ..shards.sample import KEY_PATTERN, canonical_json
+from ..files import sha256_of_json
+from ..shards.sample import KEY_PATTERN
 
 
 def _known_action(name: str) -> str:
@@ -285,4 +286,4 @@ def recipe_digest(recipe: Recipe) -> str:
             return [bare(item) for item in value]
         return value.name if isinstance(value, Path) else value
 
-    return hashlib.sha256(canonical_json(bare(recipe.model_dump(exclude={"seed"})))).hexdigest()
+    return sha256_of_json(bare(recipe.model_dump(exclude={"seed"})))

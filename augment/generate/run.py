@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..shards.sample import Sample, canonical_json
+from ..files import code_digest, sha256_of_json
+from ..progress import Progress
+from ..shards.sample import Sample
 from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, read_shard, write_manifest, write_shard
-from ..workers import run_here
+from ..workers import map_unordered
 from .casting import check_sources
 from .journal import Finished, append, close_journal, open_journal, refuse_strangers
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_names
@@ -53,9 +55,9 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     run = Run(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
     facts = {
         "recipe_sha256": digest, "seed": seed, "scenes": {name: sha for name, (_, sha) in scenes.items()},
-        "sources": sources, "version": version("understudy"), "code_sha256": code_digest(), "format": FORMAT,
+        "sources": sources, "version": version("understudy"), "code_sha256": code_digest(*_code()), "format": FORMAT,
     }  # fmt: skip
-    plan_sha256 = hashlib.sha256(canonical_json(facts)).hexdigest()
+    plan_sha256 = sha256_of_json(facts)
     size = recipe.shards.samples_per_shard
     shards = {SHARD_NAME.format(start // size): plan[start : start + size] for start in range(0, len(plan), size)}
     finished = open_journal(out, plan_sha256)
@@ -88,14 +90,10 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     return manifest
 
 
-def code_digest() -> str:
-    """SHA-256 of this package's source: other code may give other bytes, so a run is not continued with it."""
-    digest, package = hashlib.sha256(), Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
-        name = path.relative_to(package).as_posix()
-        if not name.startswith(("commands/", "cli.py", "demo.py")):
-            digest.update(name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+def _code() -> list[Path]:
+    """The source that decides the bytes of a clip: a run is not continued with other code."""
+    package = Path(__file__).parents[1]
+    return [path for path in package.iterdir() if path.name not in ("commands", "cli.py", "demo.py", "__pycache__")]
 
 
 def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tuple[Path, str]]:
@@ -108,9 +106,10 @@ def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tupl
         if not isinstance(scene, Path) and not _room_is_there(folders[name], scene):
             missing.append((scene, folders[name]))
     if missing:
-        with _progress("rooms", len(missing)) as advance:
-            for name in run_here(_build_room, missing, workers=min(workers, len(missing)), prepare=_nothing, arguments=()):
-                advance(f"{name}")
+        with Progress() as progress, closing(map_unordered(_build_room, missing, workers=min(workers, len(missing)))) as built:
+            progress.update("rooms", 0, len(missing))
+            for done, name in enumerate(built, start=1):
+                progress.update("rooms", done, len(missing), note=name)
     return {name: (folder, scene_digest(folder)) for name, folder in folders.items()}
 
 
@@ -130,16 +129,15 @@ def _make_shards(
     tasks = [clip for name, clips in shards.items() if name not in finished for clip in clips]
     home = {clip.key: name for name, clips in shards.items() for clip in clips}
     pending: dict[str, dict[str, Made]] = {name: {} for name in shards}
-    rejected = 0
-    results: Iterable[Made] = (
-        run_here(make_clip, tasks, workers=workers, prepare=open_studio, arguments=(run,)) if tasks else ()
-    )
-    with _progress("clips", len(home), done=len(home) - len(tasks)) as advance:
+    done, rejected = len(home) - len(tasks), 0
+    results = map_unordered(make_clip, tasks, workers=workers, initializer=open_studio, initargs=(run,))
+    with Progress() as progress, closing(results):
+        progress.update("clips", done, len(home))
         for made in results:
             name = home[made.key]
             pending[name][made.key] = made
-            rejected += made.rejections.total()
-            advance(f"{rejected} tries rejected")
+            done, rejected = done + 1, rejected + made.rejections.total()
+            progress.update("clips", done, len(home), note=f"{rejected} tries rejected")
             if len(pending[name]) == len(shards[name]):
                 finished[name] = _write_finished(out, name, shards[name], pending.pop(name))
                 append(out, finished[name].to_line())
@@ -216,35 +214,3 @@ def _build_room(task: tuple[int, Path]) -> str:
     scene = make_room(seed=seed)
     save_scene(scene, folder)
     return scene.name
-
-
-def _nothing() -> None:
-    """Rooms share nothing."""
-
-
-class _progress:
-    """A bar on a terminal, a line now and then elsewhere; on stderr."""
-
-    def __init__(self, what: str, total: int, *, done: int = 0) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-        speed = TextColumn("{task.fields[speed]}")
-        self.bar = Progress(
-            TextColumn(what), BarColumn(), MofNCompleteColumn(), speed, TimeElapsedColumn(), TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"), console=Console(stderr=True),
-        )  # fmt: skip
-        self.task = self.bar.add_task(what, total=total, completed=done, note="", speed="")
-
-    def __enter__(self) -> Any:
-        self.bar.start()
-        return self.advance
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def advance(self, note: str) -> None:
-        """One more is done."""
-        self.bar.advance(self.task)
-        state = self.bar.tasks[0]
-        self.bar.update(self.task, note=note, speed=f"{state.speed or 0:.2f}/s")

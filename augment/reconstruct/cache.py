@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..shards.sample import canonical_json, npz_arrays, npz_bytes
-from ..shards.tar import write_atomic
+from ..files import canonical_json, npz_arrays, npz_bytes, write_atomic
 from ..sources.people.people import People
 from ..types import Motion
 from .people import Recovered

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ..shards.sample import canonical_json, npz_arrays, npz_bytes
-from ..shards.tar import write_atomic
+from ..files import canonical_json, npz_arrays, npz_bytes, sha256_of, sha256_of_file, write_atomic
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
 from .cloud import Cloud, cloud_to_ply
 
@@ -54,11 +52,11 @@ def save_scene(scene: Scene, folder: Path, *, cloud: Cloud | None = None) -> str
         "obstacles": [_fields(obstacle) for obstacle in scene.obstacles],
         "lights": [_fields(light) for light in scene.lights],
         "provenance": scene.provenance,
-        "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        "sha256": {name: sha256_of(data) for name, data in files.items()},
     }  # fmt: skip
     data = canonical_json(description)
     write_atomic(folder / SCENE_FILE, data)
-    return hashlib.sha256(data).hexdigest()
+    return sha256_of(data)
 
 
 def load_scene(folder: Path) -> Scene:
@@ -79,7 +77,7 @@ def load_scene(folder: Path) -> Scene:
         if not path.exists():
             raise ValueError(f"{path}: missing, though {SCENE_FILE} lists it; make the scene again")
         files[name] = path.read_bytes()
-        if hashlib.sha256(files[name]).hexdigest() != digest:
+        if sha256_of(files[name]) != digest:
             raise ValueError(f"{path}: changed since {SCENE_FILE} was written (its digest differs); make the scene again")
     try:
         camera = description["camera"]
@@ -118,7 +116,7 @@ def load_scene(folder: Path) -> Scene:
 def scene_digest(folder: Path) -> str:
     """SHA-256 of ``scene.json``; as it holds the other files' digests, it stands for the whole scene."""
     _read_description(folder)
-    return hashlib.sha256((folder / SCENE_FILE).read_bytes()).hexdigest()
+    return sha256_of_file(folder / SCENE_FILE)
 
 
 def mesh_to_glb(mesh: SceneMesh) -> bytes:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tokenize
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..files import canonical_json, npz_arrays, npz_bytes
 from ..types import Camera, Clip, Motion, Segment
 from .video_codec import DEFAULT_CRF, decode_mask, decode_video, encode_mask, encode_video
 
@@ -208,45 +204,6 @@ def sample_to_clip(sample: Sample) -> Clip:
         arrays=decoded.get("npz", {}),
         provenance=meta["provenance"],
     )
-
-
-def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, the same bytes for equal values. NumPy scalars and arrays become numbers and lists."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, np.ndarray | np.generic):
-            return item.tolist()
-        if isinstance(item, Path):
-            return item.as_posix()
-        raise TypeError(f"cannot write {type(item).__name__} to JSON: {item!r}")
-
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, default=plain).encode()
-
-
-def npz_bytes(arrays: dict[str, np.ndarray], *, compress: bool = False) -> bytes:
-    """A ``.npz`` with sorted members and fixed dates (``np.savez`` stamps the time of writing)."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED) as archive:
-        for name in sorted(arrays):
-            member = io.BytesIO()
-            np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            info = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
-            info.external_attr = 0o644 << 16
-            info.compress_type = archive.compression
-            archive.writestr(info, member.getvalue())
-    return buffer.getvalue()
-
-
-DAMAGED_NPZ = (
-    zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, ValueError, KeyError, AttributeError, RuntimeError,
-)  # fmt: skip
-"""What NumPy and zipfile raise for an npz that is cut short, has flipped bytes, or is none."""
-
-
-def npz_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Read what ``npz_bytes`` wrote. Pickled members are refused."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 DECODERS = {

@@ -10,19 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .sample import SCHEMA, Sample, canonical_json, clip_to_sample, decode_sample, require_key, sample_to_clip
-
-__all__ = [
-    "SCHEMA", "Sample", "ShardRecord", "canonical_json", "clip_to_sample", "decode_sample", "read_manifest", "read_shard",
-    "read_shards", "sample_to_clip", "shard_paths", "write_manifest", "write_shard",
-]  # fmt: skip
+from ..files import canonical_json, open_atomic, write_atomic
+from .sample import Sample, decode_sample, require_key
 
 MANIFEST = "manifest.json"
 """Written last; it vouches for every shard by its digest."""
@@ -50,65 +45,30 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRecord:
         OSError: If the disk refuses; the temporary file is removed and the message names the path.
         ValueError: For a bad or repeated key.
     """
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     seen: set[str] = set()
-    try:
-        with open(temporary, "wb") as stream:
-            with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-                for sample in samples:
-                    key = require_key(sample["__key__"])
-                    if key in seen:
-                        raise ValueError(f"{path}: two samples are called {key!r}")
-                    seen.add(key)
-                    for member in sorted(name for name in sample if not name.startswith("__")):
-                        info = tarfile.TarInfo(f"{key}.{member}")
-                        info.size, info.mtime, info.mode = len(sample[member]), 0, 0o644
-                        tar.addfile(info, io.BytesIO(sample[member]))
-            stream.flush()
-            os.fsync(stream.fileno())
-        record = describe_shard(temporary, name=path.name, samples=len(seen))
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write the shard: {error.strerror or error}", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return record
+    with open_atomic(path) as stream, tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for sample in samples:
+            key = require_key(sample["__key__"])
+            if key in seen:
+                raise ValueError(f"{path}: two samples are called {key!r}")
+            seen.add(key)
+            for member in sorted(name for name in sample if not name.startswith("__")):
+                info = tarfile.TarInfo(f"{key}.{member}")
+                info.size, info.mtime, info.mode = len(sample[member]), 0, 0o644
+                tar.addfile(info, io.BytesIO(sample[member]))
+    return describe_shard(path, samples=len(seen))
 
 
-def describe_shard(path: Path, *, name: str, samples: int) -> ShardRecord:
+def describe_shard(path: Path, *, samples: int) -> ShardRecord:
     """Digests and size of a file on disk."""
     sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with open(path, "rb") as stream:
         while block := stream.read(1 << 20):
             sha256.update(block)
             md5.update(block)
-    return ShardRecord(name=name, samples=samples, bytes=path.stat().st_size, sha256=sha256.hexdigest(), md5=md5.hexdigest())
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a small file: temporary name, fsync, rename."""
-    temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        with open(temporary, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, f"cannot write: {error.strerror or error}", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    return ShardRecord(
+        name=path.name, samples=samples, bytes=path.stat().st_size, sha256=sha256.hexdigest(), md5=md5.hexdigest()
+    )
 
 
 def write_manifest(folder: Path, records: Iterable[ShardRecord], **details: Any) -> dict[str, Any]:
@@ -196,16 +156,6 @@ def read_shards(source: Path, *, decode: bool = True, members: tuple[str, ...] |
     """The samples of a folder of shards, or of one tar. See ``read_shard``."""
     for path in shard_paths(source):
         yield from read_shard(path, decode=decode, members=members)
-
-
-def samples_at(path: Path, offsets: Iterable[tuple[str, int, int]]) -> Sample:
-    """Read members by (member, offset, size), as ``member_offsets`` lists them: random access without scanning."""
-    with open(path, "rb") as stream:
-        sample: Sample = {}
-        for member, offset, size in offsets:
-            stream.seek(offset)
-            sample[member] = stream.read(size)
-    return sample
 
 
 def member_offsets(path: Path) -> dict[str, list[tuple[str, int, int]]]:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..actions import ACTIONS, FRAME_LABELS
-from .sample import DAMAGED_NPZ, DECODERS, KEY_PATTERN, SCHEMA, Sample
+from ..files import DAMAGED_NPZ
+from .sample import DECODERS, KEY_PATTERN, SCHEMA, Sample
 from .tar import INDEX, describe_shard, read_manifest, read_shard
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -43,7 +44,7 @@ def verify(folder: Path, *, decode_frames: bool = True) -> list[str]:
         if not path.exists():
             problems.append(f"{path}: missing; run the same `augment generate` again to remake it")
             continue
-        actual = describe_shard(path, name=path.name, samples=shard["samples"])
+        actual = describe_shard(path, samples=shard["samples"])
         if actual.sha256 != shard["sha256"]:
             problems.append(
                 f"{path}: digest differs from the manifest ({actual.bytes} bytes, {shard['bytes']} expected); "

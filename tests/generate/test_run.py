@@ -26,7 +26,7 @@ from augment.scene.store import save_scene
 from augment.shards.tar import ShardRecord, describe_shard, read_manifest, read_shards
 from augment.shards.verify import verify
 from augment.types import Motion, Segment
-from augment.workers import run_here
+from augment.workers import map_unordered
 
 RECIPE = """
 name: tiny
@@ -251,7 +251,7 @@ def test_the_journal_trusts_digests_and_survives_a_torn_line(tmp_path: Path):
     for number in range(2):
         path = tmp_path / f"clips-{number:06d}.tar"
         path.write_bytes(bytes([number]) * 100)
-        append(tmp_path, Finished(record=describe_shard(path, name=path.name, samples=1)).to_line())
+        append(tmp_path, Finished(record=describe_shard(path, samples=1)).to_line())
     append(tmp_path, Finished(record=ShardRecord(name="clips-000002.tar", samples=0, bytes=0, sha256="", md5="")).to_line())
     with open(tmp_path / "journal.jsonl", "a") as stream:
         stream.write('{"record": {"na')
@@ -269,13 +269,9 @@ def _die(task: int) -> int:
     os._exit(3)
 
 
-def _ready() -> None:
-    pass
-
-
 def test_a_dying_worker_is_an_error_that_says_what_to_do():
     with pytest.raises(OSError, match="fewer --workers"):
-        list(run_here(_die, [1, 2], workers=1, prepare=_ready, arguments=()))
+        list(map_unordered(_die, [1, 2], workers=1))
 
 
 def test_every_action_of_the_library_can_be_planned():

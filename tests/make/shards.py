@@ -7,13 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.shards.sample import canonical_json, motion_arrays, npz_arrays, npz_bytes
-from augment.shards.tar import (
-    clip_to_sample,
-    read_shard,
-    write_manifest,
-    write_shard,
-)  # fmt: skip
+from augment.files import canonical_json, npz_arrays, npz_bytes
+from augment.shards.sample import clip_to_sample, motion_arrays
+from augment.shards.tar import read_shard, write_manifest, write_shard
 from augment.types import Camera, Clip, Motion, Segment
 
 

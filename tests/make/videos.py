@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.shards.tar import ShardRecord, clip_to_sample, write_manifest, write_shard
+from augment.shards.sample import clip_to_sample
+from augment.shards.tar import ShardRecord, write_manifest, write_shard
 from augment.shards.video_codec import encode_video
 from augment.types import Clip, Segment
 

@@ -9,10 +9,8 @@ import json
 import numpy as np
 import pytest
 
-from augment.shards.tar import (
-    clip_to_sample,
-    read_manifest,
-)  # fmt: skip
+from augment.shards.sample import clip_to_sample
+from augment.shards.tar import read_manifest
 from augment.shards.verify import sample_problems, verify
 from augment.shards.video_codec import encode_mask, encode_video
 from tests.make.shards import rewrite, tiny_clip, with_json, with_npz

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...body.model import Body
-from ...shards.tar import write_atomic
+from ...files import write_atomic
 from ..people import Reconstruction, Recovered
 from . import overlay as drawing
 from . import verdict

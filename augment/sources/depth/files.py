@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...shards.sample import DAMAGED_NPZ
+from ...files import DAMAGED_NPZ
 
 ONLY = ""
 """Key of the one array of a file that names none (npy, a bare tensor, a picture)."""

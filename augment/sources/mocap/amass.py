@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from ...shards.sample import DAMAGED_NPZ
+from ...files import DAMAGED_NPZ
 from ...types import Motion, Segment
 
 SMPL_REST_PELVIS = np.array([-0.0018, -0.2233, 0.0282])
