@@ -1,7 +1,7 @@
 """Rotations, rigid transforms, and the pinhole camera: pure functions, any leading batch shape.
 
-Rotation functions take and give torch tensors (roma does the work; double precision in, double out). ``transform_points``,
-``project`` and ``invert_transform`` use only operators that NumPy arrays and torch tensors share, and return the kind they get.
+Functions of rotation matrices take and return torch tensors (roma does the work; double precision in, double out), except
+those that say NumPy. Functions annotated ``Array`` take NumPy arrays or torch tensors and return the kind they get.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .types import SMPL_PARENTS
+from .types import SMPL_PARENTS, Camera
 
 Array = Any
 """A NumPy array or a torch tensor; the result is of the same kind."""
@@ -49,6 +49,39 @@ def yaw_to_matrix(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
     up = torch.zeros(*yaw.shape, 3, dtype=yaw.dtype, device=yaw.device)
     up[..., 1] = yaw
     return axis_angle_to_matrix(up)
+
+
+def axis_rotation(axis: str, angle: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray, "*batch 3 3"]:
+    """Right-handed rotation about ``x``, ``y`` or ``z`` by ``angle`` radians, NumPy."""
+    angle = np.asarray(angle, float)
+    c, s, one, zero = np.cos(angle), np.sin(angle), np.ones_like(angle), np.zeros_like(angle)
+    rows = {
+        "x": (one, zero, zero, zero, c, -s, zero, s, c),
+        "y": (c, zero, s, zero, one, zero, -s, zero, c),
+        "z": (c, -s, zero, s, c, zero, zero, zero, one),
+    }[axis]
+    return np.stack(rows, axis=-1).reshape(*angle.shape, 3, 3)
+
+
+def turn_about_y(points: Float[np.ndarray, "*batch d"], yaw: float) -> Float[np.ndarray, "*batch d"]:
+    """Points (x, z) or (x, y, z) rotated by ``yaw`` radians about +y through the origin (+z goes towards +x), NumPy."""
+    points = np.asarray(points, np.float64)
+    sine, cosine = np.sin(yaw), np.cos(yaw)
+    x, z = points[..., 0], points[..., -1]
+    return np.stack([cosine * x + sine * z, *np.moveaxis(points[..., 1:-1], -1, 0), -sine * x + cosine * z], axis=-1)
+
+
+def heading_vector(yaw: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray, "*batch 3"]:
+    """Horizontal unit vector ``yaw`` radians about +y from +z, NumPy."""
+    return np.stack([np.sin(yaw), np.zeros_like(np.asarray(yaw, float)), np.cos(yaw)], axis=-1)
+
+
+def slerp(
+    start: Float[Tensor, "*batch 3 3"], end: Float[Tensor, "*batch 3 3"], weight: Float[Tensor, "*batch"]
+) -> Float[Tensor, "*batch 3 3"]:
+    """Rotation on the shorter way from ``start`` (weight 0) to ``end`` (weight 1), at constant speed."""
+    step = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
+    return start @ roma.rotvec_to_rotmat(weight[..., None] * step)
 
 
 def heading_of(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
@@ -135,6 +168,21 @@ def project(points_camera: Array, K: Array) -> Array:
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
+def project_clamped(points_camera: Array, K: Array, *, nearest: float) -> Array:
+    """``project`` for points that may lie behind the camera: those with z < ``nearest`` are projected as if z were ``nearest``.
+
+    Args:
+        points_camera: Points, OpenCV camera frame, metres. Shape (*batch, 3).
+        K: Intrinsics without skew, pixels. Shape (3, 3).
+        nearest: Smallest z to divide by, metres, > 0.
+    Returns:
+        (u, v) in pixels, not clipped to the image; far outside it for most points behind the camera. Shape (*batch, 2).
+    """
+    z = points_camera[..., 2].clip(min=nearest)
+    uv = [points_camera[..., k] / z * K[k, k] + K[k, 2] for k in (0, 1)]
+    return torch.stack(uv, dim=-1) if isinstance(points_camera, Tensor) else np.stack(uv, axis=-1)
+
+
 def unproject(pixels: Array, z: Array, K: Array) -> Array:
     """Pixels and z-depth back to camera-frame points (inverse of ``project``).
 
@@ -148,6 +196,26 @@ def unproject(pixels: Array, z: Array, K: Array) -> Array:
     x = (pixels[..., 0] - K[0, 2]) / K[0, 0] * z
     y = (pixels[..., 1] - K[1, 2]) / K[1, 1] * z
     return torch.stack([x, y, z], dim=-1) if isinstance(z, Tensor) else np.stack([x, y, z], axis=-1)
+
+
+def pixel_rays(pixels: Float[np.ndarray, "*batch 2"], camera: Camera) -> Float[np.ndarray, "*batch 3"]:
+    """Directions of a fixed camera's rays through pixels, world axes; ``origin + z * ray`` is the point at z-depth ``z``."""
+    rays = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1) @ np.linalg.inv(camera.K).T
+    return rays @ camera.T_world_camera[:3, :3].T
+
+
+def depth_to_floor(rays: Float[np.ndarray, "*batch 3"], height: float) -> Float[np.ndarray, "*batch"]:
+    """z-depth at which rays (see ``pixel_rays``) from ``height`` metres up meet the floor; inf where they do not descend."""
+    with np.errstate(divide="ignore", over="ignore"):
+        return np.where(rays[..., 1] < 0, -height / rays[..., 1], np.inf)
+
+
+def floor_points(pixels: Float[np.ndarray, "*batch 2"], camera: Camera) -> Float[np.ndarray, "*batch 2"]:
+    """Where the rays through pixels meet the floor, world (x, z), metres; NaN for rays that do not descend."""
+    rays = pixel_rays(pixels, camera)
+    depth = depth_to_floor(rays, camera.T_world_camera[1, 3])
+    depth = np.where(np.isfinite(depth), depth, np.nan)
+    return (camera.T_world_camera[:3, 3] + depth[..., None] * rays)[..., [0, 2]]
 
 
 def look_at(eye: Array, target: Array) -> np.ndarray:
@@ -169,20 +237,3 @@ def pixel_grid(height: int, width: int) -> np.ndarray:
     """Centres of all pixels, (h, w, 2) as (u, v)."""
     v, u = np.mgrid[:height, :width] + 0.5
     return np.stack([u, v], axis=-1)
-
-
-def inside_polygon(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """Whether 2D points lie inside a simple polygon (even-odd rule).
-
-    Args:
-        points: Shape (*batch, 2).
-        polygon: Shape (n, 2), in either direction.
-    Returns:
-        Shape (*batch,), bool.
-    """
-    inside = np.zeros(points.shape[:-1], bool)
-    x, y = points[..., 0], points[..., 1]
-    for (x1, y1), (x2, y2) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        if y1 != y2:
-            inside ^= ((y1 > y) != (y2 > y)) & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
-    return inside

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
+from augment.geometry import axis_rotation, floor_points
+from augment.polygon import convex_hull
 from augment.raster.rasterize import Rasterizer, make_rasterizer
 from augment.reconstruct.bodies.cover import depth_frames, z_buffers
 from augment.reconstruct.bodies.fit import fit_people
 from augment.reconstruct.bodies.problem import Setting
-from augment.reconstruct.camera.calibrate import convex_hull, floor_points
 from augment.reconstruct.depth.fuse import fuse_depth
 from augment.reconstruct.depth.scale import fit_disparity
 from augment.reconstruct.people import Recovered
 from augment.reconstruct.room import floor_buffer, floor_for_scale, standing_places
 from augment.sources.people.people import LAYOUTS, People
-from augment.types import JOINT, Camera
+from augment.types import Camera
 from benchmarks.smplify_peer import smplify
 from benchmarks.truth.maker import Truth, make_truth
-from benchmarks.truth.pose_errors import FEET, judge
+from benchmarks.truth.pose_errors import judge
 from benchmarks.truth.spoil_bodies import HMR2_LIKE, bodies_to_joints, spoil_bodies
 from benchmarks.truth.spoil_depth import Disparity, spoil_depth
 
@@ -33,7 +34,6 @@ CASES: tuple[tuple[str, float, bool], ...] = (
 )  # fmt: skip
 """Action, frames a second, and whether the legs are outside the picture; sequence n is case n modulo their number."""
 LAYOUT = "mediapipe33"
-FEET_JOINTS = [JOINT[name] for name in FEET]
 CAMERA_SIGMA = (0.1, 0.05, 0.05)
 """Expected error of focal length (share), pitch (radians) and height (share) where the camera is refined."""
 MODES = ("keypoints", "bodies+keypoints", "bodies")
@@ -79,8 +79,7 @@ def given_camera(truth: Truth, *, rng: np.random.Generator, error: float) -> Cam
     camera = truth.camera
     K, T = camera.K.copy(), camera.T_world_camera.copy()
     K[[0, 1], [0, 1]] *= np.exp(focal)
-    tip = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
-    T[:3, :3] = T[:3, :3] @ tip
+    T[:3, :3] = T[:3, :3] @ axis_rotation("x", pitch)
     T[1, 3] *= np.exp(height)
     return replace(camera, K=K, T_world_camera=T)
 
@@ -191,9 +190,9 @@ def seen_floor(camera: Camera, *, reach: float) -> Float[np.ndarray, "n 2"]:
     """Polygon (x, z) of the floor in the picture, ``reach`` metres from the camera at most."""
     across, down = (np.linspace(0, size, 41) for size in (camera.width, camera.height))
     pixels = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    points, ahead = floor_points(camera, pixels)
+    points = floor_points(pixels, camera)
     near = np.linalg.norm(points - camera.T_world_camera[[0, 2], 3], axis=1) < reach
-    return convex_hull(points[ahead & near])
+    return convex_hull(points[near])
 
 
 def known_floor(recovered: tuple[Recovered, ...], camera: Camera) -> Float32[np.ndarray, "h w"]:

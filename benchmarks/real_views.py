@@ -12,10 +12,12 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from augment.body.model import Body, load_body, pose_body
+from augment.geometry import project_clamped
+from augment.motion.contacts import FOOT_JOINTS
 from augment.reconstruct.bodies.cover import trusted
 from augment.reconstruct.people import Reconstruction, Recovered
 from augment.types import JOINT, SMPL_PARENTS, Camera
-from benchmarks.truth.pose_errors import FEET, align, pa_mpjpe
+from benchmarks.truth.pose_errors import align, pa_mpjpe
 from benchmarks.upfall import BYSTANDER as BYSTANDER
 
 
@@ -92,7 +94,7 @@ def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -
     """How far ankles and toes at contact are above where they are in somebody who stands flat on the floor, metres."""
     rest = body.rest_joints(person.motion.betas)
     lowest = float(body.rest_vertices(person.motion.betas)[:, 1].min())
-    feet = [JOINT[name] for name in FEET]
+    feet = list(FOOT_JOINTS)
     above = person.joints[:, feet, 1] - (rest[feet, 1] - lowest)
     return above[(person.contact > 0.5) & good[:, None]]
 
@@ -118,12 +120,12 @@ def overlay(people: Sequence[Recovered], clip: Recording, camera: Camera, body: 
             drawn, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, grey, camera)
             picture[depth > 0] = (0.45 * picture + 0.55 * np.asarray(drawn)[..., ::-1])[depth > 0].astype(np.uint8)
             local = (person.joints[row] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
-            uv = (local / local[:, 2:].clip(0.1)) @ camera.K.T
+            uv = project_clamped(local, camera.K, nearest=0.1)
             for joint, parent in enumerate(SMPL_PARENTS):
                 if parent >= 0:
                     name = next((n for n, number in JOINT.items() if number == joint), "")
                     color = {"left": (255, 80, 0), "righ": (0, 0, 255)}.get(name[:4], (255, 255, 255))
-                    ends = np.clip(uv[[parent, joint], :2], -2000, 4000).astype(np.int32)
+                    ends = np.clip(uv[[parent, joint]], -2000, 4000).astype(np.int32)
                     cv2.polylines(picture, [ends], False, color, 2)
             for u, v, sure in person.observed2d[row]:
                 if np.isfinite(u) and sure > 0.3:

@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from augment.body.model import Body
-from augment.geometry import invert_transform, matrix_to_axis_angle, yaw_to_matrix
+from augment.geometry import invert_transform, matrix_to_axis_angle, project_clamped, yaw_to_matrix
 from augment.sources.people.people import LAYOUTS
 from augment.types import JOINT, Camera
 
@@ -152,8 +152,7 @@ def _minimise(
         optimiser.zero_grad()
         joints = _posed(unknowns, body)
         points = (joints[:, first] + joints[:, second]) / 2
-        depth = points[..., 2:].clamp(min=0.1)
-        pixels = points[..., :2] / depth * K[[0, 1], [0, 1]] + K[:2, 2]
+        pixels = project_clamped(points, K, nearest=0.1)
         squared = ((pixels - target) ** 2).sum(-1)
         # Points behind the camera have no gradient in the clamp: this brings them back.
         behind = (0.3 - points[..., 2]).clamp(min=0.0).sum(1) * 1e4

@@ -21,7 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from augment.body.model import joints_of, load_body
-from augment.geometry import project
+from augment.geometry import project, turn_about_y
 from augment.motion.library.scripted.act import make_action
 from augment.reconstruct.watch.track import TrackConfig, track_people
 from augment.sources.people.people import People
@@ -86,9 +86,8 @@ def cross(pool: Sequence[np.ndarray], *, rng: np.random.Generator) -> Crossing:
     depth = rng.uniform(3.5, 5.0)
     for person, number in enumerate(rng.choice(len(pool), 2, replace=False)):
         turn = (0.0, np.pi)[person] + rng.uniform(-0.4, 0.4)
-        spin = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
         shift = np.array([rng.uniform(-0.25, 0.25), 0.0, depth + (person - 0.5) * rng.uniform(0.2, 0.8)])
-        places.append(pool[number] @ spin.T + shift)
+        places.append(turn_about_y(pool[number], turn) + shift)
     length = min(map(len, places))
     # World (+y up, camera at 2.1 m, looking down 14 degrees) to OpenCV.
     tilt = np.radians(14)

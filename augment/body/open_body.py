@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ..geometry import axis_rotation
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS
 
 BUILD_VERSION = 5
@@ -125,8 +126,7 @@ def _to_t_pose(joints: np.ndarray, knuckles: dict[str, np.ndarray]) -> np.ndarra
         turn[JOINT[side + "knee"]] = _between(bone(side + "knee", side + "ankle"), down)
         foot = bone(side + "ankle", side + "foot")
         yaw = sign * np.radians(6.0) - np.arctan2(foot[0], foot[2])  # toes a little outwards, the sole left flat
-        about_up = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
-        turn[JOINT[side + "ankle"]] = turn[JOINT[side + "foot"]] = about_up
+        turn[JOINT[side + "ankle"]] = turn[JOINT[side + "foot"]] = axis_rotation("y", yaw)
         turn[JOINT[side + "shoulder"]] = _between(bone(side + "shoulder", side + "elbow"), out)
         forearm = _between(turn[JOINT[side + "shoulder"]] @ bone(side + "elbow", side + "wrist"), out)
         forearm = forearm @ turn[JOINT[side + "shoulder"]]
@@ -134,7 +134,7 @@ def _to_t_pose(joints: np.ndarray, knuckles: dict[str, np.ndarray]) -> np.ndarra
                         knuckles[side + "little"] - joints[JOINT[side + "wrist"]]) * -sign  # fmt: skip
         now = forearm @ palm
         twist = np.arctan2(now[2], -now[1])  # about +x, so that the palm faces down
-        about_arm = np.array([[1, 0, 0], [0, np.cos(twist), -np.sin(twist)], [0, np.sin(twist), np.cos(twist)]])
+        about_arm = axis_rotation("x", twist)
         turn[JOINT[side + "elbow"]] = about_arm @ forearm
         hand = _between(about_arm @ forearm @ bone(side + "wrist", side + "hand"), out) @ about_arm @ forearm
         turn[JOINT[side + "wrist"]] = turn[JOINT[side + "hand"]] = hand

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Float32
 
-from ..types import JOINT, Light
+from ..types import Light
 
 MAP_SIZE = 96
 """Pixels along one side of a body's shadow map: about 2 cm each."""
@@ -15,27 +15,6 @@ LAMP_RADIUS = 0.18
 _SUNFLOWER = np.array(
     [(np.sqrt((i + 0.5) / 12) * np.cos(i * 2.399963), np.sqrt((i + 0.5) / 12) * np.sin(i * 2.399963)) for i in range(12)]
 )
-
-BLOBS: tuple[tuple[str, str, float, float], ...] = (
-    ("pelvis", "pelvis", 0.0, 0.13), ("pelvis", "spine2", 0.5, 0.13), ("spine2", "spine3", 0.5, 0.13),
-    ("spine3", "neck", 0.5, 0.12), ("neck", "head", 1.5, 0.10),
-    *((f"{side}_{a}", f"{side}_{b}", share, radius) for side in ("left", "right") for a, b, share, radius in (
-        ("hip", "knee", 0.1, 0.095), ("hip", "knee", 0.5, 0.08), ("hip", "knee", 0.95, 0.062),
-        ("knee", "ankle", 0.5, 0.055), ("ankle", "foot", 0.0, 0.05), ("ankle", "foot", 0.6, 0.045),
-        ("ankle", "foot", 1.2, 0.035), ("shoulder", "elbow", 0.0, 0.065), ("shoulder", "elbow", 0.5, 0.05),
-        ("elbow", "wrist", 0.1, 0.045), ("elbow", "wrist", 0.6, 0.04), ("wrist", "hand", 0.8, 0.04),
-    )),
-)  # fmt: skip
-"""Balls that stand in for the body: between two joints, at which share of the way, how large (metres)."""
-
-
-def body_balls(joints: Float[np.ndarray, "24 3"]) -> tuple[Float32[np.ndarray, "b 3"], Float32[np.ndarray, "b"]]:
-    """Centres and radii of balls that fill a body roughly."""
-    first = np.array([JOINT[a] for a, _, _, _ in BLOBS])
-    second = np.array([JOINT[b] for _, b, _, _ in BLOBS])
-    share = np.array([s for _, _, s, _ in BLOBS])[:, None]
-    centers = joints[first] * (1 - share) + joints[second] * share
-    return centers.astype(np.float32), np.array([r for _, _, _, r in BLOBS], np.float32)
 
 
 def contact_light(

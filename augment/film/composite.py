@@ -192,7 +192,7 @@ def plate_light(
 
     Args:
         shadows: For every person, one shadow per lamp of the view.
-        balls: For every person, ``shadow.body_balls``.
+        balls: For every person, centres (b, 3) and radii (b,) of balls that fill it, metres.
         reach: How far from a person cast shadows are looked for, metres.
     """
     total = np.maximum(view.ambient + view.direct.sum(0), 1e-6)

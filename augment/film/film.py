@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..body.balls import RADII, ball_centers
 from ..body.model import Body, pose_body
 from ..geometry import invert_transform, transform_points
 from ..motion.resample import resample
@@ -15,7 +16,7 @@ from ..raster.rasterize import Rasterizer
 from ..raster.shading import vertex_normals
 from ..types import Camera, Motion, Performance, Scene
 from .appearance import Look, wear
-from .body_shadow import BodyShadow, body_balls
+from .body_shadow import BodyShadow
 from .composite import (
     Drawn,
     Grain,
@@ -116,7 +117,8 @@ def film_frame(
         rgb, depth = rasterizer.render_mesh(vertices, look.faces, colors, camera, lights=None, cull=not look.open)
         drawn.append(Drawn(rgb=rgb, depth=depth))
         shadows.append(lamps)
-    light = plate_light(view, shadows, [body_balls(joints) for joints in skeletons], style)
+    balls = [(ball_centers(joints).astype(np.float32), RADII) for joints in skeletons]
+    light = plate_light(view, shadows, balls, style)
     return compose(view, drawn, light, style, noise)
 
 

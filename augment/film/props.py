@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..geometry import axis_rotation
 from ..raster.room import draw_lit
 from ..raster.shading import linear_to_srgb, srgb_to_linear
 from ..types import SceneMesh
@@ -63,7 +64,7 @@ def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, floa
     else:
         raise ValueError(f"unknown prop {kind!r}; expected one of: chair, bed")
     vertices, faces, colors = [], [], []
-    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]])
+    turn = axis_rotation("y", yaw)
     for at, extent, color in boxes:
         faces.append(_BOX_FACES + 8 * len(vertices))
         vertices.append((_BOX_CORNERS * extent + at) @ turn.T + np.array([center[0], 0.0, center[2]]))

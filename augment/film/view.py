@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
-from ..geometry import inside_polygon, pixel_grid, transform_points, unproject
+from ..geometry import depth_to_floor, pixel_grid, transform_points, unproject
+from ..polygon import inside_polygon
 from ..raster.room import render_room
 from ..raster.shading import AMBIENT, direct, irradiance, srgb_to_linear
 from ..types import Camera, Light, Scene
@@ -110,8 +111,7 @@ def _points(scene: Scene, camera: Camera, depth: np.ndarray) -> tuple[np.ndarray
     points = transform_points(T, unproject(grid, depth.astype(np.float64), camera.K).reshape(-1, 3)).reshape(*depth.shape, 3)
     solid = depth > 0
     rays = unproject(grid, np.ones(depth.shape), camera.K) @ T[:3, :3].T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        reach = np.where(rays[..., 1] < -1e-6, -T[1, 3] / rays[..., 1], np.inf)
+    reach = depth_to_floor(rays, T[1, 3])
     floor = T[:3, 3] + rays * np.where(np.isfinite(reach), reach, 0.0)[..., None]
     fill = ~solid & np.isfinite(reach) & inside_polygon(floor[..., [0, 2]], scene.floor)
     points[fill] = floor[fill]

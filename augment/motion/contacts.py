@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from ..geometry import Array
 from ..types import JOINT
 
 FOOT_JOINTS: tuple[int, ...] = (JOINT["left_ankle"], JOINT["left_foot"], JOINT["right_ankle"], JOINT["right_foot"])
@@ -21,6 +22,19 @@ def joint_speeds(joints: Float[np.ndarray, "t j 3"], fps: float) -> Float[np.nda
     if len(joints) < 2:
         return np.zeros(joints.shape[:2])
     return np.linalg.norm(np.gradient(np.asarray(joints, np.float64), axis=0), axis=-1) * fps
+
+
+def standing_steps(joints: Array, contacts: Array) -> tuple[Array, Array]:
+    """Steps of the feet from one frame to the next, and how far each counts as made while standing.
+
+    Args:
+        joints: SMPL's joints, world, metres. NumPy or torch, as ``contacts``. Shape (t, 24, 3).
+        contacts: 0 (in the air) to 1 (standing). Shape (t, 4).
+    Returns:
+        Steps of ``FOOT_JOINTS``, metres, (t - 1, 4, 3); the smaller of the contacts at both ends, (t - 1, 4).
+    """
+    feet = joints[:, list(FOOT_JOINTS)]
+    return feet[1:] - feet[:-1], contacts[1:].clip(max=contacts[:-1])
 
 
 def foot_contacts(joints: Float[np.ndarray, "t 24 3"], fps: float) -> Float[np.ndarray, "t 4"]:

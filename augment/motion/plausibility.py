@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from .contacts import FOOT_JOINTS
+from ..geometry import Array
+from .contacts import standing_steps
 
 
 def foot_skate(joints: Float[np.ndarray, "t 24 3"], contacts: Float[np.ndarray, "t 4"], fps: float) -> float:
@@ -13,18 +14,22 @@ def foot_skate(joints: Float[np.ndarray, "t 24 3"], contacts: Float[np.ndarray, 
 
     A frame-to-frame step counts where the foot is in contact at both of its ends.
     """
-    feet = np.asarray(joints, np.float64)[:, FOOT_JOINTS]
-    standing = np.minimum(contacts[:-1], contacts[1:])
+    steps, standing = standing_steps(np.asarray(joints, np.float64), contacts)
     total = float(standing.sum())
     if total == 0:
         return 0.0
-    speed = np.linalg.norm(np.diff(feet[..., [0, 2]], axis=0), axis=-1) * fps
+    speed = np.linalg.norm(steps[..., [0, 2]], axis=-1) * fps
     return float((speed * standing).sum() / total)
+
+
+def depth_below_floor(points: Array, radius: Array = 0.0) -> Array:
+    """How far points (*batch, 3), or balls of this radius about them, reach below the floor (y = 0), metres, at least 0."""
+    return (radius - points[..., 1]).clip(min=0.0)
 
 
 def floor_penetration(points: Float[np.ndarray, "t n 3"]) -> float:
     """Mean over frames of how deep the lowest point lies below the floor (y = 0), metres."""
-    return float(np.maximum(-np.asarray(points)[..., 1].min(axis=1), 0.0).mean())
+    return float(depth_below_floor(np.asarray(points)).max(axis=1).mean())
 
 
 def floor_float(points: Float[np.ndarray, "t n 3"], tolerance: float = 0.03) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ..geometry import inside_polygon, invert_transform, transform_points
+from ..geometry import invert_transform, project_clamped, transform_points, turn_about_y
+from ..motion.contacts import FOOT_JOINTS
+from ..polygon import inside_polygon
 from ..types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
 
 FLOOR_GIVE = 0.03
@@ -44,7 +46,7 @@ REASONS = {
 }
 """Every reason for which a placement is turned down."""
 
-_FEET = [JOINT[name] for name in ("left_ankle", "right_ankle", "left_foot", "right_foot")]
+
 _SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
 _TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
 
@@ -87,7 +89,7 @@ def carries(
 
 def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surface | None) -> str | None:
     """Whether root and feet stay on the floor and nothing of the body is inside an obstacle; ``support`` is exempt."""
-    ground = joints[:, [0, *_FEET]][..., [0, 2]]
+    ground = joints[:, [0, *FOOT_JOINTS]][..., [0, 2]]
     inside = inside_polygon(ground, scene.floor)
     root = ground[:, :1] + ROOT_MARGIN * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
     inside[:, 0] &= inside_polygon(root, scene.floor).all(1)
@@ -110,8 +112,7 @@ def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.nd
     """Whether a still camera sees the person: in the picture, neither tiny nor huge, not behind the room's own depth."""
     local = transform_points(invert_transform(camera.T_world_camera), joints)
     z = local[..., 2]
-    homogeneous = local @ camera.K.T
-    uv = homogeneous[..., :2] / np.maximum(z, 1e-3)[..., None]
+    uv = project_clamped(local, camera.K, nearest=1e-3)
     inside = (z > 0.2) & (uv > 0).all(-1) & (uv < [camera.width, camera.height]).all(-1)
     if (inside.mean(1) >= IN_VIEW).mean() < IN_VIEW_FRAMES or inside[-1].mean() < 0.5:
         return "out_of_view"
@@ -137,28 +138,19 @@ def _extent(uv: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(low) & np.isfinite(high), high - low, 0.0)
 
 
-def local_xz(
-    points: Float[np.ndarray, "*batch 2"], center: Float[np.ndarray, "2"], yaw: float
-) -> Float[np.ndarray, "*batch 2"]:
-    """World (x, z) to a frame at ``center`` turned by ``yaw`` about +y."""
-    away = points - center
-    cosine, sine = np.cos(yaw), np.sin(yaw)
-    return np.stack([cosine * away[..., 0] - sine * away[..., 1], sine * away[..., 0] + cosine * away[..., 1]], axis=-1)
-
-
 def _over(surface: Surface, points: Float[np.ndarray, "*batch 2"], margin: float = 0.0) -> Bool[np.ndarray, "*batch"]:
-    local = local_xz(points, surface.center[[0, 2]], surface.yaw)
+    local = turn_about_y(points - surface.center[[0, 2]], -surface.yaw)
     return np.asarray((np.abs(local) <= np.array(surface.size) / 2 + margin).all(-1))
 
 
 def _belongs(obstacle: Obstacle, surface: Surface) -> bool:
     """Whether an obstacle is the furniture that a surface is the top of, or stands at its edge (a bedside table does not)."""
-    local = local_xz(surface.center[[0, 2]], obstacle.center[[0, 2]], obstacle.yaw)
+    local = turn_about_y((surface.center - obstacle.center)[[0, 2]], -obstacle.yaw)
     return bool((np.abs(local) <= obstacle.size[[0, 2]] / 2 + 0.02).all())
 
 
 def _inside(obstacle: Obstacle, points: Float[np.ndarray, "t p 3"], radius: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "t p"]:
-    local = local_xz(points[..., [0, 2]], obstacle.center[[0, 2]], obstacle.yaw)
+    local = turn_about_y(points[..., [0, 2]] - obstacle.center[[0, 2]], -obstacle.yaw)
     flat = (np.abs(local) <= (obstacle.size[[0, 2]] / 2)[None, None] + radius[:, None]).all(-1)
     height = np.abs(points[..., 1] - obstacle.center[1]) <= obstacle.size[1] / 2 + radius
     return flat & height

@@ -16,9 +16,10 @@ import torch
 from jaxtyping import Float
 
 from ..body.model import Body, joints_of, pose_body
-from ..geometry import axis_angle_to_matrix, inside_polygon, matrix_to_axis_angle, yaw_to_matrix
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, turn_about_y, yaw_to_matrix
 from ..motion.legs import reach_ankles
 from ..motion.posture import place_joints, with_pose, world_rotations
+from ..polygon import inside_polygon
 from ..types import JOINT, Camera, Motion, Performance, Scene, Surface
 from .gates import REASONS, carries, seen, stands_free
 
@@ -145,19 +146,18 @@ def _draw_spot(
             slack = 0.5 * np.maximum(np.array(surface.size) - np.array(own.size), 0) + 0.02
             aside, along = rng.uniform(-slack, slack)
             yaw = surface.yaw - own.yaw + rng.normal(0, 0.03)
-            here = _turned(own.center, yaw)
-            sine, cosine = np.sin(surface.yaw), np.cos(surface.yaw)
-            there = surface.center + [cosine * aside + sine * along, 0.0, -sine * aside + cosine * along]
+            here = turn_about_y(own.center, yaw)
+            there = surface.center + turn_about_y(np.array([aside, 0.0, along]), surface.yaw)
             return Spot(yaw=yaw, shift=(there - here) * [1, 0, 1], support=surface)
         if not props:  # and nothing fits
             return None
     yaw = float(rng.uniform(-np.pi, np.pi))
-    points = np.concatenate([_turned(person, yaw).reshape(-1, 3) for person in joints])
+    points = np.concatenate([turn_about_y(person, yaw).reshape(-1, 3) for person in joints])
     middle = (points.min(0) + points.max(0)) / 2
     shift = (_draw_on_floor(scene.floor, rng=rng) - middle) * [1, 0, 1]
     if own is None:
         return Spot(yaw=yaw, shift=shift)
-    brought = replace(own, center=_turned(own.center, yaw) + shift, yaw=own.yaw + yaw)
+    brought = replace(own, center=turn_about_y(own.center, yaw) + shift, yaw=own.yaw + yaw)
     return Spot(yaw=yaw, shift=shift, support=brought, is_prop=True)
 
 
@@ -174,20 +174,12 @@ def _draw_on_floor(floor: Float[np.ndarray, "n 2"], *, rng: np.random.Generator)
 def _prop_fits(prop: Surface, scene: Scene) -> bool:
     """Furniture brought along stands on the floor and clear of what is there (checked on a grid over its footprint)."""
     across, along = np.meshgrid(*(np.linspace(-extent / 2, extent / 2, 7) for extent in prop.size))
-    sine, cosine = np.sin(prop.yaw), np.cos(prop.yaw)
-    x = prop.center[0] + cosine * across + sine * along
-    z = prop.center[2] - sine * across + cosine * along
-    if not inside_polygon(np.stack([x, z], axis=-1), scene.floor).all():
+    grid = turn_about_y(np.stack([across, along], axis=-1).reshape(-1, 2), prop.yaw) + prop.center[[0, 2]]
+    if not inside_polygon(grid, scene.floor).all():
         return False
-    points = np.stack([x, np.full(x.shape, 0.2), z], axis=-1).reshape(1, -1, 3)
+    points = np.insert(grid, 1, 0.2, axis=1)[None]
     bare = replace(scene, floor=np.array([[-1e3, -1e3], [1e3, -1e3], [1e3, 1e3], [-1e3, 1e3]]))
     return all(stands_free(np.repeat(points[:, k : k + 1], 24, axis=1), bare, None) is None for k in range(points.shape[1]))
-
-
-def _turned(points: np.ndarray, yaw: float) -> np.ndarray:
-    sine, cosine = np.sin(yaw), np.cos(yaw)
-    x, y, z = np.moveaxis(np.asarray(points, np.float64), -1, 0)
-    return np.stack([cosine * x + sine * z, y, -sine * x + cosine * z], axis=-1)
 
 
 def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body: Body) -> Motion:
@@ -198,7 +190,7 @@ def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body:
     transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.numpy().T + shift - pelvis
     center = motion.support_center
     if center is not None:
-        moved = _turned(np.array([center[0], 0.0, center[1]]), yaw) + shift
+        moved = turn_about_y(np.array([center[0], 0.0, center[1]]), yaw) + shift
         center = (float(moved[0]), float(moved[2]))
     return replace(
         motion,

@@ -124,13 +124,12 @@ def fall_direction(motion: Motion, first: int, last: int) -> str:
     """
     import torch
 
-    from ..geometry import axis_angle_to_matrix, heading_of
+    from ..geometry import axis_angle_to_matrix, heading_of, turn_about_y
 
     rotation = axis_angle_to_matrix(torch.as_tensor(motion.global_orient[[first, last]], dtype=torch.float64))
     heading = float(heading_of(rotation[:1])[0])
     up = (rotation[1, :, 1] - rotation[0, :, 1]).numpy()
-    ahead = up[0] * np.sin(heading) + up[2] * np.cos(heading)
-    aside = up[0] * np.cos(heading) - up[2] * np.sin(heading)
+    aside, _, ahead = turn_about_y(up, -heading)
     if abs(aside) > abs(ahead):
         return "fall_sideways"
     return "fall_forward_hands" if ahead > 0 else "fall_backward"

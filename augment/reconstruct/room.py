@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..body.model import Body
+from ..geometry import depth_to_floor, floor_points, pixel_grid, pixel_rays
+from ..polygon import inside_polygon
 from ..scene.cloud import cloud_from_depth
 from ..scene.mesh import mesh_from_depth
 from ..sources.depth.maps import DepthMaps, read_depth_maps
@@ -156,15 +158,10 @@ def _measured_depth(
 
 def floor_buffer(camera: Camera, floor: np.ndarray) -> np.ndarray:
     """z-depth of the floor inside a polygon (x, z), through the calibrated camera; 0 elsewhere."""
-    from ..geometry import inside_polygon, pixel_grid
-    from .camera.calibrate import floor_points
-
     pixels = pixel_grid(camera.height, camera.width).reshape(-1, 2)
-    points, ahead = floor_points(camera, pixels)
-    rays = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1) @ np.linalg.inv(camera.K).T
-    reach = -camera.T_world_camera[1, 3] / np.where(ahead, (rays @ camera.T_world_camera[:3, :3].T)[:, 1], -1.0)
-    inside = ahead & inside_polygon(points, floor)
-    return np.where(inside, reach, 0.0).reshape(camera.height, camera.width).astype(np.float32)
+    inside = inside_polygon(floor_points(pixels, camera), floor)
+    depth = np.where(inside, depth_to_floor(pixel_rays(pixels, camera), camera.T_world_camera[1, 3]), 0.0)
+    return depth.reshape(camera.height, camera.width).astype(np.float32)
 
 
 def floor_for_scale(feet: np.ndarray, seen: np.ndarray) -> np.ndarray | None:

@@ -24,6 +24,7 @@ from augment.geometry import (
     forward_kinematics,
     invert_transform,
     look_at,
+    project_clamped,
     rigid,
     transform_points,
     yaw_to_matrix,
@@ -422,9 +423,8 @@ def _project(points: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray
     """World points (t, k, 3) to pixels, NaN behind the camera, and whether they lie in the picture."""
     T_camera_world = invert_transform(camera.T_world_camera)
     local = points @ T_camera_world[:3, :3].T + T_camera_world[:3, 3]
-    homogeneous = local @ camera.K.T
     ahead = local[..., 2:] > 0.05
-    pixels = np.where(ahead, homogeneous[..., :2] / np.where(ahead, local[..., 2:], 1.0), np.nan)
+    pixels = np.where(ahead, project_clamped(local, camera.K, nearest=0.05), np.nan)
     inside = ahead[..., 0] & (pixels > 0).all(-1) & (pixels < [camera.width, camera.height]).all(-1)
     return pixels, inside
 

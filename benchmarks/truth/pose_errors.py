@@ -13,9 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
-from augment.types import JOINT
+from augment.motion.contacts import FOOT_JOINTS, standing_steps
 
-FEET: tuple[str, ...] = ("left_ankle", "left_foot", "right_ankle", "right_foot")
 """Order of ``foot_contact``."""
 
 
@@ -54,7 +53,7 @@ def judge(
     Args:
         found: Recovered joints, world, metres; NaN where nobody was found.
         truth: The same joints as they are.
-        contact: Which feet truly stand, in the order of ``FEET``.
+        contact: Which feet truly stand, in the order of ``FOOT_JOINTS``.
         forward: Direction of the camera's axis in the same world, a unit vector.
     Raises:
         ValueError: If the shapes differ, or no frame was found.
@@ -137,15 +136,15 @@ def acceleration_error(found: Float[np.ndarray, "t j 3"], truth: Float[np.ndarra
 
 def foot_skate(joints: Float[np.ndarray, "t 24 3"], contact: Bool[np.ndarray, "t 4"], *, fps: float) -> float:
     """Mean speed along the floor of ankles and toes standing in two frames running, metres a second; NaN if none is."""
-    feet = joints[:, [JOINT[name] for name in FEET]][..., [0, 2]]
-    speed = np.linalg.norm(np.diff(feet, axis=0), axis=-1) * fps
-    standing = contact[1:] & contact[:-1] & np.isfinite(speed)
+    steps, held = standing_steps(joints, contact.astype(float))
+    speed = np.linalg.norm(steps[..., [0, 2]], axis=-1) * fps
+    standing = (held > 0) & np.isfinite(speed)
     return float(speed[standing].mean()) if standing.any() else float("nan")
 
 
 def floor_heights(joints: Float[np.ndarray, "t 24 3"], contact: Bool[np.ndarray, "t 4"]) -> Float[np.ndarray, " n"]:
     """Height above the floor of every ankle and toe joint that stands, metres."""
-    heights = joints[:, [JOINT[name] for name in FEET], 1]
+    heights = joints[:, FOOT_JOINTS, 1]
     return heights[contact & np.isfinite(heights)]
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from augment.body.model import Body, pose_body
-from augment.geometry import inside_polygon, invert_transform, project, transform_points
+from augment.geometry import invert_transform, project, transform_points
+from augment.polygon import inside_polygon
 from augment.raster.software import rasterize
 from augment.types import JOINT, Camera, Motion, Scene
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.body.model import joints_of, pose_body
-from augment.geometry import inside_polygon, look_at
+from augment.geometry import look_at
 from augment.placement.gates import REASONS, carries, seen, stands_free
 from augment.placement.place import PlacementRejected, move_motion, place, raise_seated
+from augment.polygon import inside_polygon
 from augment.types import JOINT, Surface
 from tests.make.rooms import performance, room, standing, the_body
 

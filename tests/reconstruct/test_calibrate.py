@@ -5,14 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.geometry import invert_transform, pixel_grid, project, transform_points, unproject
+from augment.geometry import floor_points, invert_transform, project, transform_points
+from augment.polygon import clip_convex, convex_hull
 from augment.reconstruct.camera.calibrate import (
     Given,
     calibrate,
-    clip_convex,
-    convex_hull,
-    floor_depth,
-    floor_points,
     places,
     visible_floor,
     walked_floor,
@@ -129,29 +126,11 @@ def test_a_minute_in_one_place_does_not_outvote_the_rest():
     assert (thinned.frame < 500).mean() < 0.3
 
 
-def test_depth_of_the_floor_unprojects_onto_it():
-    camera = camera_of(focal=80, height=2.0, pitch=25, roll=3, width=96, tall=64)
-    depth, on_floor = floor_depth(camera, 6.0, (0, 0, 96, 64))
-    world = transform_points(camera.T_world_camera, unproject(pixel_grid(64, 96), depth.astype(float), camera.K).reshape(-1, 3))
-    world = world.reshape(64, 96, 3)
-    assert on_floor.any()
-    np.testing.assert_allclose(world[on_floor][:, 1], 0, atol=1e-5)
-    np.testing.assert_allclose(world[~on_floor & (depth > 0)][:, 2], 6.0, atol=1e-5)
-
-
-def test_black_bars_have_no_depth():
-    depth, _ = floor_depth(camera_of(focal=80, height=2.0, pitch=25, width=96, tall=64), 6.0, (10, 0, 86, 64))
-    assert not depth[:, :10].any()
-    assert depth[:, 20:80].all()
-
-
 def test_floor_points_invert_projection():
     camera = camera_of(focal=500, height=2.0, pitch=20, roll=2)
     ground = np.array([[0.5, 0, 3.0], [-1, 0, 5]])
     pixels = project(transform_points(invert_transform(camera.T_world_camera), ground), camera.K)
-    found, ahead = floor_points(camera, pixels)
-    assert ahead.all()
-    np.testing.assert_allclose(found, ground[:, [0, 2]], atol=1e-9)
+    np.testing.assert_allclose(floor_points(pixels, camera), ground[:, [0, 2]], atol=1e-9)
 
 
 def area(polygon):

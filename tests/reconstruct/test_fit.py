@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from augment.body.balls import ball_centers
 from augment.body.model import Body, joints_of
 from augment.reconstruct.bodies import terms as terms
 from augment.reconstruct.bodies.config import FitConfig
@@ -264,7 +265,7 @@ def test_nobody_is_nobody():
 
 def overlap(one: Recovered, other: Recovered) -> float:
     """Mean cost of two people's overlap a frame."""
-    balls = terms.body_balls(torch.as_tensor(np.concatenate([one.joints, other.joints])))
+    balls = ball_centers(torch.as_tensor(np.concatenate([one.joints, other.joints])))
     count = len(one.joints)
     pairs = torch.stack([torch.arange(count), torch.arange(count) + count], dim=1)
     return float(terms.between_people(balls, pairs).mean())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment.geometry import inside_polygon
+from augment.polygon import inside_polygon
 from augment.reconstruct.guess.layout import guess_layout, inside_picture, layout_depth
 from augment.reconstruct.guess.manhattan import line_segments, manhattan_angle
 from augment.scene.rooms.care_room import make_room

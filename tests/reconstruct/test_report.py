@@ -15,6 +15,7 @@ import pytest
 from augment import geometry
 from augment.body.model import betas_from_phenotype, load_body, pose_body
 from augment.motion.library.scripted.act import make_action
+from augment.polygon import polygon_area
 from augment.raster.software import SoftwareRasterizer
 from augment.reconstruct.people import Reconstruction
 from augment.reconstruct.report import page as page_module
@@ -22,7 +23,7 @@ from augment.reconstruct.report.overlay import BRIDGED, OBSERVED, REJECTED, stat
 from augment.reconstruct.report.page import choose_clips
 from augment.reconstruct.report.pictures import seen_floor
 from augment.reconstruct.report.skin import coarse_vertices, joint_transforms, make_skin, pose_skin
-from augment.reconstruct.report.summary import plane_tilt, polygon_area, summarize
+from augment.reconstruct.report.summary import plane_tilt, summarize
 from augment.reconstruct.report.verdict import checks, overall
 from augment.reconstruct.report.view3d import MAX_MESH_VERTICES, pack, pack_view, thin_mesh, unpack
 from augment.reconstruct.report.write import write_report

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augment.geometry import pixel_grid
-from augment.reconstruct.camera.calibrate import floor_points
+from augment.geometry import floor_points, pixel_grid
 from augment.reconstruct.depth.from_rgbd import scene_from_rgbd
 from augment.reconstruct.depth.scale import ScaleConfig, fit_disparity
 from augment.scene.rooms.care_room import make_room
@@ -81,9 +80,9 @@ def test_units_of_the_map_do_not_matter(filmed):
 
 def test_floor_of_the_calibrated_camera_steadies_the_fit(filmed):
     values = scrambled(filmed.depth, scale=SCALE, offset=OFFSET, rng=np.random.default_rng(1), outliers=0.3)
-    spots, ahead = floor_points(filmed.camera, pixel_grid(*filmed.room.shape).reshape(-1, 2))
+    spots = floor_points(pixel_grid(*filmed.room.shape).reshape(-1, 2), filmed.camera)
     near = np.linalg.norm(spots[:, None] - filmed.feet[None], axis=2).min(axis=1) < 0.3
-    floor = np.where((near & ahead).reshape(filmed.room.shape), filmed.room, 0).astype(np.float32)
+    floor = np.where(near.reshape(filmed.room.shape), filmed.room, 0).astype(np.float32)
     few = filmed.bodies[:4]
     alone, steadied = fit(maps_of(values), few), fit(maps_of(values), few, floor=floor)
     assert steadied.scale_std < alone.scale_std

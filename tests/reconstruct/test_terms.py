@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from augment.body.balls import RADII, ball_centers
 from augment.geometry import axis_angle_to_matrix, forward_kinematics, yaw_to_matrix
+from augment.motion.contacts import FOOT_JOINTS
 from augment.reconstruct.bodies import terms as terms
-from augment.reconstruct.bodies.terms import RADII, Boxes, Chain
+from augment.reconstruct.bodies.terms import Boxes, Chain
 from augment.types import JOINT, Obstacle, Surface
 
 SHARED: dict[str, Any] = {"dtype": torch.float64}
@@ -34,7 +36,7 @@ def random_rotations(frames: int, seed: int = 0, spread: float = 0.3) -> Tensor:
 def joints_for(body, rotations: Tensor) -> Tensor:
     """Joints (t, 24, 3) of a body whose lowest ball touches the floor."""
     joints, _ = forward_kinematics(rotations, torch.tensor(body.rest_joints(np.zeros(10)), **SHARED))
-    gap = (terms.body_balls(joints)[..., 1] - RADII).amin(-1)
+    gap = (ball_centers(joints)[..., 1] - torch.as_tensor(RADII)).amin(-1)
     return joints - torch.stack([torch.zeros_like(gap), gap, torch.zeros_like(gap)], -1)[:, None]
 
 
@@ -207,7 +209,7 @@ def test_standing_feet_may_not_skate():
 def test_touching_feet_may_not_hover():
     """Nothing at the height of the sole; equally much above and below."""
     joints = torch.zeros(3, 24, 3, **SHARED)
-    joints[:, list(terms.FEET), 1] = torch.tensor(terms.SOLE, **SHARED)
+    joints[:, list(FOOT_JOINTS), 1] = torch.tensor(terms.SOLE, **SHARED)
     contact = torch.ones(3, 4, **SHARED)
     assert terms.hover(joints, contact, 0.02).sum() < 1e-12
     joints[1, :, 1] += 0.3
@@ -220,7 +222,7 @@ def test_touching_feet_may_not_hover():
 
 def test_who_stands_on_the_floor_neither_penetrates_nor_floats(body):
     joints = joints_for(body, identity(1))
-    balls = terms.body_balls(joints)
+    balls = ball_centers(joints)
     assert float(terms.floor_penetration(balls, 0.02)) < 1e-12
     assert float(terms.unsupported(balls, 0.05, 3.0)) < 1e-12
     down, up = torch.tensor([0.0, -0.1, 0.0]), torch.tensor([0.0, 0.1, 0.0])
@@ -235,8 +237,8 @@ def test_balls_follow_the_body(body):
     """Equivariance: moving all joints moves all balls; mirrored balls of the zero pose are one another's images."""
     joints = joints_for(body, random_rotations(3))
     shift = torch.tensor([1.0, 2.0, 3.0], **SHARED)
-    torch.testing.assert_close(terms.body_balls(joints + shift), terms.body_balls(joints) + shift)
-    assert terms.body_balls(joints).shape == (3, len(RADII), 3)
+    torch.testing.assert_close(ball_centers(joints + shift), ball_centers(joints) + shift)
+    assert ball_centers(joints).shape == (3, len(RADII), 3)
 
 
 MIRROR = [JOINT[n.replace("left", "right") if "left" in n else n.replace("right", "left")] for n in JOINT]
@@ -246,13 +248,13 @@ def test_self_contact_is_symmetric_and_rests_in_ordinary_poses(body):
     """A standing body costs next to nothing; an arm through the other arm costs; the mirror image costs the same."""
     hanging = with_bend(left_shoulder=(0, 0, -1.2), right_shoulder=(0, 0, 1.2))
     for rotations in (identity(1), hanging):
-        assert float(terms.self_contact(terms.body_balls(joints_for(body, rotations)))) < 2.0
+        assert float(terms.self_contact(ball_centers(joints_for(body, rotations)))) < 2.0
     poses = torch.randn(12, 24, 3, generator=torch.Generator().manual_seed(3), **SHARED) * 0.8
     mirrored = poses[:, MIRROR] * torch.tensor([1.0, -1.0, -1.0], **SHARED)
     rest = torch.tensor(body.rest_joints(np.zeros(10)), **SHARED)
     rest = (rest + rest[MIRROR] * torch.tensor([-1.0, 1.0, 1.0], **SHARED)) / 2
     one, other = (
-        terms.self_contact(terms.body_balls(forward_kinematics(axis_angle_to_matrix(p), rest)[0])) for p in (poses, mirrored)
+        terms.self_contact(ball_centers(forward_kinematics(axis_angle_to_matrix(p), rest)[0])) for p in (poses, mirrored)
     )
     assert (one > 5).any()
     torch.testing.assert_close(one, other)
@@ -264,7 +266,7 @@ def test_self_contact_drives_limbs_apart(body):
     joints[0, JOINT["left_ankle"]] = joints[0, JOINT["right_ankle"]] + torch.tensor([0.02, 0.0, 0.0])
     joints[0, JOINT["left_foot"]] = joints[0, JOINT["right_foot"]] + torch.tensor([0.02, 0.0, 0.0])
     joints.requires_grad_()
-    cost = terms.self_contact(terms.body_balls(joints)).sum()
+    cost = terms.self_contact(ball_centers(joints)).sum()
     cost.backward()
     assert cost.item() > 10
     assert joints.grad is not None
@@ -277,13 +279,13 @@ def test_two_people_push_each_other_away(body):
     pair = torch.tensor([[0, 1]])
     costs = []
     for apart in (0.0, 0.1, 0.2, 0.3, 0.5, 3.0):
-        balls = terms.body_balls(joints + torch.tensor([[0.0, 0, 0], [0, 0, apart]], **SHARED)[:, None])
+        balls = ball_centers(joints + torch.tensor([[0.0, 0, 0], [0, 0, apart]], **SHARED)[:, None])
         costs.append(float(terms.between_people(balls, pair)))
         assert costs[-1] == pytest.approx(float(terms.between_people(balls, pair.flip(1))))
     assert costs == sorted(costs, reverse=True)
     assert costs[0] > 100
     assert costs[-2:] == [0.0, 0.0]
-    assert terms.between_people(terms.body_balls(joints), torch.zeros(0, 2, dtype=torch.int64)).shape == (0,)
+    assert terms.between_people(ball_centers(joints), torch.zeros(0, 2, dtype=torch.int64)).shape == (0,)
 
 
 def box(center, size, yaw: float = 0.0) -> Boxes:
@@ -354,11 +356,11 @@ def test_gradients_are_right_in_double():
         (lambda x: terms.turning(x, chain, 60.0), rotations),
         (lambda x: terms.foot_skate(x, contact, chain), joints),
         (lambda x: terms.hover(x, contact, 0.5), joints),
-        (lambda x: terms.floor_penetration(terms.body_balls(x) - 0.2, 0.1), joints),
-        (lambda x: terms.unsupported(terms.body_balls(x) + 0.2, 0.5, 3.0), joints),
-        (lambda x: terms.self_contact(terms.body_balls(x)), joints * 0.3),
-        (lambda x: terms.between_people(terms.body_balls(x), pair), joints * 0.3),
-        (lambda x: terms.inside_boxes(terms.body_balls(x), boxes), joints),
+        (lambda x: terms.floor_penetration(ball_centers(x) - 0.2, 0.1), joints),
+        (lambda x: terms.unsupported(ball_centers(x) + 0.2, 0.5, 3.0), joints),
+        (lambda x: terms.self_contact(ball_centers(x)), joints * 0.3),
+        (lambda x: terms.between_people(ball_centers(x), pair), joints * 0.3),
+        (lambda x: terms.inside_boxes(ball_centers(x), boxes), joints),
     ]
     for term, at in checks:
         assert float(term(at).sum()) > 0
@@ -372,7 +374,7 @@ def test_gradients_are_finite_where_nothing_is_known():
     """At rest, at zero distance and with zero weight, where square roots have no slope, gradients are numbers."""
     rotations = identity(4).requires_grad_()
     joints = torch.zeros(4, 24, 3, **SHARED, requires_grad=True)
-    balls, chain = terms.body_balls(joints), chain_of(4)
+    balls, chain = ball_centers(joints), chain_of(4)
     total = (
         terms.bend(rotations).sum() + terms.turning(rotations, chain, 60.0).sum() + terms.acceleration(joints, chain, 4.0).sum()
         + terms.turned_from(rotations, identity(4), torch.full((24,), 0.2, **SHARED)).sum()

@@ -11,7 +11,7 @@ from jaxtyping import Float32, Int
 
 from ...body.landmarks import landmarks_of, place_landmarks
 from ...body.model import Body, pose_body
-from ...geometry import axis_angle_to_matrix, forward_kinematics
+from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
 from ...raster.rasterize import make_rasterizer
 from ...sources.people.mediapipe import Keypoints
 from ...types import Camera
@@ -130,5 +130,5 @@ def _fitted_points(person: Recovered, body: Body, camera: Camera) -> np.ndarray:
     betas = torch.as_tensor(motion.betas, dtype=torch.float32)
     points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, betas).numpy().astype(float)
     local = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
-    uv = local[..., :2] / np.maximum(local[..., 2:], 0.05) * [camera.K[0, 0], camera.K[1, 1]] + camera.K[:2, 2]
+    uv = project_clamped(local, camera.K, nearest=0.05)
     return np.concatenate([uv, np.ones((*uv.shape[:2], 1))], axis=-1).astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from ...geometry import axis_angle_to_matrix, forward_kinematics
+from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
 from ...sources.people.people import LAYOUTS, People
 from ...types import JOINT, SMPL_JOINTS, Camera
 
@@ -134,8 +134,7 @@ def _own_pixels(bodies: People, rest_joints: np.ndarray) -> Float[np.ndarray, "n
     pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], axis=1)
     rotations = axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
     joints = forward_kinematics(rotations, torch.tensor(rest_joints))[0].numpy() + bodies.transl[:, None]
-    z = np.maximum(joints[..., 2], 0.1)
-    return joints[..., :2] / z[..., None] * [bodies.K[0, 0], bodies.K[1, 1]] + bodies.K[:2, 2]
+    return project_clamped(joints, bodies.K, nearest=0.1)
 
 
 def steady_bodies(bodies: People, fps: float) -> Bool[np.ndarray, " n"]:

@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...body.balls import ball_centers
 from ...body.landmarks import place_landmarks
-from ...geometry import axis_angle_to_matrix, matrix_to_axis_angle
+from ...geometry import axis_angle_to_matrix, matrix_to_axis_angle, project_clamped
 from ...sources.people.people import People
 from ...types import Camera, Motion
 from ..people import Recovered, Rejected
@@ -91,7 +92,7 @@ def _evidence(tracks: Sequence[Sequence[People]], setting: Setting) -> list[Evid
 
 def depth_in_boxes(person: Recovered, boxes: terms.Boxes) -> float:
     """How deep a person is inside furniture or walls in the worst tenth of the frames, metres."""
-    depth = terms.box_depth(terms.body_balls(as_tensor(person.joints)), boxes).amax((0, 2))
+    depth = terms.box_depth(ball_centers(as_tensor(person.joints)), boxes).amax((0, 2))
     return float(torch.quantile(depth, 0.9))
 
 
@@ -133,8 +134,7 @@ def _recover(solved: _Solved, index: int, video: int) -> Recovered:
         problem.landmarks[index], posed["joints"][rows], posed["worlds"][rows], unknowns.betas[index]
     ).numpy().astype(float)  # fmt: skip
     local = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
-    z = np.maximum(local[..., 2], 0.05)
-    fitted = np.stack([local[..., k] / z * camera.K[k, k] + camera.K[k, 2] for k in (0, 1)], axis=-1)
+    fitted = project_clamped(local, camera.K, nearest=0.05)
     error = np.linalg.norm(fitted - item.uv, axis=-1)
     total = item.weight.sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...body.landmarks import Landmarks, landmarks_of, place_landmarks
 from ...body.model import Body
-from ...geometry import axis_angle_to_matrix, forward_kinematics
+from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
 from ...priors.state import Prior
 from ...types import Camera
 from ..people import Recovered, Rejected
@@ -87,7 +87,7 @@ class Problem:
     height_sigma: Tensor
     """Expected difference between each person's stature and the given one, metres. Shape (p,)."""
     contact: Tensor
-    """How surely each of ``terms.FEET`` stands on the floor, 0..1. Shape (t, 4)."""
+    """How surely each of ``FOOT_JOINTS`` stands on the floor, 0..1. Shape (t, 4)."""
 
 
 @dataclass(slots=True)
@@ -260,9 +260,7 @@ def view(problem: Problem, unknowns: Unknowns) -> tuple[Tensor, Tensor, Tensor]:
 
 def pixels(points: Tensor, R_world_camera: Tensor, at: Tensor, K: Tensor) -> Tensor:
     """Project world points; those behind the camera end up far outside the picture."""
-    local = (points - at) @ R_world_camera
-    z = local[..., 2].clamp_min(0.1)
-    return torch.stack([local[..., 0] / z * K[0, 0] + K[0, 2], local[..., 1] / z * K[1, 1] + K[1, 2]], dim=-1)
+    return project_clamped((points - at) @ R_world_camera, K, nearest=0.1)
 
 
 def as_tensor(array: np.ndarray) -> Any:

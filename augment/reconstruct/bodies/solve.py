@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...body.balls import ball_centers
 from ...body.landmarks import place_landmarks
+from ...motion.contacts import FOOT_JOINTS
 from ...priors.state import PoseSequence, Prior
 from ...types import JOINT
 from . import terms as terms
@@ -130,7 +132,7 @@ def _contact_terms(problem: Problem, stage: int, joints: Tensor) -> dict[str, Te
     The floor counts from the first stage on: it settles the depth that the picture leaves open, and must settle the root before
     the pose can adapt to it.
     """
-    balls = terms.body_balls(joints)
+    balls = ball_centers(joints)
     unit, gap, scale = ((0.08, 0.2, 1.5), (0.04, 0.1, 1.5), (0.02, 0.05, 3.0))[stage]
     energy = {
         "penetration": terms.floor_penetration(balls, unit).mean(),
@@ -226,7 +228,7 @@ def _contacts(problem: Problem, unknowns: Unknowns) -> Tensor:
         joints = posed_bodies(problem, unknowns)["joints"]
     contact = torch.zeros(len(joints), 4)
     for item, rows in zip(problem.evidence, problem.rows, strict=True):
-        feet = joints[rows][:, list(terms.FEET)].numpy().astype(float)
+        feet = joints[rows][:, list(FOOT_JOINTS)].numpy().astype(float)
         if len(feet) < 2:
             continue
         speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * item.fps

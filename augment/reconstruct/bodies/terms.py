@@ -8,6 +8,7 @@ person ends, so that nothing is smoothed across.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import roma
@@ -15,19 +16,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ...film.body_shadow import BLOBS
-from ...geometry import transform_points
+from ...body.balls import BALLS, RADII
+from ...geometry import axis_rotation, rigid, transform_points
+from ...motion.contacts import FOOT_JOINTS, standing_steps
+from ...motion.plausibility import depth_below_floor
 from ...types import JOINT, Obstacle, Surface
 
-FEET = tuple(JOINT[name] for name in ("left_ankle", "left_foot", "right_ankle", "right_foot"))
-"""Joints of ``foot_contact``, in its order."""
 SOLE = (0.085, 0.03, 0.085, 0.03)
-"""Height of those joints above the floor in a standing body with shoes on, metres."""
-_FIRST = torch.tensor([JOINT[a] for a, _, _, _ in BLOBS])
-_SECOND = torch.tensor([JOINT[b] for _, b, _, _ in BLOBS])
-_SHARE = torch.tensor([s for _, _, s, _ in BLOBS])[:, None]
-RADII = torch.tensor([r for _, _, _, r in BLOBS])
-"""Radii of the balls that stand in for a body, metres."""
+"""Height of ``FOOT_JOINTS`` above the floor in a standing body with shoes on, metres."""
+_RADII = torch.from_numpy(RADII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,33 +124,27 @@ def turning(rotations: Float[Tensor, "t 24 3 3"], chain: Chain, sigma: float) ->
 
 def foot_skate(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], chain: Chain) -> Float[Tensor, " t"]:
     """``(contact * speed)^2`` of ankles and feet, in units of 0.1 m/s."""
-    feet = joints[:, list(FEET)]
-    speed = (feet[1:] - feet[:-1]) * chain.fps[1:, None, None]
-    both = torch.minimum(contact[1:], contact[:-1]) * chain.joined[:, None]
-    cost = (huber((speed**2).sum(-1) / 0.1**2, 3.0) * both).sum(-1)
+    steps, standing = standing_steps(joints, contact)
+    squared = ((steps * chain.fps[1:, None, None]) ** 2).sum(-1) / 0.1**2
+    cost = (huber(squared, 3.0) * (standing * chain.joined[:, None])).sum(-1)
     return torch.nn.functional.pad(cost, (1, 0))
 
 
 def hover(joints: Float[Tensor, "t 24 3"], contact: Float[Tensor, "t 4"], unit: float) -> Float[Tensor, " t"]:
     """Height of touching feet above where soles put them, metres over ``unit``."""
-    height = joints[:, list(FEET), 1] - joints.new_tensor(SOLE)
+    height = joints[:, list(FOOT_JOINTS), 1] - joints.new_tensor(SOLE)
     return (contact * huber(height**2 / unit**2, 5.0)).sum(-1)
-
-
-def body_balls(joints: Float[Tensor, "t 24 3"]) -> Float[Tensor, "t b 3"]:
-    """Centres of the balls that stand in for a body (radii: ``RADII``)."""
-    return joints[:, _FIRST] * (1 - _SHARE) + joints[:, _SECOND] * _SHARE
 
 
 def floor_penetration(balls: Float[Tensor, "t b 3"], unit: float) -> Float[Tensor, " t"]:
     """Depth of balls below the floor, metres over ``unit``."""
-    depth = (RADII - balls[..., 1]).clamp_min(0)
+    depth = depth_below_floor(balls, _RADII)
     return huber(depth**2 / unit**2, 3.0).sum(-1)
 
 
 def unsupported(balls: Float[Tensor, "t b 3"], unit: float, scale: float) -> Float[Tensor, " t"]:
     """Gap between the lowest point and the floor, metres over ``unit``; robust, as a jump or a bed may hold the body up."""
-    gap = (balls[..., 1] - RADII).amin(-1).clamp_min(0)
+    gap = (balls[..., 1] - _RADII).amin(-1).clamp_min(0)
     return geman_mcclure(gap**2 / unit**2, scale)
 
 
@@ -173,7 +164,7 @@ def between_people(balls: Float[Tensor, "t b 3"], partner: Int[Tensor, "n 2"]) -
     """
     first, second = balls[partner[:, 0]], balls[partner[:, 1]]
     distance = torch.cdist(first, second, compute_mode="donot_use_mm_for_euclid_dist")
-    depth = (RADII[:, None] + RADII[None] - 0.02 - distance).clamp_min(0)
+    depth = (_RADII[:, None] + _RADII[None] - 0.02 - distance).clamp_min(0)
     return huber(depth**2 / 0.02**2, 5.0).sum((-1, -2))
 
 
@@ -196,10 +187,8 @@ def boxes_of(obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> 
         return None
     transforms = []
     for center, _, yaw in rows:
-        turn = np.array([[np.cos(yaw), 0, -np.sin(yaw)], [0, 1, 0], [np.sin(yaw), 0, np.cos(yaw)]])
-        T_box_world = np.eye(4)
-        T_box_world[:3, :3], T_box_world[:3, 3] = turn, -turn @ center
-        transforms.append(T_box_world)
+        turn = axis_rotation("y", -yaw)
+        transforms.append(rigid(turn, -turn @ center))
     half = np.array([row[1] for row in rows])
     return Boxes(torch.tensor(np.array(transforms), dtype=torch.float32), torch.tensor(half, dtype=torch.float32))
 
@@ -218,39 +207,39 @@ def box_depth(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "n t
     local = transform_points(boxes.T_box_world[:, None], balls[None])
     away = local.abs() - boxes.half[:, None, None]
     distance = away.clamp_min(0).norm(dim=-1) + away.amax(-1).clamp_max(0)
-    return (0.8 * RADII - distance).clamp(0, 0.3)
+    return (0.8 * _RADII - distance).clamp(0, 0.3)
 
 
 def _pad(cost: Float[Tensor, " s"]) -> Float[Tensor, " t"]:
     return torch.nn.functional.pad(cost, (1, 1))
 
 
-_PAIRS: list[tuple[Tensor, Tensor, Tensor]] = []
-
-
+@cache
 def _limb_pairs() -> tuple[Tensor, Tensor, Tensor]:
-    """Pairs of balls that should not overlap: different limbs, and not near the same joint."""
-    if not _PAIRS:
-        limb = []
-        for a, _, _, _ in BLOBS:
-            side = a.split("_")[0] if "_" in a else ""
-            leg = a.split("_")[-1] in ("hip", "knee", "ankle")
-            limb.append("trunk" if not side else side + ("leg" if leg else "arm"))
-        share = [s for _, _, s, _ in BLOBS]
-        first, second, allowed = [], [], []
-        for i, (a1, _, _, r1) in enumerate(BLOBS):
-            for j in range(i):
-                a2, _, _, r2 = BLOBS[j]
-                if limb[i] == limb[j]:
-                    continue
-                roots = ("hip", "shoulder")
-                near = any(n.split("_")[-1] in roots and share[k] < 0.6 for n, k in ((a1, i), (a2, j)))
-                if near and "trunk" in (limb[i], limb[j]):
-                    continue
-                if near and a1.split("_")[-1] == a2.split("_")[-1] == "hip":
-                    continue
-                first.append(i)
-                second.append(j)
-                allowed.append(0.85 * (r1 + r2) - 0.01)
-        _PAIRS.append((torch.tensor(first), torch.tensor(second), torch.tensor(allowed)))
-    return _PAIRS[0]
+    """Pairs of balls that should not overlap: of different limbs, and not near the same joint.
+
+    Returns:
+        First and second ball of each pair; the distance of their centres below which they overlap, metres. Shape (p,) each.
+    """
+    limb = []
+    for name, _, _, _ in BALLS:
+        side = name.split("_")[0] if "_" in name else ""
+        leg = name.split("_")[-1] in ("hip", "knee", "ankle")
+        limb.append("trunk" if not side else side + ("leg" if leg else "arm"))
+    share = [s for _, _, s, _ in BALLS]
+    first, second, allowed = [], [], []
+    for i, (a1, _, _, r1) in enumerate(BALLS):
+        for j in range(i):
+            a2, _, _, r2 = BALLS[j]
+            if limb[i] == limb[j]:
+                continue
+            roots = ("hip", "shoulder")
+            near = any(n.split("_")[-1] in roots and share[k] < 0.6 for n, k in ((a1, i), (a2, j)))
+            if near and "trunk" in (limb[i], limb[j]):
+                continue
+            if near and a1.split("_")[-1] == a2.split("_")[-1] == "hip":
+                continue
+            first.append(i)
+            second.append(j)
+            allowed.append(0.85 * (r1 + r2) - 0.01)
+    return torch.tensor(first), torch.tensor(second), torch.tensor(allowed)

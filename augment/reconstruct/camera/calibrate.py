@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float
 
-from ...geometry import pixel_grid, rigid
+from ...geometry import floor_points, rigid
+from ...polygon import clip_convex, convex_hull
 from ...types import Camera
 from .upright import PARTS, Rods, spread_out
 
@@ -226,8 +227,7 @@ def visible_floor(calibration: Calibration, content: tuple[int, int, int, int], 
     x0, y0, x1, y1 = content
     camera = calibration.camera
     border = np.concatenate([np.stack([np.linspace(x0, x1, 9), np.full(9, y)], axis=1) for y in np.linspace(y1, y0, 400)])
-    points, ahead = floor_points(camera, border)
-    points = points[ahead]
+    points = floor_points(border, camera)
     points = points[(points[:, 1] <= reach) & (np.abs(points[:, 0]) <= reach)]
     if len(points) < 3 or np.ptp(points[:, 1]) < 0.2:
         raise ValueError(
@@ -235,16 +235,6 @@ def visible_floor(calibration: Calibration, content: tuple[int, int, int, int], 
             "m the camera sees none within reach; check --pitch (positive looks down), --camera-height and --focal"
         )
     return convex_hull(points)
-
-
-def floor_points(camera: Camera, pixels: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray]:
-    """Where the pixels' rays meet the floor, (x, z), and whether they do in front of the camera."""
-    rays = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1) @ np.linalg.inv(camera.K).T
-    rays = rays @ camera.T_world_camera[:3, :3].T
-    origin = camera.T_world_camera[:3, 3]
-    ahead = rays[:, 1] < -1e-6
-    reach = -origin[1] / np.where(ahead, rays[:, 1], -1.0)
-    return (origin + reach[:, None] * rays)[:, [0, 2]], ahead
 
 
 def walked_floor(feet: Float[np.ndarray, "n 2"], seen: Float[np.ndarray, "m 2"], *, margin: float = 0.6) -> np.ndarray:
@@ -262,55 +252,3 @@ def walked_floor(feet: Float[np.ndarray, "n 2"], seen: Float[np.ndarray, "m 2"],
     hull = convex_hull((convex_hull(feet)[:, None] + disc).reshape(-1, 2))
     cut = clip_convex(hull, seen)
     return cut if len(cut) >= 3 else seen
-
-
-def convex_hull(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"]:
-    """Corners of the convex hull, counter-clockwise seen from above (+y): from +x over -z, as in ``Scene.floor``."""
-    from scipy.spatial import ConvexHull, QhullError
-
-    try:
-        corners = points[ConvexHull(points).vertices]
-    except QhullError:
-        low, high = points.min(axis=0) - 0.05, points.max(axis=0) + 0.05
-        corners = np.array([low, [high[0], low[1]], high, [low[0], high[1]]])
-    return corners[::-1]
-
-
-def clip_convex(polygon: Float[np.ndarray, "n 2"], window: Float[np.ndarray, "m 2"]) -> Float[np.ndarray, "k 2"]:
-    """Intersection of two convex polygons in ``convex_hull``'s order (Sutherland-Hodgman)."""
-    result = polygon
-    for a, b in zip(window, np.roll(window, -1, axis=0), strict=True):
-        if not len(result):
-            break
-        normal = np.array([-(b - a)[1], (b - a)[0]])
-        side = (result - a) @ normal
-        kept = []
-        for p, q, sp, sq in zip(result, np.roll(result, -1, axis=0), side, np.roll(side, -1), strict=True):
-            if sp <= 0:
-                kept.append(p)
-            if (sp < 0 < sq) or (sq < 0 < sp):
-                kept.append(p + (q - p) * sp / (sp - sq))
-        result = np.array(kept)
-    return result
-
-
-def floor_depth(
-    camera: Camera, backdrop: float, content: tuple[int, int, int, int]
-) -> tuple[Float32[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-    """z-depth of an empty floor before an upright backdrop ``backdrop`` metres ahead (world z); 0 in black bars.
-
-    Returns:
-        Depth, metres; which pixels are floor.
-    """
-    pixels = pixel_grid(camera.height, camera.width).reshape(-1, 2)
-    rays = np.concatenate([pixels, np.ones((len(pixels), 1))], axis=1) @ np.linalg.inv(camera.K).T
-    world = rays @ camera.T_world_camera[:3, :3].T
-    with np.errstate(divide="ignore"):
-        to_floor = np.where(world[:, 1] < 0, -camera.T_world_camera[1, 3] / world[:, 1], np.inf)
-        to_wall = np.where(world[:, 2] > 0, backdrop / world[:, 2], np.inf)
-    depth = np.minimum(to_floor, to_wall)
-    inside = np.zeros((camera.height, camera.width), bool)
-    inside[content[1] : content[3], content[0] : content[2]] = True
-    depth = np.where(np.isfinite(depth) & inside.ravel(), depth, 0.0)
-    shape = (camera.height, camera.width)
-    return depth.reshape(shape).astype(np.float32), (to_floor < to_wall).reshape(shape) & inside

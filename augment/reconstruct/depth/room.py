@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from ...geometry import invert_transform, transform_points
+from ...polygon import convex_hull
 from ...scene.cloud import Cloud, cloud_from_depth
 from ...scene.mesh import mesh_from_depth
 from ...types import Camera, Obstacle, SceneMesh, Surface
-from ..camera.calibrate import convex_hull
 from .floor import find_floor, points_and_normals, world_from_floor
 from .furniture_from_points import find_obstacles, find_surfaces
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from ...geometry import invert_transform, pixel_grid, transform_points
+from ...geometry import depth_to_floor, heading_vector, invert_transform, pixel_grid, pixel_rays, project, transform_points
+from ...polygon import clip_convex, convex_hull
 from ...types import Camera, Obstacle
-from ..camera.calibrate import clip_convex, convex_hull, floor_points
-from .manhattan import lengths, level, line_segments, manhattan_angle, misses
+from .manhattan import lengths, line_segments, manhattan_angle, misses
 
 _ROOM_FOR_A_BODY = 0.35
 """No wall is nearer to where somebody stood, metres."""
@@ -80,7 +80,7 @@ def guess_layout(
     evidence = _Evidence(plate, camera, segments, feet if len(feet) else inside[:-1])
     walls = []
     for quarter in range(4):
-        direction = level(turn + quarter * np.pi / 2)
+        direction = heading_vector(turn + quarter * np.pi / 2)
         if not _in_view(camera, direction):
             continue
         normal = direction[[0, 2]]
@@ -125,8 +125,8 @@ def _words(walls: list[Wall], sure: float) -> tuple[str, ...]:
 
 def _in_view(camera: Camera, direction: np.ndarray) -> bool:
     """Whether rays of the picture run towards a wall that way: some corner's or border's ray does by 10 degrees and more."""
-    border = np.array([[u, v, 1.0] for u in (0, camera.width / 2, camera.width) for v in (0, camera.height / 2, camera.height)])
-    rays = border @ np.linalg.inv(camera.K).T @ camera.T_world_camera[:3, :3].T
+    border = [[u, v] for u in (0, camera.width / 2, camera.width) for v in (0, camera.height / 2, camera.height)]
+    rays = pixel_rays(np.array(border), camera)
     return bool(((rays @ direction) / np.linalg.norm(rays, axis=1) > np.sin(np.radians(10))).any())
 
 
@@ -140,7 +140,7 @@ class _Evidence:
         self.lab = cv2.GaussianBlur(lab, (0, 0), max(1.0, plate.shape[1] / 320))
         self.camera, self.segments = camera, segments
         self.T_camera_world = invert_transform(camera.T_world_camera)
-        self.ends = [floor_points(camera, segments[:, k : k + 2]) for k in (0, 2)] if len(segments) else []
+        self.below_horizon = (pixel_rays(segments.reshape(-1, 2, 2), camera)[..., 1] < -1e-6).all(axis=1)
         seen = self._pixels(feet)
         colors = self.lab[seen[:, 1].astype(int), seen[:, 0].astype(int)] if len(seen) else self.lab[-20:].reshape(-1, 3)
         self.ground = np.median(colors, axis=0)
@@ -150,8 +150,7 @@ class _Evidence:
         """Places (n, 2) on the floor that are in the picture, as pixels (m, 2)."""
         world = np.stack([places[:, 0], np.zeros(len(places)), places[:, 1]], axis=1)
         local = transform_points(self.T_camera_world, world)
-        local = local[local[:, 2] > 0.1] @ self.camera.K.T
-        pixels = local[:, :2] / local[:, 2:]
+        pixels = project(local[local[:, 2] > 0.1], self.camera.K)
         return pixels[((pixels >= 0) & (pixels < [self.camera.width, self.camera.height])).all(axis=1)]
 
     def support(self, normal: np.ndarray, offset: float) -> float:
@@ -182,7 +181,7 @@ class _Evidence:
         if not len(self.segments):
             return 0.0
         runs = misses(self.segments, self.camera, np.array([normal[1], 0.0, -normal[0]])) < np.radians(4)
-        runs &= self.ends[0][1] & self.ends[1][1]
+        runs &= self.below_horizon
         middle = (self.segments[runs, :2] + self.segments[runs, 2:]) / 2
         away = (middle - point) @ across / (0.006 * self.camera.width)
         return min(1.0, float(lengths(self.segments[runs]) @ np.exp(-(away**2)) / span))
@@ -192,12 +191,10 @@ def layout_depth(
     camera: Camera, walls: list[Wall], content: tuple[int, int, int, int] | None = None
 ) -> Float32[np.ndarray, "h w"]:
     """z-depth of floor and walls, metres, 0 where a ray meets neither or lies outside ``content``."""
-    pixels = pixel_grid(camera.height, camera.width)
-    rays = np.concatenate([pixels, np.ones((*pixels.shape[:2], 1))], axis=2) @ np.linalg.inv(camera.K).T
-    rays = rays @ camera.T_world_camera[:3, :3].T
+    rays = pixel_rays(pixel_grid(camera.height, camera.width), camera)
     origin = camera.T_world_camera[:3, 3]
+    depth = depth_to_floor(rays, origin[1])
     with np.errstate(divide="ignore", invalid="ignore"):
-        depth = np.where(rays[..., 1] < 0, -origin[1] / rays[..., 1], np.inf)
         for wall in walls:
             run = rays[..., [0, 2]] @ wall.normal
             depth = np.minimum(depth, np.where(run > 0, (wall.offset - origin[[0, 2]] @ wall.normal) / run, np.inf))

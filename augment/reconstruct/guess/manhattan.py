@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from ...geometry import heading_vector
 from ...types import Camera
 
 _TOLERANCE = np.radians(2.5)
@@ -40,11 +41,6 @@ def misses(segments: Float[np.ndarray, "n 4"], camera: Camera, direction: Float[
     return np.arctan2(np.abs(cross), np.abs(dot))
 
 
-def level(angle: float) -> Float[np.ndarray, "3"]:
-    """Unit vector on the floor plan, ``angle`` radians about +y from +z."""
-    return np.array([np.sin(angle), 0.0, np.cos(angle)])
-
-
 def manhattan_angle(segments: Float[np.ndarray, "n 4"], camera: Camera) -> tuple[float, float]:
     """The room's turn about +y, in [0, pi / 2), and how sure it is, 0..1.
 
@@ -59,7 +55,9 @@ def manhattan_angle(segments: Float[np.ndarray, "n 4"], camera: Camera) -> tuple
     angles = np.radians(np.arange(0, 90, 0.5))
     votes = np.zeros(len(angles))
     for number, angle in enumerate(angles.tolist()):
-        off = np.minimum(misses(segments, camera, level(angle)), misses(segments, camera, level(angle + np.pi / 2)))
+        off = np.minimum(
+            misses(segments, camera, heading_vector(angle)), misses(segments, camera, heading_vector(angle + np.pi / 2))
+        )
         votes[number] = weight @ np.exp(-((off / _TOLERANCE) ** 2)) / weight.sum()
     best = int(votes.argmax())
     return float(angles[best]), float(np.clip(votes[best] - votes.mean(), 0, 1))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
+from ...geometry import heading_vector
 from ...types import JOINT, Surface
 
 _SIT, _LIE = (0.30, 0.75), (0.15, 0.90)
@@ -74,7 +75,7 @@ def _apart(a: _Rest, b: _Rest) -> float:
 
 def _on_bed(seat: _Rest, bed: _Rest) -> bool:
     away = (seat.center - bed.center)[[0, 2]]
-    along = np.array([np.sin(bed.yaw), np.cos(bed.yaw)])
+    along = heading_vector(bed.yaw)[[0, 2]]
     lengthwise = abs(float(away @ along))
     across = float(np.sqrt(max(0.0, away @ away - lengthwise**2)))
     level = abs(seat.center[1] - bed.center[1]) < 0.25

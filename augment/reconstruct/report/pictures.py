@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ...geometry import unproject
+from ...geometry import depth_to_floor, turn_about_y, unproject
 from ...motion.contacts import FOOT_JOINTS
 from ...types import Scene
 from ..people import Reconstruction, Recovered
@@ -71,8 +71,7 @@ def draw_top_view(reconstruction: Reconstruction) -> bytes:
 def corners_seen_from_above(center: Any, size: tuple[float, float], yaw: float) -> np.ndarray:
     """Corners (x, z) of a rectangle seen from above, turned by ``yaw`` about +y."""
     half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array(size) / 2
-    c, s = np.cos(yaw), np.sin(yaw)
-    return half @ np.array([[c, -s], [s, c]]) + np.array([center[0], center[2]])
+    return turn_about_y(half, yaw) + np.array([center[0], center[2]])
 
 
 def _floor_plan(axes: Any, scene: Scene) -> None:
@@ -152,8 +151,8 @@ def seen_floor(scene: Scene) -> Float[np.ndarray, "n 2"]:
     rays = unproject(border, np.ones(len(border)), camera.K) @ T[:3, :3].T
     flat = np.maximum(np.linalg.norm(rays[:, [0, 2]], axis=1), 1e-9)
     reach = 1.5 * max(float(np.ptp(scene.floor, axis=0).max()), 2.0) / flat
-    down = np.where(rays[:, 1] < -1e-6, -T[1, 3] / np.minimum(rays[:, 1], -1e-6), np.inf)
-    return T[[0, 2], 3] + rays[:, [0, 2]] * np.minimum(down, reach)[:, None]
+    depth = np.minimum(depth_to_floor(rays, T[1, 3]), reach)
+    return T[[0, 2], 3] + rays[:, [0, 2]] * depth[:, None]
 
 
 def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:

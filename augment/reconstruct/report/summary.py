@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from ...body.model import Body
-from ...geometry import inside_polygon, invert_transform, pixel_grid, transform_points, unproject
+from ...geometry import invert_transform, pixel_grid, transform_points, unproject
 from ...motion.contacts import FOOT_JOINTS
 from ...motion.plausibility import foot_skate
+from ...polygon import inside_polygon, polygon_area
 from ...types import Camera, Scene
 from ..people import Reconstruction, Recovered
 from .skin import coarse_vertices, joint_transforms, make_skin, pose_skin
@@ -223,12 +224,6 @@ def describe_camera(scene: Scene) -> dict[str, Any]:
         "guessed": {name: any(entry.startswith(words[name]) for entry in guessed) for name in values},
         "observed": bool(told["observed"]) if "observed" in told else None,
     }
-
-
-def polygon_area(polygon: Float[np.ndarray, "n 2"]) -> float:
-    """Square metres."""
-    x, z = np.asarray(polygon, float).T
-    return float(abs(x @ np.roll(z, -1) - z @ np.roll(x, -1)) / 2)
 
 
 def plane_tilt(points: Float[np.ndarray, "n 3"]) -> float | None:

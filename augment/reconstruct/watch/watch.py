@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ...body.landmarks import landmarks_of, place_landmarks
 from ...body.model import Body
-from ...geometry import axis_angle_to_matrix, forward_kinematics
+from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
 from ...sources.people.hmr import read_hmr
 from ...sources.people.keypoints import read_keypoints, to_mediapipe
 from ...sources.people.mediapipe import LANDMARKS, Keypoints
@@ -143,8 +143,7 @@ def bodies_as_points(bodies: People, body: Body) -> People:
     joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
     joints = joints + torch.as_tensor(bodies.transl, dtype=torch.float32)[:, None]
     points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, torch.zeros(10)).numpy().astype(float)
-    z = np.maximum(points[..., 2:], 0.05)
-    uv = points[..., :2] / z * [bodies.K[0, 0], bodies.K[1, 1]] + bodies.K[:2, 2]
+    uv = project_clamped(points, bodies.K, nearest=0.05)
     sure = np.full((*uv.shape[:2], 1), 0.9)
     return replace(bodies, layout="mediapipe33", keypoints2d=np.concatenate([uv, sure], axis=-1), keypoints3d=None)
 

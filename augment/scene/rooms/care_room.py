@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...geometry import invert_transform, look_at, transform_points
+from ...geometry import heading_vector, invert_transform, look_at, project_clamped, transform_points, turn_about_y
 from ...types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
 from .furniture import FURNITURE, Piece
 from .parts import box, merge, moved, rod, tinted
@@ -35,8 +35,7 @@ class Placed:
         """Footprint, (4, 2) as (x, z)."""
         half = np.array([self.piece.size[0], self.piece.size[2]]) / 2 + grow
         local = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-        cosine, sine = np.cos(self.yaw), np.sin(self.yaw)
-        return local @ np.array([[cosine, -sine], [sine, cosine]]) + [self.x, self.z]
+        return turn_about_y(local, self.yaw) + [self.x, self.z]
 
 
 def make_room(*, seed: int, height: int = PLATE_HEIGHT) -> Scene:
@@ -195,10 +194,8 @@ def _add_chair(plan: Plan, at: Placed, placed: list[Placed], *, rng: np.random.G
         reach = turns[float(turn)] / 2 + piece.size[2] / 2 + rng.uniform(0.05, 0.25)
         way = at.yaw + turn
         away = rng.choice([0.0, np.pi], p=[0.6, 0.4])
-        put = Placed(
-            piece=piece, x=float(at.x + np.sin(way) * reach), z=float(at.z + np.cos(way) * reach),
-            yaw=float(way + np.pi + away + rng.normal(0, 0.15)),
-        )  # fmt: skip
+        x, _, z = [at.x, 0.0, at.z] + heading_vector(way) * reach
+        put = Placed(piece=piece, x=float(x), z=float(z), yaw=float(way + np.pi + away + rng.normal(0, 0.15)))
         if _fits(plan, put, placed) and np.hypot(put.x, put.z) > 1.5:
             placed.append(put)
             return
@@ -233,9 +230,7 @@ def clear_square(plan: Plan, placed: list[Placed]) -> tuple[float, float, float]
     taken = np.zeros((len(xs), len(zs)), bool)
     grid = np.stack(np.meshgrid(xs, zs, indexing="ij"), axis=-1)
     for put in placed:
-        local = grid - [put.x, put.z]
-        cosine, sine = np.cos(put.yaw), np.sin(put.yaw)
-        across, along = local[..., 0] * cosine - local[..., 1] * sine, local[..., 0] * sine + local[..., 1] * cosine
+        across, along = np.moveaxis(turn_about_y(grid - [put.x, put.z], -put.yaw), -1, 0)
         taken |= (np.abs(across) < put.piece.size[0] / 2 + step / 2) & (np.abs(along) < put.piece.size[2] / 2 + step / 2)
     # Side of the largest free square that ends at each cell: one more than its three neighbours' least.
     side = np.where(taken, 0, 1)
@@ -286,9 +281,7 @@ def _sees(camera: Camera, square: tuple[float, float, float], placed: list[Place
 def _in_view(camera: Camera, points: np.ndarray) -> np.ndarray:
     """Which world points (n, 3) fall into the picture."""
     local = transform_points(invert_transform(camera.T_world_camera), points)
-    pixels = local @ camera.K.T
-    depth = np.maximum(pixels[:, 2], 1e-6)
-    u, v = pixels[:, 0] / depth, pixels[:, 1] / depth
+    u, v = project_clamped(local, camera.K, nearest=1e-6).T
     return (local[:, 2] > 0.1) & (u > 0) & (u < camera.width) & (v > 0) & (v < camera.height)
 
 
@@ -344,7 +337,7 @@ def wall_things(plan: Plan, placed: list[Placed], *, rng: np.random.Generator) -
                 pieces.append(to_wall(rod((start, 0.9, 0.07), (start + long, 0.9, 0.07), 0.02, (196, 160, 118)), plan, wall))
     head = next((p for p in placed if p.piece.name == "bed"), None)
     if head is not None:
-        x, z = head.x + np.sin(head.yaw) * (head.piece.size[2] / 2), head.z + np.cos(head.yaw) * (head.piece.size[2] / 2)
+        x, _, z = [head.x, 0.0, head.z] + heading_vector(head.yaw) * (head.piece.size[2] / 2)
         pieces.append(moved(box((0, 1.25, 0), (0.5, 0.12, 0.05), (225, 225, 222), bevel=0.01), x=x, z=z, yaw=head.yaw))
     return pieces
 
@@ -357,9 +350,7 @@ def soft_corners(mesh: SceneMesh, plan: Plan, placed: list[Placed]) -> SceneMesh
     second = np.sort(np.maximum(inside, 0), axis=0)[1]
     shade = 1 - 0.16 * np.exp(-second / 0.12) - 0.1 * np.exp(-second / 0.6)
     for put in placed:
-        local_x, local_z = x - put.x, z - put.z
-        cosine, sine = np.cos(put.yaw), np.sin(put.yaw)
-        across, along = local_x * cosine - local_z * sine, local_x * sine + local_z * cosine
+        across, along = turn_about_y(np.stack([x - put.x, z - put.z], axis=-1), -put.yaw).T
         dx, dz = np.abs(across) - put.piece.size[0] / 2, np.abs(along) - put.piece.size[2] / 2
         outside = np.hypot(np.maximum(dx, 0), np.maximum(dz, 0))
         near_floor = y < 0.01
@@ -386,7 +377,7 @@ def _surface(put: Placed) -> Surface | None:
     if put.piece.surface is None:
         return None
     kind, height, forward, across, along = put.piece.surface
-    center = np.array([put.x + np.sin(put.yaw) * forward, height, put.z + np.cos(put.yaw) * forward])
+    center = np.array([put.x, height, put.z]) + heading_vector(put.yaw) * forward
     return Surface(kind=kind, center=center, size=(across, along), yaw=float(np.angle(np.exp(1j * put.yaw))))
 
 

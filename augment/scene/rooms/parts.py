@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from ...geometry import axis_rotation
 from ...types import SceneMesh
 
 Color = tuple[int, int, int]
@@ -33,9 +34,8 @@ def merge(pieces: Iterable[SceneMesh]) -> SceneMesh:
 
 def moved(piece: SceneMesh, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> SceneMesh:
     """Turned by ``yaw`` (radians about +y: +z goes towards +x), then shifted (metres)."""
-    cosine, sine = np.cos(yaw), np.sin(yaw)
-    turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
-    return SceneMesh(vertices=piece.vertices @ turn.T + [x, y, z], faces=piece.faces, colors=piece.colors)
+    vertices = piece.vertices @ axis_rotation("y", yaw).T + [x, y, z]
+    return SceneMesh(vertices=vertices, faces=piece.faces, colors=piece.colors)
 
 
 def painted(piece: SceneMesh, shade: Callable[[np.ndarray], np.ndarray]) -> SceneMesh:

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ...geometry import axis_rotation
+
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 
 
@@ -113,7 +115,7 @@ def bvh_forward_kinematics(bvh: Bvh) -> tuple[Float[np.ndarray, "t j 3"], Float[
             if channel.endswith("position"):
                 place[:, axis] = bvh.values[:, column]
             else:
-                local = local @ _axis_rotation(np.radians(bvh.values[:, column]), axis)
+                local = local @ axis_rotation("xyz"[axis], np.radians(bvh.values[:, column]))
             column += 1
         if parent < 0:
             positions[:, joint], rotations[:, joint] = place, local
@@ -121,16 +123,6 @@ def bvh_forward_kinematics(bvh: Bvh) -> tuple[Float[np.ndarray, "t j 3"], Float[
             positions[:, joint] = positions[:, parent] + (rotations[:, parent] @ place[..., None])[..., 0]
             rotations[:, joint] = rotations[:, parent] @ local
     return positions, rotations
-
-
-def _axis_rotation(angle: Float[np.ndarray, "t"], axis: int) -> Float[np.ndarray, "t 3 3"]:
-    matrix = np.zeros((len(angle), 3, 3))
-    second, third = (axis + 1) % 3, (axis + 2) % 3
-    cosine, sine = np.cos(angle), np.sin(angle)
-    matrix[:, axis, axis] = 1.0
-    matrix[:, second, second] = matrix[:, third, third] = cosine
-    matrix[:, second, third], matrix[:, third, second] = -sine, sine
-    return matrix
 
 
 def _parse_hierarchy(text: str, name: str) -> tuple[tuple[str, ...], tuple[int, ...], np.ndarray, tuple[tuple[str, ...], ...]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ....geometry import heading_vector
 from ....types import JOINT
 from .anatomy import FOOT_PARTS, HAND_PARTS, TRUNK_PARTS
 from .humanoid import Humanoid
@@ -73,8 +74,7 @@ class Plan:
 
 def world_direction(plan: Plan) -> np.ndarray:
     """Unit vector on the floor the body is upset towards."""
-    angle = plan.heading + plan.direction
-    return np.array([np.sin(angle), 0.0, np.cos(angle)])
+    return heading_vector(plan.heading + plan.direction)
 
 
 def _ramp(time: float, seconds: float) -> float:

@@ -13,6 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from ....actions import FALLS, caption_for
 from ....body.model import Body
+from ....geometry import heading_vector
 from ....types import JOINT, Motion
 from .control import Trace, run_fall
 from .humanoid import Humanoid, load_mujoco
@@ -210,7 +211,7 @@ def _draw_plan(
     stages = stages_for(kind, cause, rng=rng, side=side, mode=_mode(kind, cause, sidewards))
     rest = float(rng.uniform(1.0, 4.0)) if seconds is None else seconds
     limit = 7.0 if seconds is None else seconds - (len(start) - 1) / fps
-    goes = np.array([np.sin(heading + np.deg2rad(degrees)), 0.0, np.cos(heading + np.deg2rad(degrees))])
+    goes = heading_vector(heading + np.deg2rad(degrees))
     moves = (start.transl[-1] - start.transl[-2]) * fps
     low, high = STRENGTH["off_chair_sideways" if kind == "fall_from_chair" and sidewards else kind]
     drawn = {"push_height": float(rng.uniform(0.3, 0.6)), "against": max(-float(moves @ goes), 0.0)}

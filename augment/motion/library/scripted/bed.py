@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp, smooth, window
 from .goals import Goal, Hand, LegAngles, Track
@@ -78,8 +79,8 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     back = along(t, (swing, 0.0), (swing + 0.30 * duration, -0.35), (swing + 0.62 * duration, -0.85), (lain, 0.0))
     laid = ramp(t, swing + 0.45 * duration, lain)
     roll = along(t, (swing, 0.0), (swing + 0.35 * duration, -0.42), (swing + 0.7 * duration, -0.25), (lain, 0.0))
-    upright = ik.about("y", yaw) @ ik.about("x", pitch + back) @ ik.about("z", roll)
-    down = ik.about("y", yaw) @ np.broadcast_to(lying.turn, (len(t), 3, 3))
+    upright = axis_rotation("y", yaw) @ axis_rotation("x", pitch + back) @ axis_rotation("z", roll)
+    down = axis_rotation("y", yaw) @ np.broadcast_to(lying.turn, (len(t), 3, 3))
     moved = smooth(ramp(t, swing - 0.1, swing + 0.1), 1.0)
     plan.turn = ik.slerp(plan.turn, ik.slerp(upright, down, laid), moved)
     target = np.stack([0 * t, np.full(len(t), manner.seat + lying.height), np.full(len(t), end_z)], axis=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp, smooth, window
 from .gait import Foot, Footprint, step_feet
@@ -243,7 +244,11 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
     plan.pelvis = np.stack([sway, 0 * t + pelvis_up, speed * t + rig.hip_drop * np.sin(tilt)], axis=1) + wander
     shake = noise(t, rng=rng, amplitude=[0.02, 0.02, 0.02], low=0.2, high=0.9)
     yaw = -0.20 * difference
-    plan.turn = ik.about("y", yaw + shake[:, 2]) @ ik.about("x", tilt + shake[:, 0]) @ ik.about("z", 0.3 * sway / 0.03 * 0.2)
+    plan.turn = (
+        axis_rotation("y", yaw + shake[:, 2])
+        @ axis_rotation("x", tilt + shake[:, 0])
+        @ axis_rotation("z", 0.3 * sway / 0.03 * 0.2)
+    )
     plan.spine = np.stack(
         [0.04 * shake[:, 0] + 0 * t + bend, shake[:, 1] - 0.25 * (yaw + 0.35 * hands_apart), 0.2 * hands_apart], axis=1
     )

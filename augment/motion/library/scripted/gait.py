@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import keyed, ramp, smooth
 from .goals import Planted
@@ -52,8 +53,8 @@ def ankle_of(
     rig: Rig, side: str, ground: np.ndarray, yaw: np.ndarray, pitch: np.ndarray
 ) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t 3 3"]]:
     """Ankle and foot rotation of a foot that rolls over toe base (pitch > 0) or heel (pitch < 0)."""
-    turn = ik.about("y", yaw)
-    foot = turn @ ik.about("x", pitch)
+    turn = axis_rotation("y", yaw)
+    foot = turn @ axis_rotation("x", pitch)
     pivot = np.where(np.asarray(pitch)[:, None] > 0, rig.ball[side], rig.heel[side])
     ankle = ground + np.array([0.0, rig.ankle_height, 0.0]) + ik.apply(turn, pivot) - ik.apply(foot, pivot)
     return ankle, foot

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import ramp
 from .rig import ARM, ELBOW_HINGE, KNEE_HINGE, LEG, SIGN, Rig
@@ -98,7 +99,7 @@ class Planted:
         )
         thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
         shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
-        return leg_locals(trunk, thigh, shank, foot @ ik.about("x", trunk.rig.flat), spread(self.toe, count))
+        return leg_locals(trunk, thigh, shank, foot @ axis_rotation("x", trunk.rig.flat), spread(self.toe, count))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Knelt:
         hinge = ik.unit(np.cross(upper, lower))
         thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
         shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
-        foot = shank @ ik.about("x", spread(self.bend, count))
+        foot = shank @ axis_rotation("x", spread(self.bend, count))
         return leg_locals(trunk, thigh, shank, foot, spread(self.toe, count))
 
 
@@ -145,15 +146,18 @@ class LegAngles:
         flexion, abduction, twist, knee, ankle = (
             spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.knee, self.ankle)
         )
-        hip = ik.about("x", -flexion) @ ik.about("z", sign * abduction) @ ik.about("y", sign * twist)
-        return np.stack([hip, ik.about("x", knee), ik.about("x", ankle + trunk.rig.flat), ik.about("x", 0.0 * ankle)], axis=1)
+        hip = axis_rotation("x", -flexion) @ axis_rotation("z", sign * abduction) @ axis_rotation("y", sign * twist)
+        return np.stack(
+            [hip, axis_rotation("x", knee), axis_rotation("x", ankle + trunk.rig.flat), axis_rotation("x", 0.0 * ankle)], axis=1
+        )
 
 
 def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndarray, toe: np.ndarray) -> np.ndarray:
     """World rotations of thigh, shank, foot (and the toes' bend) to local ones."""
     pelvis = trunk.worlds[:, 0]
     return np.stack(
-        [ik.transpose(pelvis) @ thigh, ik.transpose(thigh) @ shank, ik.transpose(shank) @ foot, ik.about("x", -toe)], axis=1
+        [ik.transpose(pelvis) @ thigh, ik.transpose(thigh) @ shank, ik.transpose(shank) @ foot, axis_rotation("x", -toe)],
+        axis=1,
     )
 
 
@@ -167,7 +171,7 @@ def collar(side: str, direction: Float[np.ndarray, "t 3"]) -> np.ndarray:
     height = direction[:, 1]
     elevation = np.interp(height, [-1.0, -0.2, 0.5, 1.0], np.radians([-9.0, -3.0, 10.0, 24.0]))
     forward = np.radians(14.0) * np.clip(direction[:, 2], -0.4, 1.0)
-    return ik.about("y", -sign * forward) @ ik.about("z", sign * elevation)
+    return axis_rotation("y", -sign * forward) @ axis_rotation("z", sign * elevation)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -190,11 +194,11 @@ class ArmAngles:
         flexion, abduction, twist, elbow, wrist = (
             spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.elbow, self.wrist)
         )
-        swing = ik.about("x", -flexion) @ ik.about("z", sign * abduction)
+        swing = axis_rotation("x", -flexion) @ axis_rotation("z", sign * abduction)
         clavicle = collar(side, ik.apply(swing, np.array([0.0, -1.0, 0.0])))
-        hang = ik.about("y", -sign * twist) @ ik.about("z", np.full(count, -sign * np.pi / 2))
-        bend = ik.about("y", -sign * elbow)
-        hand = ik.about("z", -sign * wrist) @ ik.about("x", np.full(count, 0.1))
+        hang = axis_rotation("y", -sign * twist) @ axis_rotation("z", np.full(count, -sign * np.pi / 2))
+        bend = axis_rotation("y", -sign * elbow)
+        hand = axis_rotation("z", -sign * wrist) @ axis_rotation("x", np.full(count, 0.1))
         return np.stack([clavicle, ik.transpose(clavicle) @ swing @ hang, bend, hand], axis=1)
 
 
@@ -237,11 +241,11 @@ class Hand:
         # A forearm turns over its whole length: give the elbow 60 % of the hand's roll, so that the wrist does not wring.
         local = ik.transpose(forearm) @ hand
         roll = np.unwrap(ik.flexion(np.eye(3), local, np.array([1.0, 0.0, 0.0])))
-        tilt = ik.limited(ik.about("x", -roll) @ local, MAX_WRIST)
+        tilt = ik.limited(axis_rotation("x", -roll) @ local, MAX_WRIST)
         roll = np.clip(roll, -MAX_ROLL, MAX_ROLL)
-        forearm_local = ik.transpose(arm) @ forearm @ ik.about("x", 0.6 * roll)
+        forearm_local = ik.transpose(arm) @ forearm @ axis_rotation("x", 0.6 * roll)
         return np.stack(
-            [clavicle, ik.transpose(chest @ clavicle) @ arm, forearm_local, ik.about("x", 0.4 * roll) @ tilt], axis=1
+            [clavicle, ik.transpose(chest @ clavicle) @ arm, forearm_local, axis_rotation("x", 0.4 * roll) @ tilt], axis=1
         )
 
     def _frame(self, side: str, trunk: Trunk) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
+from ....geometry import axis_rotation
 from ....types import SMPL_PARENTS
 
 Rot = Float[np.ndarray, "... 3 3"]
@@ -17,22 +18,10 @@ MAX_FLEXION = np.radians(145.0)
 """Knees and elbows fold no further."""
 
 
-def about(axis: str, angle: Float[np.ndarray, "..."] | float) -> Rot:
-    """Right-handed turn about ``x``, ``y`` or ``z`` by ``angle`` radians, any shape."""
-    angle = np.asarray(angle, float)
-    c, s, one, zero = np.cos(angle), np.sin(angle), np.ones_like(angle), np.zeros_like(angle)
-    rows = {
-        "x": (one, zero, zero, zero, c, -s, zero, s, c),
-        "y": (c, zero, s, zero, one, zero, -s, zero, c),
-        "z": (c, -s, zero, s, c, zero, zero, zero, one),
-    }[axis]
-    return np.stack(rows, axis=-1).reshape(*angle.shape, 3, 3)
-
-
 def lean(pitch: float | np.ndarray = 0.0, roll: float | np.ndarray = 0.0, yaw: float | np.ndarray = 0.0) -> Rot:
     """Turn of an upright part: ``yaw`` to its left, ``pitch`` forward, ``roll`` to its right; radians, body axes."""
     pitch, roll, yaw = np.broadcast_arrays(pitch, roll, yaw)
-    return about("y", yaw) @ about("x", pitch) @ about("z", roll)
+    return axis_rotation("y", yaw) @ axis_rotation("x", pitch) @ axis_rotation("z", roll)
 
 
 def unit(vector: Vec) -> Vec:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp
 from .goals import ArmAngles, Goal, Hand, LegAngles
@@ -80,7 +81,7 @@ def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: floa
     height, roll, roll_head = 0.12, 0.0, 0.0
     result = None
     for _ in range(9):
-        turn = ik.lean(-np.pi / 2 + tilt) @ ik.about("y", rho) @ ik.about("z", roll)
+        turn = ik.lean(-np.pi / 2 + tilt) @ axis_rotation("y", rho) @ axis_rotation("z", roll)
         legs = {
             side: LegAngles(flexion=flexion[side], knee=bend[side], abduction=0.09, twist=0.25 * (1 - knee), ankle=0.35)
             for side in SIDES
@@ -222,7 +223,7 @@ def lay_on(
             plan.legs[side].append((start, end, pose.legs[side]))
     small = noise(t, rng=rng, amplitude=[0.006, 0.01, 0.008], low=0.08, high=0.5) * quiet
     breath = 0.012 * np.sin(2 * np.pi * (0.25 * t + rng.random()))
-    plan.turn = ik.about("y", np.full(count, yaw)) @ turn @ ik.about("y", small[:, 1])
+    plan.turn = axis_rotation("y", np.full(count, yaw)) @ turn @ axis_rotation("y", small[:, 1])
     plan.pelvis = np.stack([small[:, 0], surface + height, small[:, 2]], axis=1)
     plan.spine = spine + np.stack([breath, small[:, 0], small[:, 2]], axis=1)
     plan.head = head + noise(t, rng=rng, amplitude=[0.01, 0.02, 0.22], low=0.06, high=0.35) * quiet * 2

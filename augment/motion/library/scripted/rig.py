@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from ....geometry import axis_rotation
 from . import ik
 
 SIDES = ("left", "right")
@@ -116,7 +117,7 @@ def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
         rear = foot[:, 2] < 0.15 * (rest[toe] - rest[ankle])[2]
         low_front, low_rear = foot[front][foot[front, 1].argmin()], foot[rear][foot[rear, 1].argmin()]
         pitches.append(np.arctan2(low_front[1] - low_rear[1], low_front[2] - low_rear[2]))
-        level = ik.about("x", pitches[-1])
+        level = axis_rotation("x", pitches[-1])
         low = foot @ level.T
         heights.append(-low[:, 1].min())
         sole = low[low[:, 1] < low[:, 1].min() + 0.015]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ....geometry import axis_rotation
 from . import ik
 from .bed import BedManner, act_get_up_from_bed, draw_bed
 from .curves import noise, ramp, window
@@ -70,7 +71,7 @@ def _roll(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Genera
     tilt, reach = crawl_trunk(rig, bend)
     x = 0.26 * rig.scale
     knee_z = -0.02
-    facing = ik.about("y", np.pi)
+    facing = axis_rotation("y", np.pi)
     half_hip = 0.5 * rig.hip_width
     back_hip = rig.rest[1, 2] - rig.rest[0, 2]
     # Facing -z: forward is -z, the person's left is -x.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp, smooth, window
 from .goals import ArmAngles, Goal, Hand, LegAngles, Track
@@ -212,7 +213,7 @@ def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Gene
     if manner.gesture == "bend":
         bent = window(t, begin + 0.4, finish, 0.8) * rng.uniform(0.35, 0.6)
         plan.spine[:, 0] += 0.5 * bent
-        plan.turn = plan.turn @ ik.about("x", 0.6 * bent)
+        plan.turn = plan.turn @ axis_rotation("x", 0.6 * bent)
         plan.head[:, 0] -= 0.3 * bent
     elif manner.gesture != "none":
         plan.arms["left"] += [(begin, begin + 0.7, _gesture(manner, rig, rng=rng, t=t)), (finish, finish + 0.8, hands["left"])]
