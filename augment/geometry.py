@@ -77,11 +77,22 @@ def heading_vector(yaw: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray
 
 
 def slerp(
-    start: Float[Tensor, "*batch 3 3"], end: Float[Tensor, "*batch 3 3"], weight: Float[Tensor, "*batch"]
+    start: Float[Tensor, "*batch 3 3"], end: Float[Tensor, "*batch 3 3"], weight: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3 3"]:
     """Rotation on the shorter way from ``start`` (weight 0) to ``end`` (weight 1), at constant speed."""
     step = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
     return start @ roma.rotvec_to_rotmat(weight[..., None] * step)
+
+
+def rotation_vector_between(start: Array, end: Array) -> Array:
+    """Rotation vector (radians) of the smallest rotation between unit vectors (*batch, 3), NumPy or torch."""
+    if isinstance(start, Tensor):
+        axis = torch.linalg.cross(start, end)
+        sine = axis.norm(dim=-1, keepdim=True)
+        return axis / sine.clamp_min(1e-12) * torch.atan2(sine, (start * end).sum(-1, keepdim=True))
+    axis = np.cross(start, end)
+    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
+    return axis / np.maximum(sine, 1e-12) * np.arctan2(sine, (start * end).sum(-1, keepdims=True))
 
 
 def heading_of(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:

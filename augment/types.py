@@ -10,7 +10,7 @@ This module needs NumPy alone: everything else may import it, it imports nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,13 @@ class Motion:
     def seconds(self) -> float:
         """Length, seconds."""
         return len(self.transl) / self.fps
+
+    def take(self, rows: slice | Int[np.ndarray, "n"]) -> Motion:
+        """The frames chosen by a slice or by indices, all other fields as they are.
+
+        The segments stay too: a caller that moves the start or the end and passes the motion on sets its own.
+        """
+        return replace(self, global_orient=self.global_orient[rows], body_pose=self.body_pose[rows], transl=self.transl[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from ..geometry import invert_transform, transform_points
 from ..motion.resample import resample
 from ..raster.rasterize import Rasterizer
 from ..raster.shading import vertex_normals
-from ..types import Camera, Motion, Performance, Scene
+from ..types import Camera, Performance, Scene
 from .appearance import Look, wear
 from .body_shadow import BodyShadow
 from .composite import (
@@ -93,7 +92,7 @@ def film(
             joints2d[frame] = _joints2d(skeletons[0], view.camera, mask[frame], depth[frame])
     return {
         "frames": frames, "mask": mask, "depth": depth, "joints": joints, "joints2d": joints2d,
-        "people": tuple(_cut(motion, count) for motion in people), "camera": view.camera, "style": style,
+        "people": tuple(motion.take(slice(count)) for motion in people), "camera": view.camera, "style": style,
     }  # fmt: skip
 
 
@@ -129,11 +128,3 @@ def _joints2d(joints: np.ndarray, camera: Camera, mask: np.ndarray, depth: np.nd
     # A joint behind the camera has no picture; it gets a place far outside and confidence 0.
     uv = homogeneous[:, :2] / np.maximum(z, 1e-3)[:, None]
     return np.column_stack([uv, joint_visibility(uv, z, mask, depth, 1)]).astype(np.float32)
-
-
-def _cut(motion: Motion, count: int) -> Motion:
-    if len(motion) == count:
-        return motion
-    return replace(
-        motion, global_orient=motion.global_orient[:count], body_pose=motion.body_pose[:count], transl=motion.transl[:count]
-    )

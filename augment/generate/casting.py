@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,8 @@ import torch
 from ..actions import ACTIONS, FALLS, caption_for
 from ..body.model import Body, betas_from_phenotype
 from ..files import sha256_of_json
-from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, yaw_to_matrix
 from ..motion.resample import crop
+from ..placement.place import move_motion
 from ..types import Motion, Performance, Segment
 from .recipe import People, PlannedClip
 
@@ -156,28 +155,10 @@ def _bystander(lead: Motion, people: People, body: Body, number: int, *, rng: np
     betas = draw_betas(people.model_copy(update={"age": (YOUNGEST, 60.0)}), body, rng=rng)
     motion = make_action(action, rng=rng, body=body, betas=betas, fps=lead.fps)
     side = -1.0 if (number + int(rng.integers(2))) % 2 else 1.0
-    pelvis = body.rest_joints(betas)[0]
-    motion = _moved(
-        motion, pelvis, yaw=float(rng.uniform(-np.pi, np.pi)),
-        x=side * float(rng.uniform(1.1, 1.8)), z=float(rng.uniform(-0.6, 0.6)),
-    )  # fmt: skip
-    return _held(motion, len(lead))
-
-
-def _moved(motion: Motion, rest_pelvis: np.ndarray, *, yaw: float, x: float, z: float) -> Motion:
-    """Turned about the vertical through the origin, then shifted along the floor."""
-    turn = yaw_to_matrix(torch.tensor(yaw, dtype=torch.float64))
-    roots = axis_angle_to_matrix(torch.as_tensor(motion.global_orient, dtype=torch.float64))
-    pelvis = (motion.transl + rest_pelvis) @ turn.numpy().T + [x, 0.0, z]
-    return replace(motion, global_orient=matrix_to_axis_angle(turn @ roots).numpy(), transl=pelvis - rest_pelvis)
-
-
-def _held(motion: Motion, frames: int) -> Motion:
-    """Cut to ``frames``, or its last frame held until then."""
-    index = np.minimum(np.arange(frames), len(motion) - 1)
-    return replace(
-        motion, global_orient=motion.global_orient[index], body_pose=motion.body_pose[index], transl=motion.transl[index]
-    )
+    yaw = float(rng.uniform(-np.pi, np.pi))
+    shift = np.array([side * rng.uniform(1.1, 1.8), 0.0, rng.uniform(-0.6, 0.6)])
+    motion = move_motion(motion, yaw, shift, body)
+    return motion.take(np.minimum(np.arange(len(lead)), len(motion) - 1))  # a shorter one holds its last frame
 
 
 @lru_cache(maxsize=4)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..geometry import axis_angle_to_matrix
+from ..geometry import axis_angle_to_matrix, rotation_vector_between
 from ..types import JOINT
 
 SIDES: tuple[str, ...] = ("left", "right")
@@ -16,9 +16,7 @@ def rotation_between(start: Float[np.ndarray, "t 3"], end: Float[np.ndarray, "t 
     """The smallest rotations that turn directions ``start`` into ``end`` (lengths do not matter)."""
     start = start / np.linalg.norm(start, axis=-1, keepdims=True)
     end = end / np.linalg.norm(end, axis=-1, keepdims=True)
-    axis = np.cross(start, end)
-    sine, cosine = np.linalg.norm(axis, axis=-1, keepdims=True), (start * end).sum(-1, keepdims=True)
-    return axis_angle_to_matrix(torch.from_numpy(axis / np.maximum(sine, 1e-12) * np.arctan2(sine, cosine))).numpy()
+    return axis_angle_to_matrix(torch.from_numpy(rotation_vector_between(start, end))).numpy()
 
 
 def reach_ankles(

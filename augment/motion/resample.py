@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import roma
 import torch
 
+from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, slerp
 from ..types import Motion, Segment
 
 
@@ -32,7 +32,9 @@ def resample(motion: Motion, fps: float) -> Motion:
     high = np.minimum(low + 1, last)
     weight = at - low
     poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1).astype(np.float64)
-    turned = _slerp(poses[low], poses[high], weight).astype(motion.body_pose.dtype)
+    before, after = (axis_angle_to_matrix(torch.from_numpy(poses[rows])) for rows in (low, high))
+    turned = matrix_to_axis_angle(slerp(before, after, torch.from_numpy(weight)[:, None])).numpy()
+    turned = turned.astype(motion.body_pose.dtype)
     transl = motion.transl[low] + (motion.transl[high] - motion.transl[low]) * weight[:, None]
     return replace(
         motion,
@@ -62,13 +64,7 @@ def crop(motion: Motion, start_sec: float, end_sec: float) -> Motion:
         for each in motion.segments
         if each.end_sec - offset > 1e-9 and each.start_sec - offset < length - 1e-9
     )
-    return replace(
-        motion,
-        global_orient=motion.global_orient[start:end],
-        body_pose=motion.body_pose[start:end],
-        transl=motion.transl[start:end],
-        segments=segments,
-    )
+    return replace(motion.take(slice(start, end)), segments=segments)
 
 
 def _end_at(motion: Motion, seconds: float) -> tuple[Segment, ...]:
@@ -78,11 +74,3 @@ def _end_at(motion: Motion, seconds: float) -> tuple[Segment, ...]:
         for each in motion.segments
         if each.start_sec < seconds
     )
-
-
-def _slerp(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Rotation vectors (t, j, 3) between two, the shorter way round; ``weight`` (t,) in 0 .. 1."""
-    start = roma.rotvec_to_rotmat(torch.from_numpy(first))
-    turn = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ roma.rotvec_to_rotmat(torch.from_numpy(second)))
-    part = roma.rotvec_to_rotmat(turn * torch.from_numpy(weight)[:, None, None])
-    return roma.rotmat_to_rotvec(start @ part).numpy()

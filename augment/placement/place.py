@@ -84,7 +84,7 @@ def place(
     if problem is not None:
         raise PlacementRejected(Counter([problem]))
     frames = np.unique(np.linspace(0, len(lead) - 1, _GATE_FRAMES).astype(int))
-    joints = [joints_of(body, _take(motion, frames)) for motion in performance.people]
+    joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
     for number in range(1, tries + 1):
         # A room's own seats come first; where none of them will do, furniture is brought.
         spot = _draw_spot(lead, joints, scene, props, number > tries // 3, rng=rng)
@@ -112,7 +112,7 @@ def _settle(performance: Performance, body: Body) -> tuple[float, str | None]:
     lead = performance.people[0]
     rows = np.unique(np.linspace(0, len(lead) - 1, _MESH_FRAMES).astype(int))
     fps = lead.fps * (len(rows) - 1) / max(len(lead) - 1, 1)
-    posed = [pose_body(body, _take(motion, rows)) for motion in performance.people]
+    posed = [pose_body(body, motion.take(rows)) for motion in performance.people]
     support = _own_support(lead)
     lift = 0.0
     if support is None:
@@ -236,13 +236,3 @@ def _moved(performance: Performance, spot: Spot, lift: float, body: Body, number
         brought = [{"kind": s.kind, "center": [float(v) for v in s.center], "yaw": float(s.yaw), "size": list(s.size)}]
     provenance = performance.provenance | {"placement": note, "props": brought}
     return replace(performance, people=tuple(people), provenance=provenance)
-
-
-def _take(motion: Motion, frames: np.ndarray) -> Motion:
-    return replace(
-        motion,
-        global_orient=motion.global_orient[frames],
-        body_pose=motion.body_pose[frames],
-        transl=motion.transl[frames],
-        segments=(),
-    )

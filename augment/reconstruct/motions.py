@@ -72,10 +72,9 @@ def cut_motion(
     own = cut_segments(labels, start, end) if labels else ()
     stem = stem or _stems([video])[0]
     return replace(
-        motion, global_orient=motion.global_orient[part], body_pose=motion.body_pose[part], transl=motion.transl[part],
-        name=f"{stem}_p{person.track}_{number}", segments=own, action=_action_of(_whole(own, labels), motion, part),
-        caption="", source=video, licence="as the video it was recovered from", subject=f"{stem}_p{person.track}",
-        provenance=motion.provenance | {
+        motion.take(part), name=f"{stem}_p{person.track}_{number}", segments=own, caption="",
+        action=_action_of(_whole(own, labels), motion, part), source=video, licence="as the video it was recovered from",
+        subject=f"{stem}_p{person.track}", provenance=motion.provenance | {
             "origin": "reconstruction", "video": video, "start_sec": start, "end_sec": end, "person_class": person.person_class,
             "bridged_share": float(1 - person.observed[part].mean()),
         },

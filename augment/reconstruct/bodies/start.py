@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from ...body.landmarks import Landmarks
 from ...body.model import Body
-from ...geometry import axis_angle_to_matrix
+from ...geometry import axis_angle_to_matrix, rotation_vector_between, slerp
 from ...sources.people.people import LAYOUTS
 from ...types import JOINT, Camera
 from .evidence import Evidence
@@ -112,9 +111,7 @@ def _unit(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
 
 def _swing(start: Float[Tensor, "3"], end: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
     """The smallest turn that takes one direction to another."""
-    axis = torch.linalg.cross(start.expand_as(end), end)
-    sine, cosine = axis.norm(dim=-1, keepdim=True), (start * end).sum(-1, keepdim=True)
-    return roma.rotvec_to_rotmat(axis / sine.clamp_min(1e-6) * torch.atan2(sine, cosine))
+    return axis_angle_to_matrix(rotation_vector_between(start.expand_as(end), end))
 
 
 def _frame_from(across: np.ndarray, up: np.ndarray) -> Tensor:
@@ -187,9 +184,7 @@ def interpolate_rotations(known: Float[Tensor, "n 24 3 3"], rows: np.ndarray, co
     before = np.where(rows[after] > at, np.maximum(after - 1, 0), after)
     span = np.maximum(rows[after] - rows[before], 1)
     share = torch.as_tensor(np.clip((at - rows[before]) / span, 0, 1), dtype=torch.float32)
-    first, second = known[before], known[after]
-    step = roma.rotmat_to_rotvec(first.transpose(-1, -2) @ second)
-    return first @ roma.rotvec_to_rotmat(share[:, None, None] * step)
+    return slerp(known[before], known[after], share[:, None])
 
 
 def solve_translation(

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int, UInt8
 from ...body.model import Body, pose_body
 from ...shards.video_codec import encode_video
 from ...sources.video import probe, read_frames
-from ...types import Camera, Motion
+from ...types import Camera
 from ..people import Recovered
 from .summary import label_of, rejected_rows
 
@@ -165,11 +165,7 @@ def _pose(person: Recovered, chosen: np.ndarray, body: Body) -> dict[int, Float[
     """Vertices at the chosen frames in which the person is."""
     rows = chosen - (person.frames[0] if len(person.frames) else 0)
     rows = rows[(rows >= 0) & (rows < len(person.frames))]
-    motion: Motion = person.motion
-    some = replace(
-        motion, global_orient=motion.global_orient[rows], body_pose=motion.body_pose[rows], transl=motion.transl[rows]
-    )
-    vertices, _ = pose_body(body, some)
+    vertices, _ = pose_body(body, person.motion.take(rows))
     return {int(person.frames[row]): each for row, each in zip(rows, vertices, strict=True)}
 
 

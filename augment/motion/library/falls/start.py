@@ -77,11 +77,8 @@ def ready_to_fall(
 
 def _last_frames(start: Motion, frames: int) -> Motion:
     cut = max(len(start) - frames, 0)
-    frames = len(start) - cut
-    return replace(
-        start, global_orient=start.global_orient[cut:], body_pose=start.body_pose[cut:], transl=start.transl[cut:],
-        segments=start_segments(start, frames, start.fps),
-    )  # fmt: skip
+    segments = start_segments(start, len(start) - cut, start.fps)
+    return replace(start.take(slice(cut, None)), segments=segments)
 
 
 def swinging_foot(human: Humanoid, start: Motion, otherwise: str) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from ....geometry import axis_rotation
+from ....geometry import axis_rotation, rotation_vector_between
 from ....types import SMPL_PARENTS
 
 Rot = Float[np.ndarray, "... 3 3"]
@@ -108,10 +108,7 @@ def aim(direction: Vec, hinge: Vec, rest_direction: Vec, rest_hinge: Vec) -> Rot
 
 def between(start: Vec, end: Vec) -> Rot:
     """Smallest rotation that carries one unit vector to another."""
-    axis = np.cross(start, end)
-    sine = np.linalg.norm(axis, axis=-1, keepdims=True)
-    turn = np.arctan2(sine, (start * end).sum(-1, keepdims=True))
-    return from_rotvec(axis / np.maximum(sine, 1e-12) * turn)
+    return from_rotvec(rotation_vector_between(start, end))
 
 
 def flexion(parent: Rot, child: Rot, axis: Vec) -> Float[np.ndarray, "..."]:
