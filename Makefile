@@ -26,6 +26,8 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	$(BIN)/python -m lint.imports_of_tests
+	$(BIN)/python -m lint.dead_code
 
 format: install
 	$(BIN)/ruff check --fix .

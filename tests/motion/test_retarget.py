@@ -18,51 +18,8 @@ from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
 from augment.motion.skeletons import FAMILIES
 from augment.sources.mocap.bvh import parse_bvh, read_bvh
 from augment.types import JOINT, Motion
+from tests.make.mocap import STRAIGHT, cmu_bvh
 from tests.make.realdata import require
-
-CMU_TREE = [
-    ("Hips", None, (0, 0, 0)), ("LHipJoint", "Hips", (0, 0, 0)), ("LeftUpLeg", "LHipJoint", (1.4, -1.8, 0.8)),
-    ("LeftLeg", "LeftUpLeg", (2.45, -6.73, 0)), ("LeftFoot", "LeftLeg", (2.56, -7.04, 0)),
-    ("LeftToeBase", "LeftFoot", (0.16, -0.43, 2.32)), ("RHipJoint", "Hips", (0, 0, 0)),
-    ("RightUpLeg", "RHipJoint", (-1.4, -1.8, 0.8)), ("RightLeg", "RightUpLeg", (-2.45, -6.73, 0)),
-    ("RightFoot", "RightLeg", (-2.56, -7.04, 0)), ("RightToeBase", "RightFoot", (-0.16, -0.43, 2.32)),
-    ("LowerBack", "Hips", (0, 0, 0)), ("Spine", "LowerBack", (0, 2, 0)), ("Spine1", "Spine", (0, 2, 0)),
-    ("Neck", "Spine1", (0, 2.2, 0)), ("Neck1", "Neck", (0, 1, 0)), ("Head", "Neck1", (0, 1, 0.2)),
-    ("LeftShoulder", "Spine1", (0, 1.2, 0)), ("LeftArm", "LeftShoulder", (3.3, 0.6, 0)),
-    ("LeftForeArm", "LeftArm", (5, 0, 0)), ("LeftHand", "LeftForeArm", (3.5, 0, 0)),
-    ("RightShoulder", "Spine1", (0, 1.2, 0)), ("RightArm", "RightShoulder", (-3.3, 0.6, 0)),
-    ("RightForeArm", "RightArm", (-5, 0, 0)), ("RightHand", "RightForeArm", (-3.5, 0, 0)),
-]  # fmt: skip
-"""A skeleton of CMU's joint names and about its proportions, in its odd unit: (joint, parent, offset)."""
-
-
-def cmu_bvh(poses, *, unit=1.0, rename=None, fps=30):
-    """BVH text; ``poses`` gives a frame as {joint: (z, x, y) degrees}, ``"at"`` being the root's place."""
-    lines, tree = ["HIERARCHY"], {name: [each for each in CMU_TREE if each[1] == name] for name, _, _ in CMU_TREE}
-    order = []
-
-    def emit(name, offset, depth):
-        order.append(name)
-        shown = (rename or {}).get(name, name)
-        position = "" if depth else "Xposition Yposition Zposition "
-        lines.append(f"{'ROOT' if depth == 0 else 'JOINT'} {shown}\n{{\nOFFSET {' '.join(str(o * unit) for o in offset)}")
-        lines.append(f"CHANNELS {3 if depth else 6} {position}Zrotation Xrotation Yrotation")
-        for child, _, child_offset in tree[name]:
-            emit(child, child_offset, depth + 1)
-        if not tree[name]:
-            lines.append("End Site\n{\nOFFSET 0 0 0\n}")
-        lines.append("}")
-
-    emit("Hips", (0, 0, 0), 0)
-    rows = []
-    for pose in poses:
-        at = [value * unit for value in pose.get("at", (0, 16, 0))]
-        rows.append(" ".join(str(v) for v in at + [angle for name in order for angle in pose.get(name, (0, 0, 0))]))
-    return parse_bvh("\n".join([*lines, "MOTION", f"Frames: {len(rows)}", f"Frame Time: {1 / fps}", *rows]), name="made")
-
-
-STRAIGHT = {"LeftUpLeg": (-20, 0, 0), "RightUpLeg": (20, 0, 0)}
-"""Brings the splayed rest legs under the hips."""
 
 
 def test_a_t_pose_becomes_the_zero_pose(body):

@@ -1,0 +1,43 @@
+"""List the functions, classes, methods and constants of the packages that nothing but tests uses; fail if there are any.
+
+Vulture finds the names that are defined and never read in the packages, the benchmarks and the examples. Fields of classes and
+attributes are left out: dataclasses are printed and stored whole, and attributes are set on objects of other libraries.
+
+    python -m lint.dead_code
+"""
+
+from __future__ import annotations
+
+import sys
+
+from vulture import Vulture
+
+PACKAGES = ("augment", "recognition")
+USERS = ("benchmarks", "examples", "lint")
+"""Read for uses as well; what is unused in them is listed too."""
+CALLED_BY_LIBRARIES = (
+    "readable", "readinto",  # io.RawIOBase
+)  # fmt: skip
+PYDANTIC = ["@model_validator", "@field_validator"]
+KINDS = ("function", "class", "method", "property", "variable", "import", "unreachable_code")
+
+
+def unused_names() -> list[str]:
+    """One line for each unused definition: where it is and what it is called."""
+    vulture = Vulture(ignore_names=[*CALLED_BY_LIBRARIES], ignore_decorators=PYDANTIC)
+    vulture.scavenge([*PACKAGES, *USERS])
+    return [
+        item.get_report() for item in vulture.get_unused_code(min_confidence=60) if item.typ in KINDS and not _is_field(item)
+    ]
+
+
+def _is_field(item) -> bool:
+    """Whether a variable stands in the body of a class: indented, as nothing else that Vulture calls a variable."""
+    line = item.filename.read_text().splitlines()[item.first_lineno - 1]
+    return item.typ == "variable" and line.startswith(" ")
+
+
+if __name__ == "__main__":
+    found = unused_names()
+    print("\n".join(found) or "no dead code")
+    sys.exit(bool(found))

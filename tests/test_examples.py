@@ -1,0 +1,58 @@
+"""Every example runs from beginning to end and leaves what its first line promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from augment.shards.tar import read_shards
+from augment.shards.verify import verify
+from augment.shards.video_codec import decode_video
+from examples import film_one_clip, own_motion, own_room, pytorch_loop, study
+from tests.make.mocap import STRAIGHT, cmu_bvh_text
+from tests.make.videos import write_samples, write_videos
+
+
+def clips(folder: Path) -> list[dict]:
+    """The samples of a folder of shards that has no problems."""
+    assert verify(folder) == []
+    return list(read_shards(folder, members=("json",)))
+
+
+def test_film_one_clip(tmp_path):
+    film_one_clip.main(tmp_path)
+    frames, fps = decode_video((tmp_path / "fall.mp4").read_bytes())
+    with np.load(tmp_path / "fall.npz") as layers:
+        assert layers["mask"].shape == layers["depth"].shape == frames.shape[:3]
+        assert len(layers["joints"]) == len(frames) == round(4 * fps)
+        assert (layers["mask"] == 1).any(axis=(1, 2)).all()  # the person is in every frame
+
+
+def test_own_room(tmp_path):
+    own_room.main(tmp_path)
+    (sample,) = clips(tmp_path / "clips")
+    assert sample["json"]["provenance"]["scene"]["name"] == "own-room"
+
+
+def test_own_motion(tmp_path):
+    arms = {"LeftArm": (-80, 0, 0), "RightArm": (80, 0, 0)}
+    poses = [STRAIGHT | arms | {"at": (0, 16, 0.05 * frame)} for frame in range(90)]
+    (tmp_path / "walk.bvh").write_text(cmu_bvh_text(poses))
+    own_motion.main(tmp_path / "walk.bvh", tmp_path / "out")
+    (sample,) = clips(tmp_path / "out" / "clips")
+    assert sample["json"]["label"] == "walk"
+
+
+def test_pytorch_loop(tmp_path, capsys):
+    pytorch_loop.main(write_samples(tmp_path / "shards", 4, seed=0), tmp_path / "out")
+    assert capsys.readouterr().out.count("loss") == 4
+    assert (tmp_path / "out" / "network.pt").exists()
+
+
+def test_study(tmp_path, capsys):
+    shards = write_samples(tmp_path / "shards", 2, seed=2)
+    train, test = (write_videos(tmp_path, 2, seed=seed, prefix=name) for seed, name in enumerate(("train", "test")))
+    study.main(train, test, shards, tmp_path / "out")
+    assert (tmp_path / "out" / "report" / "report.html").exists()
+    assert "real_synthetic against real" in capsys.readouterr().out
