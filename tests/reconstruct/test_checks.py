@@ -10,18 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.reconstruct.watch.checks import (
-    Sampled,
-    belongs,
-    camera_motion,
-    people_masks,
-    require_belonging,
-    require_same_video,
-    require_still,
-    require_upright,
-    sample_frames,
-    uprightness,
-)  # fmt: skip
+from augment.reconstruct.watch.checks import belongs, require_belonging, require_same_video, require_upright, uprightness
+from augment.reconstruct.watch.stillness import Sampled, camera_motion, people_masks, require_still, sample_frames
 from augment.sources.people.mediapipe import Keypoints, read_mediapipe
 from augment.sources.people.people import People
 from augment.sources.video import VideoInfo, probe

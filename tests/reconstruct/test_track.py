@@ -70,13 +70,13 @@ def test_ids_are_never_reused_and_rows_are_sorted():
 
 
 def test_gap_is_bridged_at_the_last_speed():
-    """Known answer: 8 px a frame for 12 missed frames is 104 px, more than half of the body, but where it was expected."""
+    """Known answer: 8 px a frame for 12 missed frames is 104 px, more than a narrow gate, but where it was predicted."""
     t = np.r_[0:20, 32:50]
     people = table(t, np.stack([50 + 8.0 * t, np.full(len(t), 200.0)], axis=1))
-    config = TrackConfig(gap_growth=0.0, damping=1.0)
+    config = TrackConfig(max_cost=0.2, damping=1.0)
     assert track_people(people, config)[1].tracks == 1
     assert track_people(people, replace(config, damping=0.0))[1].tracks == 2
-    assert track_people(people, replace(config, damping=0.0, gap_growth=0.1))[1].tracks == 1
+    assert track_people(people, replace(config, damping=0.0, max_cost=0.4))[1].tracks == 1, "the gate grows with the gap"
     assert track_people(people, replace(config, max_gap=11))[1].tracks == 2
     assert track_people(people, replace(config, max_gap=12))[1].tracks == 1
     assert track_people(people, replace(config, max_cost=0.01))[1].short_tracks == len(t)
@@ -107,16 +107,15 @@ def test_doubles_and_short_tracks_are_dropped_and_counted():
 def test_classes_tell_apart_who_stands_in_one_place(assignment):
     """Two people change places between two frames; only their classes say so."""
     t = np.repeat(np.arange(20), 2)
-    middle = np.tile([[200.0, 200.0], [240.0, 200.0]], (20, 1))
+    middle = np.tile([[200.0, 200.0], [220.0, 200.0]], (20, 1))
     middle[20:] = middle[20:][np.arange(20) ^ 1]
     classes = np.tile([[0.9, 0.1, 0.0], [0.1, 0.9, 0.0]], (20, 1))
     people = table(t, middle, class_probabilities=classes)
-    blind, _ = track_people(people, TrackConfig(assignment=assignment, beta=0.0, damping=0.0))
-    seeing, report = track_people(people, TrackConfig(assignment=assignment, beta=1.0, damping=0.0, max_cost=1.2))
-    staff = np.asarray(seeing.class_probabilities)[:, 0] > 0.5
-    assert report.tracks == 2
-    assert len(set(seeing.track[staff])) == 1
-    assert len(set(blind.track[np.asarray(blind.class_probabilities)[:, 0] > 0.5])) == 2
+    config = TrackConfig(assignment=assignment, damping=0.0)
+    for given, ids in ((people, 1), (replace(people, class_probabilities=None), 2)):
+        tracked, report = track_people(given, config)
+        assert report.tracks == 2
+        assert len(set(tracked.track[classes[report.rows, 0] > 0.5])) == ids
 
 
 def test_joints_in_space_tell_apart_who_cover_each_other_in_the_picture():
@@ -155,7 +154,6 @@ def test_trusted_ids_are_kept_and_a_jump_splits_them():
     tracked, report = track_people(jumping, TrackConfig(trust_ids=True))
     assert (report.tracks, report.split_ids) == (2, 1)
     assert np.array_equal(tracked.track, (far > 0).astype(int))
-    assert track_people(jumping, TrackConfig(trust_ids=True, max_jump=4.0))[1].split_ids == 0
     partly = replace(given, track=np.where(who == 0, 7, -1))
     assert track_people(partly, TrackConfig(trust_ids=True))[1].tracks == 2
 
@@ -213,8 +211,9 @@ def test_class_is_voted():
 
 
 @pytest.mark.parametrize(
-    ("options", "word"), [({"assignment": "best"}, "hungarian"), ({"alpha": -1.0}, "alpha"), ({"damping": 2.0}, "damping"),
-                          ({"min_frames": 0}, "min_frames"), ({"max_gap": -1}, "max_gap")],
+    ("options", "word"),
+    [({"assignment": "best"}, "hungarian"), ({"max_cost": -1.0}, "max_cost"), ({"damping": 2.0}, "damping"),
+     ({"min_frames": 0}, "min_frames"), ({"max_gap": -1}, "max_gap")],
 )  # fmt: skip
 def test_options_that_mean_nothing_are_refused(options, word):
     with pytest.raises(ValueError, match=word):
@@ -234,8 +233,3 @@ def test_benchmark_counts_switches():
     assert sum(s[0] for s in bridged) < sum(s[0] for s in cut)
     assert all(s[1] == 1.0 and s[2] == 1.0 for s in bridged if s[0] == 0)
     assert all(s[2] >= 1.0 for s in cut)
-
-
-def test_alpha_weighs_the_distance():
-    people, _ = two_walkers()
-    assert track_people(people, TrackConfig(alpha=50.0, min_frames=1))[1].tracks > 2

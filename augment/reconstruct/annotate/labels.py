@@ -1,4 +1,4 @@
-"""Whom annotations are about: annotated people matched to tracks, and their frame labels given to recovered motions."""
+"""Annotations assigned: annotated people matched to tracks, and their frame labels given to recovered motions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def identify(watched: Watched, annotated: People, body: Body, *, miss_px: float 
     Args:
         watched: The video with its tracks.
         annotated: People of the same video, each row with a person's id in ``track``.
-        body: To draw bodies' points with where there are no keypoints.
+        body: For the points of estimated bodies, where there are no keypoints.
         miss_px: Penalty for an annotated frame in which a track is absent; a tenth of the picture's height by default.
     """
     if not watched.people:
@@ -39,7 +39,7 @@ def labels_of(
     """Frame labels of a recovered person: by the annotated person they were matched to, by the video, or by the track.
 
     Args:
-        person: Whom.
+        person: The recovered person.
         watched: The videos.
         segments: Labels by annotated person, by the video's file name or stem, or (one video) by track number.
         identities: For each video what ``identify`` found.
@@ -56,9 +56,9 @@ def labels_of(
 
 
 def annotated_as(video: Path, names: Iterable[str]) -> str | None:
-    """Which of the annotations' names means this video; None if none does.
+    """The annotation name that refers to a video; None if there is none.
 
-    A name may be a path of its own: of several that end alike the one that shares the most folders with the video is taken.
+    A name may be a path: of several with the same file name the one that shares the most folders with the video is taken.
     """
     best, most = None, 0
     for name in names:

@@ -1,4 +1,4 @@
-"""Tracks to annotated people by L_match: the same points compared frame by frame, with a penalty for each frame missed."""
+"""Tracks matched to annotated people: the same points compared frame by frame, with a penalty for each missed frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Match:
     person: int
     """The annotation's own id."""
     cost: float
-    """L_match, pixels summed over the person's annotated frames."""
+    """Matching cost, pixels summed over the person's annotated frames."""
     frames: int
     """Frames that were compared."""
     missed: int
@@ -30,38 +30,34 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matches:
-    """Who is who, and who is left over."""
+    """The matched pairs and the unmatched people and tracks."""
 
     matches: tuple[Match, ...]
     """Sorted by annotated person."""
     unmatched_people: tuple[int, ...]
-    """Annotated people whom no track fits better than no track at all."""
+    """Annotated people for whom every track costs as much as missing all frames."""
     unmatched_tracks: tuple[int, ...]
     cost: Float[np.ndarray, "people tracks"]
-    """L_match of all pairs, pixels; rows and columns by rising id."""
+    """Matching cost of all pairs, pixels; rows and columns by rising id."""
     points: tuple[str, ...]
     """Names of the points that both tables have and that were compared; corners of boxes where there are none."""
-
-    def person_of(self, track: int) -> int | None:
-        """The annotated person of a track, or None."""
-        return next((m.person for m in self.matches if m.track == track), None)
 
 
 def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignment: str = "hungarian") -> Matches:
     """Match tracks to annotated people.
 
-    ``L_match(T, G) = sum over G's frames t of ||T(t) - G(t)|| if T has frame t, else miss_px``, the norm being the root of
-    the mean square over the keypoints that both have (so ``miss_px`` reads in pixels whatever the number of points).
+    The cost of a track T and a person G is the sum over G's frames of ``||T(t) - G(t)||`` where T has the frame, else
+    ``miss_px``; the norm is the root of the mean square over the keypoints that both have.
 
     Args:
         tracks: Tracked detections, each row with an id (``track.track_people``).
         annotations: Annotated people of the same video, each row with a person's id in ``track``.
-        miss_px: gamma, the penalty of an annotated frame in which the track is absent, pixels.
+        miss_px: Penalty of an annotated frame in which the track is absent, pixels.
         assignment: A key of ``assign.ASSIGNMENTS``.
     Returns:
-        The matches. A person whose cheapest partner costs no less than missing every frame stays unmatched.
+        The matches. A person whose cheapest track costs no less than missing every frame stays unmatched.
     Raises:
-        ValueError: If a row has no id, an id is there twice in a frame, the two tables have no point in common, their
+        ValueError: If a row has no id, an id occurs twice in a frame, the two tables have no point in common, their
             pictures differ in size, or ``miss_px`` is not positive.
     """
     assign = require_assignment(assignment)
@@ -70,21 +66,21 @@ def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignm
     _check(tracks, annotations)
     names, ours, theirs = _common_points(tracks, annotations)
     track_ids, people = np.unique(tracks.track), np.unique(annotations.track)
-    cost, shared, apart = (np.zeros((len(people), len(track_ids))) for _ in range(3))
+    cost, shared, total = (np.zeros((len(people), len(track_ids))) for _ in range(3))
     lengths = np.array([(annotations.track == p).sum() for p in people], int)
     for i, person in enumerate(people):
         rows = np.flatnonzero(annotations.track == person)
         for j, track in enumerate(track_ids):
-            apart[i, j], shared[i, j] = _distance(
+            total[i, j], shared[i, j] = _distance(
                 tracks.frame, ours, tracks.track == track, annotations.frame[rows], theirs[rows]
             )
-            cost[i, j] = apart[i, j] + miss_px * (lengths[i] - shared[i, j])
-    # The gate stands with the person, so people are the columns; a tie with missing them altogether is no match.
+            cost[i, j] = total[i, j] + miss_px * (lengths[i] - shared[i, j])
+    # Each person has a gate, so people are the columns; a cost equal to missing every frame is no match.
     columns, rows = assign(cost.T, np.nextafter(miss_px * lengths, 0))
     found = [
         Match(
             track=int(track_ids[j]), person=int(people[i]), cost=float(cost[i, j]), frames=int(shared[i, j]),
-            missed=int(lengths[i] - shared[i, j]), distance_px=float(apart[i, j] / shared[i, j]),
+            missed=int(lengths[i] - shared[i, j]), distance_px=float(total[i, j] / shared[i, j]),
         )
         for i, j in sorted(zip(rows, columns, strict=True))
     ]  # fmt: skip
@@ -104,9 +100,7 @@ def _check(tracks: People, annotations: People) -> None:
         pairs, counts = np.unique(np.stack([people.frame, people.track], axis=1), axis=0, return_counts=True)
         if (counts > 1).any():
             frame, own = pairs[int(np.argmax(counts > 1))]
-            raise ValueError(
-                f"{people.path}: field track: id {own} is there twice in frame {frame}; one person, one row a frame"
-            )
+            raise ValueError(f"{people.path}: field track: id {own} occurs twice in frame {frame}; one person, one row a frame")
     for side in ("width", "height"):
         one, other = getattr(tracks, side), getattr(annotations, side)
         if one is not None and other is not None and one != other:

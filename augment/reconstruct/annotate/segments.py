@@ -1,4 +1,4 @@
-"""Annotated stretches of time from a CSV file, and their share of a recovered motion."""
+"""Annotated segments from a CSV file, and the part of them that a recovered motion covers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ...actions import FRAME_LABELS
 from ...types import Segment
 
 KEYS: tuple[str, ...] = ("track", "person", "path")
-"""Columns that can say whom (or which video) a row is about; the first that the header holds counts."""
+"""Columns that name the person or video of a row; the first one in the header counts."""
 _TOUCH = 1e-3
-"""Seconds by which one stretch may run into the next: rounding in the file."""
+"""Overlap of consecutive segments that counts as rounding, seconds."""
 
 
 def read_segments(path: Path | str) -> dict[str, tuple[Segment, ...]]:
@@ -25,8 +25,8 @@ def read_segments(path: Path | str) -> dict[str, tuple[Segment, ...]]:
     Returns:
         Segments in time order for each value of the first column.
     Raises:
-        ValueError: If the file cannot be read, a column lacks, a label or time is not what it should be, or two stretches of
-            one person overlap; the message names file, line and field.
+        ValueError: If the file cannot be read, a column is missing, a label or time is invalid, or two segments of one person
+            overlap; the message names file, line and field.
     """
     path = Path(path)
     if not path.is_file():
@@ -50,7 +50,7 @@ def read_segments(path: Path | str) -> dict[str, tuple[Segment, ...]]:
     for line, row in rows:
         who = (row[key] or "").strip()
         if not who:
-            raise ValueError(f"{path}: line {line}: field {key} is empty; say whom the row is about")
+            raise ValueError(f"{path}: line {line}: field {key} is empty; name the person or video of the row")
         found.setdefault(who, []).append((_segment(path, line, row), line))
     if not found:
         raise ValueError(f"{path}: holds no segment, only a header")
@@ -60,13 +60,13 @@ def read_segments(path: Path | str) -> dict[str, tuple[Segment, ...]]:
 def cut_segments(
     segments: Sequence[Segment], start_sec: float, end_sec: float, *, filler: str = "other"
 ) -> tuple[Segment, ...]:
-    """The segments between two instants of the video, counted from the first, holes filled: as ``types.Motion`` wants them.
+    """The segments between two times of the video, relative to the first, gaps filled, as ``types.Motion`` requires them.
 
     Raises:
         ValueError: If the end does not lie after the start.
     """
     if not end_sec > start_sec:
-        raise ValueError(f"a stretch must end after it starts; found {start_sec:g} to {end_sec:g} s")
+        raise ValueError(f"a segment must end after it starts; found {start_sec:g} to {end_sec:g} s")
     length, result, now = end_sec - start_sec, [], 0.0
     for segment in segments:
         first, last = max(segment.start_sec - start_sec, now), min(segment.end_sec - start_sec, length)
@@ -113,6 +113,6 @@ def _in_order(path: Path, who: str, segments: list[tuple[Segment, int]]) -> tupl
         if other.start_sec < one.end_sec - _TOUCH:
             raise ValueError(
                 f"{path}: line {line}: fields start, end: {who!r} is {other.label} from {other.start_sec:g} s, but line "
-                f"{above} has {one.label} until {one.end_sec:g} s; stretches of one person must not overlap"
+                f"{above} has {one.label} until {one.end_sec:g} s; segments of one person must not overlap"
             )
     return tuple(segment for segment, _ in segments)

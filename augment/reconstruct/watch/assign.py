@@ -1,4 +1,4 @@
-"""Pairing rows with columns by cost: the cheapest pair first, or the least total."""
+"""Assignment of rows to columns by cost: greedy, or of least total cost."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Assigner = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 def assign_greedily(
     cost: Float[np.ndarray, "n m"], gate: Float[np.ndarray, " m"]
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """The cheapest pair first, then the cheapest of what is left; none that costs more than its column's gate."""
+    """The cheapest pair first, then the cheapest of the rest; none that costs more than its column's gate."""
     rows, columns = [], []
     free_rows, free_columns = np.ones(cost.shape[0], bool), np.ones(cost.shape[1], bool)
     for flat in np.argsort(cost, axis=None, kind="stable"):
@@ -28,7 +28,7 @@ def assign_greedily(
 def assign_optimally(
     cost: Float[np.ndarray, "n m"], gate: Float[np.ndarray, " m"]
 ) -> tuple[Int[np.ndarray, " p"], Int[np.ndarray, " p"]]:
-    """The pairs of least total cost, a column left without a partner costing its gate (Hungarian method, scipy)."""
+    """The pairs of least total cost (Hungarian method); an unmatched column costs its gate."""
     from scipy.optimize import linear_sum_assignment
 
     gain = np.minimum(np.where(np.isfinite(cost), cost, np.inf) - gate, 0.0)
@@ -38,11 +38,11 @@ def assign_optimally(
 
 
 ASSIGNMENTS: dict[str, Assigner] = {"greedy": assign_greedily, "hungarian": assign_optimally}
-"""Ways to pair rows with columns: (cost (n, m), gate (m,)) to row and column indices. To extend: one function, one line."""
+"""Assignment methods: (cost (n, m), gate (m,)) to row and column indices. To extend: one function, one line."""
 
 
 def require_assignment(name: str) -> Assigner:
-    """Look a way to assign up.
+    """Look up an assignment method.
 
     Raises:
         ValueError: If there is none of this name; the message lists the valid ones.

@@ -1,4 +1,4 @@
-"""Input that would spoil a reconstruction is found and refused, with the figure that gave it away and what to do about it."""
+"""Checks that detections belong to the video and that the video is upright; errors give the figure and a remedy."""
 
 from __future__ import annotations
 
@@ -9,48 +9,34 @@ from jaxtyping import Float
 
 from ...sources.people.people import People
 from ...sources.video import VideoInfo
-from .stillness import (
-    CameraMotion,
-    Sampled,
-    camera_motion,
-    outline_of,
-    people_masks,
-    person_hull,
-    require_still,
-    sample_frames,
-)  # fmt: skip
-
-__all__ = [
-    "Belonging", "CameraMotion", "Sampled", "Uprightness", "belongs", "camera_motion", "people_masks", "require_belonging",
-    "require_same_video", "require_still", "require_upright", "sample_frames", "uprightness",
-]  # fmt: skip
+from .stillness import Sampled, outline_of, person_hull
 
 _CONFIDENT = 0.5
 _TILT = 35.0
-"""Degrees by which a torso may lean off an axis of the picture and still lie along it."""
+"""Largest angle between a torso and an axis of the picture it counts as parallel to, degrees."""
 _WIDTH = 128
-"""Pixels across, at which pictures are compared with keypoints."""
+"""Width to which pictures are reduced to compare them with keypoints, pixels."""
 _CHANGED = 20
-"""Of 255, in any channel: a pixel that differs by more shows something else."""
+"""Difference in any channel, of 255, from which a pixel counts as changed."""
 _JUMP = 0.25
-"""Body extents from one detection to the next; a detector that jumps further has gone over to somebody else."""
+"""Body extents from one detection to the next; a larger jump is another person."""
 _BELONGS = 0.35
-"""Least share of the ground moved over that must have changed; see ``belongs`` for where it comes from."""
+"""Least share of changed pixels in the areas people left and entered; calibrated in ``belongs``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uprightness:
-    """Which way up bodies are in the picture, over the rows in which shoulders and hips are seen well."""
+    """Orientation of bodies in the picture, over the rows with confident shoulders and hips."""
 
     rows: int
     upright: float
-    """Share with head above shoulders above hips, the torso along the picture's vertical."""
+    """Share with the head above the shoulders above the hips, the torso parallel to the picture's vertical."""
     inverted: float
     """The same upside down."""
     sideways: float
-    """Share stretched out along the picture's horizontal, legs straight."""
+    """Share parallel to the picture's horizontal, legs straight."""
     roaming: float
-    """How far the inverted or stretched-out bodies travel over the picture, in their own torsos."""
+    """How far the inverted or sideways bodies travel over the picture, in torso lengths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +44,17 @@ class Belonging:
     """Whether keypoints move where the picture changes."""
 
     verdict: str
-    """``belongs``, ``other`` (of another video), or ``unclear``: nobody moves enough to tell."""
+    """``belongs``, ``other`` (of another video), or ``unclear`` (nobody moves enough)."""
     score: float
-    """Mean share of the ground left and taken by moving people that changed in the picture; NaN where nobody moves."""
+    """Mean share of changed pixels in the areas that moving people left and entered; NaN where nobody moves."""
     outside: float
-    """The same share away from them, for comparison."""
+    """The same share elsewhere in the picture, for comparison."""
     pairs: int
     """Pairs of sampled frames between which somebody moved."""
 
 
 def uprightness(people: People) -> Uprightness:
-    """Measure which way up people are; a layout without shoulders and hips gives no rows."""
+    """Measure the orientation of people; a layout without shoulders and hips gives no rows."""
     middle = {name: _middle(people, name) for name in ("shoulder", "hip", "knee", "ankle")}
     head, sure = people.point("nose")[:, :2], np.ones(len(people), bool)
     for name in ("shoulder", "hip"):
@@ -99,8 +85,8 @@ def uprightness(people: People) -> Uprightness:
 def require_upright(people: People) -> Uprightness:
     """Refuse keypoints of a video that is upside down or on its side.
 
-    Someone who lies, falls, bends or crawls is no such case: most bodies must be turned, next to none upright, and they
-    must travel as only walkers do.
+    People who lie, fall, bend or crawl are not refused: most bodies must be turned, hardly any upright, and they must travel
+    as far as only walking people do.
 
     Raises:
         ValueError: With the figures, and how to turn the video.
@@ -147,17 +133,17 @@ def require_same_video(video: VideoInfo, people: People) -> None:
 
 
 def belongs(sampled: Sampled, people: People) -> Belonging:
-    """Find out whether keypoints were detected in this very video, by where they move.
+    """Measure whether keypoints were detected in this video, by where they move.
 
-    Somebody who goes from one place to another changes the picture in both. For pairs of sampled frames between which a
+    A person who moves from one place to another changes the picture in both. For pairs of sampled frames between which a
     track moved smoothly by a quarter of its extent, or changed half of its outline, the score is the share of the pixels in
-    one outline but not the other that differ between the two frames. Bystanders, and detectors that go over to them, do not
-    count: the first do not move, the second jump.
+    one outline but not the other that differ between the two frames. Bystanders do not
+    count as they do not move, nor do detectors that switch to them, as the track jumps.
 
     Calibration: UP-Fall's 44 clips, 48 frames each, 2026-11-20. Of the right keypoints 29 are said to belong (0.47 or more
     against the limit of 0.35), 15 are unclear, none is refused. Of 468 pairings with keypoints of other recordings of the
     same camera, cut to the same length, 168 are found, 59 pass (people who walked the same way at the same time) and 241
-    are unclear: according to them nobody goes anywhere.
+    are unclear: in them nobody moves far.
 
     Args:
         sampled: ``sample_frames`` of the video.
@@ -165,16 +151,15 @@ def belongs(sampled: Sampled, people: People) -> Belonging:
     """
     import cv2
 
-    tracks = people
     height = max(1, round(_WIDTH * sampled.frames.shape[1] / sampled.frames.shape[2]))
     small = np.stack([
         cv2.GaussianBlur(cv2.resize(f, (_WIDTH, height), interpolation=cv2.INTER_AREA), (0, 0), 1) for f in sampled.frames
     ]).astype(np.int16)  # fmt: skip
     scale = sampled.scale * _WIDTH / sampled.frames.shape[2]
     inside, outside = [], []
-    for track in np.unique(tracks.track):
-        rows = np.flatnonzero(tracks.track == track)
-        for one, other, a, b in _moves(tracks, rows, sampled.number, scale, height):
+    for track in np.unique(people.track):
+        rows = np.flatnonzero(people.track == track)
+        for one, other, a, b in _moves(people, rows, sampled.number, scale, height):
             changed = np.abs(small[one] - small[other]).max(axis=2) > _CHANGED
             around = cv2.dilate((a | b).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
             inside.append(float(changed[a ^ b].mean()))

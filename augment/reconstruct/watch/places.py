@@ -1,4 +1,4 @@
-"""Where detections are, in metres or in body extents, and what it costs to take two of them for one person."""
+"""Where detections are, in metres or in body extents, and the cost of associating two of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Places:
     unit: str
     classes: Float[np.ndarray, "n 3"] | None
     quality: Float[np.ndarray, " n"]
-    """The better of two duplicates has the higher one."""
+    """Confidence of the row; the duplicate with the higher one is kept."""
 
 
 def places_of(people: People, joints: Float[np.ndarray, "n 24 3"] | None = None) -> Places:
@@ -74,10 +74,9 @@ def cost_matrix(
     others: Int[np.ndarray, " m"],
     shifts: np.ndarray | None = None,
     *,
-    alpha: float,
-    beta: float,
+    class_weight: float,
 ) -> Float[np.ndarray, "n m"]:
-    """L_track between rows and other rows, the latter moved by ``shifts`` (m, d): see ``TrackConfig`` for the units."""
+    """Association cost between rows and other rows, the latter moved by ``shifts`` (m, d); in metres or body extents."""
     a, b = places.points[rows], places.points[others]
     if shifts is not None:
         b = b + shifts[:, None]
@@ -85,16 +84,18 @@ def cost_matrix(
     squares = np.nan_to_num(((a[:, None] - b[None]) ** 2).sum(axis=3))
     total = weight.sum(axis=2)
     middles = np.linalg.norm(middles_of(a)[:, None] - middles_of(b)[None], axis=2)
-    # Nothing in common (a face here, feet there): the middles are all there is to compare.
+    # Without a point in common (a face in one, feet in the other) the middles are compared.
     distance = np.where(total > 0, np.sqrt((weight * squares).sum(axis=2) / np.maximum(total, 1e-9)), middles)
     scale = (places.scale[rows][:, None] + places.scale[others][None]) / 2
-    cost = alpha * distance / scale
-    if places.classes is not None and beta:
-        cost = cost + beta * np.nan_to_num(np.abs(places.classes[rows][:, None] - places.classes[others][None])).max(axis=2)
+    cost = distance / scale
+    if places.classes is not None and class_weight:
+        difference = np.abs(places.classes[rows][:, None] - places.classes[others][None])
+        cost = cost + class_weight * np.nan_to_num(difference).max(axis=2)
     return cost
 
 
 def middles_of(points: Float[np.ndarray, "n k d"]) -> Float[np.ndarray, "n d"]:
+    """Mean of each row's finite points; NaN where there is none."""
     found = np.asarray(np.isfinite(points).all(axis=2))
     total = np.where(found[..., None], points, 0.0).sum(axis=1)
     anywhere = np.asarray(found.any(axis=1))

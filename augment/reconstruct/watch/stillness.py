@@ -1,4 +1,4 @@
-"""Is the camera still? Corners of the background, followed from the first sampled frame to each of the others."""
+"""Camera motion: corners of the background, tracked from the first sampled frame to each of the others."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ...sources.video import probe, read_frames
 
 _CORNERS = 200
 _AT_REST_PX = 0.8
-"""Corners that move less, in the sampled picture, have stayed: half of it is what following them errs by on still video."""
+"""Corners that move less, in pixels of the sampled picture, are at rest; twice the tracking error on still video."""
 _LEAST = 12
-"""So few corners found again say nothing about the camera."""
+"""Fewer tracked corners are too few to measure the camera's motion."""
 _NOMINAL_FOCAL = 0.9
-"""Focal length over picture width where none is known: a 58-degree view."""
+"""Focal length over picture width where none is known: a field of view of 58 degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampled:
-    """Frames sampled evenly from one video, small enough to keep: decoded once for all checks."""
+    """Evenly spaced, reduced frames of one video, decoded once for all checks."""
 
     path: Path
     frames: UInt8[np.ndarray, "n h w 3"]
@@ -38,18 +38,18 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraMotion:
-    """How the background moved against the first sampled frame."""
+    """Motion of the background relative to the first sampled frame."""
 
     verdict: str
-    """``still``, ``moving``, or ``unclear`` where too little of the picture is found again."""
+    """``still``, ``moving``, or ``unclear`` where too few corners are tracked."""
     shift_px: Float[np.ndarray, " n"]
-    """Median shift of the background in each sampled frame, pixels of the video; NaN where it was not found again."""
+    """Median shift of the background in each sampled frame, pixels of the video; NaN where it could not be tracked."""
     roll_deg: Float[np.ndarray, " n"]
     """Turn about the viewing axis, degrees."""
     zoom: Float[np.ndarray, " n"]
     """Scale against the first frame."""
     at_rest: Float[np.ndarray, " n"]
-    """Share of the corners found again that stayed where they were."""
+    """Share of the tracked corners that are at rest."""
     largest_px: float
     """Largest shift, over the frames in which the camera has moved; else over all."""
     largest_deg: float
@@ -57,7 +57,7 @@ class CameraMotion:
     limit_px: float
     """A larger shift counts as movement."""
     lost: float
-    """Share of the sampled frames in which the background was not found again."""
+    """Share of the sampled frames in which the background could not be tracked."""
 
 
 def sample_frames(video: Path | str, count: int = 48, *, width: int = 320) -> Sampled:
@@ -87,9 +87,9 @@ def camera_motion(
 ) -> CameraMotion:  # fmt: skip
     """Measure how the camera moved.
 
-    A frame counts as moved where most corners are not at rest and agree on one shift, turn and scale beyond the limit; so
-    people who walk through, lights and compression do not. What cannot be found again since the first frame (a wide pan) is
-    measured from the frame before.
+    A frame counts as moved where most corners are not at rest and agree on one shift, rotation and scale beyond the limit, so
+    that walking people, lights and compression do not count. Where no corner of the first frame is left (a wide pan), motion
+    is measured from the previous frame.
 
     Args:
         sampled: ``sample_frames`` of the video.
@@ -112,7 +112,7 @@ def camera_motion(
             found = None if step is None else rows[i - 1] * (1, 1, step[2]) + (step[0], step[1], 0)
         if found is not None:
             rows[i] = found
-    # A person who fills the picture may carry more than half of the corners along, hardly three in five.
+    # A person who fills the picture may cover more than half of the corners, but hardly 60 %.
     moved = (rows[:, 0] > limit) & (at_rest < 0.4)
     lost = float(np.isnan(rows[:, 0]).mean())
     verdict = "moving" if moved.sum() >= 2 else "unclear" if lost > 0.2 else "still"
@@ -187,7 +187,7 @@ def outline_of(people: People, row: int) -> Float[np.ndarray, "k 2"] | None:
 
 
 def _grey(frames: np.ndarray) -> list[np.ndarray]:
-    """Grey pictures, each pixel against the mean and spread around it: a lamp that is switched on leaves them as they are."""
+    """Grey pictures with local mean and contrast normalised, so that a lamp switched on does not change them."""
     import cv2
 
     result = []

@@ -1,4 +1,4 @@
-"""Detections of single frames into tracks: who is who from frame to frame, through gaps, with every dropped row counted."""
+"""Multi-object tracking: detections of single frames associated into tracks through gaps, every dropped row counted."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ...sources.people.people import PERSON_CLASSES, People
-from .assign import require_assignment
+from .assign import Assigner, require_assignment
 from .places import EXTENTS, METRES, Places, cost_matrix, middles_of, places_of
 
 DEFAULT_GATE: dict[str, float] = {METRES: 0.8, EXTENTS: 0.5}
 """``TrackConfig.max_cost`` where none is given, by the unit of the cost. A walker moves 0.1 m or 0.05 extents a frame; the rest
 is for fast falls, for the estimators' error in depth, and for frames between detections."""
 DEFAULT_DUPLICATE: dict[str, float] = {METRES: 0.12, EXTENTS: 0.06}
-"""``TrackConfig.duplicate`` where none is given: about what one detector's points differ by when it finds someone twice."""
+"""``TrackConfig.duplicate`` where none is given: how far one detector's points differ when it finds somebody twice."""
+CLASS_WEIGHT = 0.3
+"""Cost of a class probability that differs by one, in the cost's own unit; only where the source gives classes."""
+GATE_GROWTH = 0.1
+"""The gate widens by this share of itself with every frame missed."""
+WIDEST_GATE = 2.5
+"""A gate widens to at most so many times itself."""
+MAX_JUMP = 1.0
+"""Under ``trust_ids``: body lengths a frame that one person can move at most."""
 _BODY_LENGTH: dict[str, float] = {METRES: 1.7, EXTENTS: 1.0}
 _MEMORY = 8
-"""Frames the speed of a track is taken over."""
-_WIDEST = 2.5
-"""A gate grows over a gap to at most so many times itself."""
+"""Frames over which the velocity of a track is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,28 +37,36 @@ class TrackConfig:
     ``places.places_of`` says which.
     """
 
-    alpha: float = 1.0
-    """Weight of the distance between the points of detection and track (root of the mean square over the points both have)."""
-    beta: float = 0.3
-    """Cost of a class probability that differs by one, in the cost's own unit; only where the source gives classes."""
     assignment: str = "hungarian"
     """``hungarian`` (least total cost in a frame) or ``greedy`` (the cheapest pair first, then the cheapest of the rest)."""
     max_cost: float | None = None
     """A pair that costs more is not one person; None takes ``DEFAULT_GATE`` of the unit."""
     max_gap: int = 30
     """A track that is not seen for more frames is closed; 0 closes it at once."""
-    gap_growth: float = 0.1
-    """The gate widens by this share of itself with every frame missed, up to 2.5 times."""
     damping: float = 0.9
-    """A track goes on at its last speed, times this with every frame; 0 leaves it where it was last seen."""
+    """A track continues at its last velocity, multiplied by this with every frame; 0 leaves it where it was last seen."""
     min_frames: int = 5
     """A track of fewer detections is dropped, and counted."""
     duplicate: float | None = None
     """Two detections of a frame closer than this are one person; None takes ``DEFAULT_DUPLICATE`` of the unit, 0 keeps all."""
     trust_ids: bool = False
     """Keep the producer's own ids where it gives them; one that jumps is split. Rows without an id are tracked as usual."""
-    max_jump: float = 1.0
-    """Under ``trust_ids``: body lengths a frame that one person can move at most; further is somebody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Association:
+    """How detections are assigned to open tracks."""
+
+    assign: Assigner
+    gate: float
+    """A pair that costs more is not one person."""
+    gate_growth: float
+    """Share by which the gate widens with every frame missed."""
+    widest: float
+    """Times itself to which the gate widens at most."""
+    class_weight: float
+    max_gap: int
+    damping: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +80,7 @@ class TrackReport:
     tracks: int
     """Tracks kept; their ids are 0 .. tracks - 1 in order of first appearance."""
     gaps: int
-    """Gaps that kept tracks were bridged over."""
+    """Gaps bridged in kept tracks."""
     gap_frames: int
     """Frames in those gaps, over all tracks."""
     duplicates: int
@@ -90,7 +104,7 @@ class _Track:
     past: deque[tuple[int, np.ndarray]]
 
     def shift(self, frame: int, damping: float) -> np.ndarray:
-        """How far the track has moved on since it was last seen."""
+        """Predicted displacement since the track was last seen."""
         (first, here), (last, there) = self.past[0], self.past[-1]
         if last == first or damping == 0:
             return np.zeros_like(here)
@@ -104,8 +118,9 @@ def track_people(
 ) -> tuple[People, TrackReport]:
     """Give every detection a track id.
 
-    Frame by frame, detections are assigned to the open tracks, moved on to this frame at their last speed, by
-    ``alpha * ||P_points - Q_points|| + beta * ||P_class - Q_class||_inf``. What is left over opens a new track.
+    Frame by frame, detections are assigned to the open tracks, predicted for this frame at their last velocity, by
+    ``||P_points - Q_points|| + CLASS_WEIGHT * ||P_class - Q_class||_inf`` (distance: root of the mean square over the points
+    both have). Detections without a track start a new one.
 
     Args:
         people: Detections of one video, in any order of rows.
@@ -126,10 +141,16 @@ def track_people(
     rows = _without_duplicates(order, people.frame, places, limit)
     ids, splits = np.full(len(people), -1), 0
     trusted = (people.track[rows] >= 0) & config.trust_ids
-    fresh = _follow(rows[~trusted], people.frame, places, config, ids, 0)
+    association = _Association(
+        assign=require_assignment(config.assignment),
+        gate=DEFAULT_GATE[places.unit] if config.max_cost is None else config.max_cost,
+        gate_growth=GATE_GROWTH, widest=WIDEST_GATE, class_weight=CLASS_WEIGHT, max_gap=config.max_gap, damping=config.damping,
+    )  # fmt: skip
+    fresh = _follow(rows[~trusted], people.frame, places, association, ids, 0)
+    within = _within_id(association, places.unit)
     for own in np.unique(people.track[rows[trusted]]):
         group, before = rows[trusted & (people.track[rows] == own)], fresh
-        fresh = _follow(group, people.frame, places, _trusting(config, places.unit), ids, fresh, widest=np.inf)
+        fresh = _follow(group, people.frame, places, within, ids, fresh)
         splits += fresh - before > 1
     lengths = np.bincount(ids[rows], minlength=fresh)
     long = rows[lengths[ids[rows]] >= config.min_frames]
@@ -158,20 +179,20 @@ def vote_class(people: People) -> tuple[str, float]:
     given = given[np.isfinite(given).all(axis=1) & (given.sum(axis=1) > 0)]
     if not len(given):
         return "person", 0.0
-    # One row that rules a class out must not veto it: probabilities count from one in a hundred.
+    # Probabilities are clipped from below, so that one row cannot rule a class out.
     score = np.log(np.clip(given / given.sum(axis=1, keepdims=True), 0.01, 1.0)).mean(axis=0).round(9)
     best = int(np.argmax(score))
     return PERSON_CLASSES[best], float((given[:, best] >= given.max(axis=1)).mean())
 
 
 def check_config(config: TrackConfig) -> TrackConfig:
-    """Refuse options that mean nothing.
+    """Refuse options out of range.
 
     Raises:
         ValueError: Naming the option, what was expected and what was found.
     """
     require_assignment(config.assignment)
-    for name in ("alpha", "beta", "max_gap", "gap_growth", "max_cost", "duplicate", "max_jump"):
+    for name in ("max_gap", "max_cost", "duplicate"):
         value = getattr(config, name)
         if value is not None and not value >= 0:
             raise ValueError(f"{name} must not be negative; found {value}")
@@ -183,28 +204,25 @@ def check_config(config: TrackConfig) -> TrackConfig:
 
 
 def _follow(
-    rows: np.ndarray, frame: np.ndarray, places: Places, config: TrackConfig, ids: np.ndarray, fresh: int,
-    widest: float = _WIDEST,
+    rows: np.ndarray, frame: np.ndarray, places: Places, association: _Association, ids: np.ndarray, fresh: int
 ) -> int:  # fmt: skip
     """Track the rows (in time order), writing ids from ``fresh`` on; returns the next free id."""
-    assign = require_assignment(config.assignment)
-    gate = DEFAULT_GATE[places.unit] if config.max_cost is None else config.max_cost
     middles = middles_of(places.points)
     open_tracks: dict[int, _Track] = {}
     starts = np.flatnonzero(np.diff(frame[rows], prepend=-1))
     for here in np.split(rows, starts[1:]) if len(rows) else ():
         now = int(frame[here[0]])
-        open_tracks = {i: t for i, t in open_tracks.items() if now - t.frame - 1 <= config.max_gap}
+        open_tracks = {i: t for i, t in open_tracks.items() if now - t.frame - 1 <= association.max_gap}
         numbers, left = list(open_tracks), np.ones(len(here), bool)
         if numbers:
             tracks = [open_tracks[i] for i in numbers]
-            shifts = np.stack([t.shift(now, config.damping) for t in tracks])
-            cost = cost_matrix(places, here, np.array([t.row for t in tracks]), shifts, alpha=config.alpha, beta=config.beta)
+            shifts = np.stack([t.shift(now, association.damping) for t in tracks])
+            previous = np.array([t.row for t in tracks])
+            cost = cost_matrix(places, here, previous, shifts, class_weight=association.class_weight)
             missed = np.array([now - t.frame - 1 for t in tracks])
-            widened = 1 + config.gap_growth * missed
-            gates = gate * np.minimum(widened, widest)
-            # A track that was missed may reach further; that must not make it worth more than one that was not.
-            taken, columns = assign(np.where(cost <= gates, cost, np.inf), np.full(len(tracks), gates.max()))
+            gates = association.gate * np.minimum(1 + association.gate_growth * missed, association.widest)
+            # The gate of a missed track is wider; that must not make it worth more than a track that was not missed.
+            taken, columns = association.assign(np.where(cost <= gates, cost, np.inf), np.full(len(tracks), gates.max()))
             for row, column in zip(here[taken], columns, strict=True):
                 track = tracks[column]
                 track.row, track.frame = int(row), now
@@ -220,11 +238,12 @@ def _follow(
     return fresh
 
 
-def _trusting(config: TrackConfig, unit: str) -> TrackConfig:
-    """Options for the rows of one trusted id: they are one person unless nobody could have got from here to there."""
+def _within_id(association: _Association, unit: str) -> _Association:
+    """Association of the rows of one trusted id: one person, unless they move faster than anybody can."""
     # A gate that grows by itself with every frame missed is a limit on the speed.
     return replace(
-        config, alpha=1.0, beta=0.0, max_cost=config.max_jump * _BODY_LENGTH[unit], max_gap=10**9, gap_growth=1.0, damping=0.0,
+        association, gate=MAX_JUMP * _BODY_LENGTH[unit], gate_growth=1.0, widest=np.inf, class_weight=0.0, max_gap=10**9,
+        damping=0.0,
     )  # fmt: skip
 
 
@@ -233,7 +252,7 @@ def _without_duplicates(order: np.ndarray, frame: np.ndarray, places: Places, li
     for here in np.split(np.arange(len(order)), np.flatnonzero(np.diff(frame[order])) + 1) if limit else ():
         if len(here) < 2:
             continue
-        close = cost_matrix(places, order[here], order[here], alpha=1.0, beta=0.0) < limit
+        close = cost_matrix(places, order[here], order[here], class_weight=0.0) < limit
         ranked = np.argsort(-places.quality[order[here]], kind="stable")
         for position, one in enumerate(ranked):
             if keep[here[one]]:
@@ -243,7 +262,7 @@ def _without_duplicates(order: np.ndarray, frame: np.ndarray, places: Places, li
 
 
 def _canonical_order(frame: np.ndarray, places: Places) -> Int[np.ndarray, " n"]:
-    """Rows by frame, within it by where they are: so that nothing hangs on the order a detector lists people in."""
+    """Rows by frame, within it by where they are, so that the result does not depend on the detector's order."""
     return np.lexsort((-places.quality, *np.nan_to_num(middles_of(places.points)).T[::-1], frame))
 
 

@@ -1,4 +1,4 @@
-"""One video as reconstruction takes it in: who was found in it, tracked, checked, keypoints and bodies brought together."""
+"""One video with its people: detections read, checked and tracked, keypoints and bodies of a person matched."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from .stillness import people_masks, require_still, sample_frames
 from .track import TrackConfig, track_people, vote_class
 
 _ALONE = 1.0
-"""Body extents by which the only person found may jump from frame to frame: more is somebody else."""
+"""Largest jump from frame to frame of the only person detected, body extents; more is somebody else."""
 _SAME_PERSON = 0.35
-"""Keypoints and bodies further apart than this share of the person's extent are of different people."""
+"""Keypoints and bodies farther apart than this share of the person's extent are of different people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,9 @@ class Watched:
     classes: tuple[str, ...]
     """Class of each person, voted over the track."""
     outlines: tuple[Keypoints, ...]
-    """Each person's points as MediaPipe's table, for calibration and masks."""
+    """Each person's points in MediaPipe's layout, for calibration and masks."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What was left out or mended, by reason."""
+    """What was left out or corrected, by reason."""
     notes: tuple[str, ...] = ()
 
 
@@ -59,11 +59,11 @@ def watch(
         video: The file.
         keypoints: What a 2D detector found: a file, or its table.
         hmr: What a body estimator found.
-        body: To draw a body estimator's outline with.
+        body: For the outline of an estimator's bodies.
         focal: Focal length of the camera, pixels, where it is known.
         tracking: Options of ``track_people``.
     Raises:
-        ValueError: If a file cannot be used, belongs to another video, or the camera moves or stands on its head.
+        ValueError: If a file cannot be used, belongs to another video, the camera moves, or the video is turned.
     """
     info = probe(video)
     size = {"width": info.width, "height": info.height}
@@ -80,7 +80,7 @@ def watch(
         notes += table.notes
     seen = points if points is not None else None if bodies is None else bodies_as_points(bodies, body)
     _check_video(info, seen)
-    persons = _one_by_one(points, bodies, body)
+    persons = _pair_tables(points, bodies, body)
     outlines = []
     for person in persons:
         first = person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body)
@@ -95,7 +95,7 @@ def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: Tr
     require_same_video(info, people)
     config = config or TrackConfig(max_gap=round(2 * info.fps), min_frames=max(5, round(0.4 * info.fps)))
     if config.max_cost is None and people.keypoints2d is not None and len(np.unique(people.frame)) == len(people):
-        # a detector that gives one person a frame stumbles in a fall, and there is nobody to mix them up with but bystanders
+        # with one person a frame there is nobody to confuse them with but bystanders, and detectors jitter in a fall
         config = replace(config, max_cost=_ALONE)
     tracked, report = track_people(people, replace(config, trust_ids=trust))
     for name, reason in (
@@ -114,7 +114,7 @@ def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: Tr
 
 
 def _check_video(info: VideoInfo, people: People | None) -> None:
-    """Refuse video that moves or is turned, and detections of another video."""
+    """Refuse a moving camera, a turned video, and detections of another video."""
     sampled = sample_frames(info.path)
     masks = None if people is None else people_masks(sampled, people)
     require_still(sampled, masks)
@@ -129,10 +129,10 @@ def _class_of(person: tuple[People, ...]) -> str:
 
 
 def bodies_as_points(bodies: People, body: Body) -> People:
-    """Where an estimator's bodies have MediaPipe's landmarks in the picture.
+    """MediaPipe's landmarks of an estimator's bodies, projected into the picture.
 
     Raises:
-        ValueError: If the bodies have no place or no focal length.
+        ValueError: If the bodies have no translation or no focal length.
     """
     if bodies.transl is None or bodies.K is None or bodies.global_orient is None or bodies.body_pose is None:
         raise ValueError(
@@ -148,20 +148,20 @@ def bodies_as_points(bodies: People, body: Body) -> People:
     return replace(bodies, layout="mediapipe33", keypoints2d=np.concatenate([uv, sure], axis=-1), keypoints3d=None)
 
 
-def _one_by_one(points: People | None, bodies: People | None, body: Body) -> tuple[tuple[People, ...], ...]:
-    """Tables of each person: keypoint tracks and body tracks that lie on one another are one person's."""
+def _pair_tables(points: People | None, bodies: People | None, body: Body) -> tuple[tuple[People, ...], ...]:
+    """Tables of each person: keypoint tracks and body tracks are paired by their distance in the picture."""
     if points is None or bodies is None:
         table = points if points is not None else bodies
         return () if table is None else tuple((table.take(table.track == n),) for n in np.unique(table.track))
-    drawn = bodies_as_points(bodies, body) if bodies.transl is not None and bodies.K is not None else None
+    projected = bodies_as_points(bodies, body) if bodies.transl is not None and bodies.K is not None else None
     point_tracks, body_tracks = np.unique(points.track), np.unique(bodies.track)
     cost = np.full((len(point_tracks), len(body_tracks)), 1e3)
     for i, p in enumerate(point_tracks):
         for j, b in enumerate(body_tracks):
-            if drawn is not None:
-                cost[i, j] = _apart(points.take(points.track == p), drawn.take(drawn.track == b))
-    if drawn is None and cost.size == 1:
-        cost[:] = 0.0  # bodies without a place: one person, one track, so it must be them
+            if projected is not None:
+                cost[i, j] = _distance(points.take(points.track == p), projected.take(projected.track == b))
+    if projected is None and cost.size == 1:
+        cost[:] = 0.0  # bodies without a translation: the only body track is the only person's
     pairs = {int(i): int(j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < _SAME_PERSON}
     persons = []
     for i, p in enumerate(point_tracks):
@@ -169,21 +169,21 @@ def _one_by_one(points: People | None, bodies: People | None, body: Body) -> tup
         persons.append((*mine, bodies.take(bodies.track == body_tracks[pairs[i]])) if i in pairs else mine)
     highest = int(point_tracks.max())
     for j, b in enumerate(body_tracks):
-        if j not in pairs.values() and drawn is not None:
+        if j not in pairs.values() and projected is not None:
             highest += 1
             alone = bodies.take(bodies.track == b)
             persons.append((replace(alone, track=np.full(len(alone), highest)),))
     return tuple(persons)
 
 
-def _apart(points: People, drawn: People) -> float:
-    """Median distance of the same points in the same frames, as a share of the person's extent; large without common frames."""
-    frames, a, b = np.intersect1d(points.frame, drawn.frame, return_indices=True)
+def _distance(points: People, projected: People) -> float:
+    """Median distance between the same points, as a share of the person's extent; 1000 with fewer than three common frames."""
+    frames, a, b = np.intersect1d(points.frame, projected.frame, return_indices=True)
     if len(frames) < 3:
         return 1e3
     names = [name for name in LAYOUTS[points.layout] if name in LANDMARKS]
     one = np.stack([points.point(name)[a] for name in names], axis=1)
-    other = np.stack([drawn.point(name)[b] for name in names], axis=1)
+    other = np.stack([projected.point(name)[b] for name in names], axis=1)
     extent = np.maximum(np.ptp(other[..., :2], axis=1).max(axis=-1), 10.0)
     away: Float[np.ndarray, "n k"] = np.linalg.norm(one[..., :2] - other[..., :2], axis=-1) / extent[:, None]
     return float(np.nanmedian(away)) if np.isfinite(away).any() else 1e3
