@@ -55,6 +55,11 @@ class Recovered:
             good[max(first - int(self.frames[0]), 0) : max(end - int(self.frames[0]), 0)] = False
         return good
 
+    @property
+    def trusted(self) -> Bool[np.ndarray, " t"]:
+        """Frames in which the person was seen where the fit puts them: no bridged gap, no rejection."""
+        return self.observed & self.believed
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejected:

@@ -32,7 +32,7 @@ from .from_video import ceiling_light, provenance_of
 from .motions import SHORTEST_SEC, store_motions, trusted_stretches
 from .people import Reconstruction, Recovered
 from .plate.looks import Plate, make_plate
-from .report.write import write_report
+from .report.page import write_report
 from .room import Room, find_room, open_depth
 from .watch.watch import Watched, track_of, watch
 

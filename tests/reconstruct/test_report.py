@@ -20,13 +20,12 @@ from augment.raster.software import SoftwareRasterizer
 from augment.reconstruct.people import Reconstruction
 from augment.reconstruct.report import page as page_module
 from augment.reconstruct.report.overlay import BRIDGED, OBSERVED, REJECTED, states_of
-from augment.reconstruct.report.page import choose_clips
+from augment.reconstruct.report.page import choose_clips, write_report
 from augment.reconstruct.report.pictures import seen_floor
 from augment.reconstruct.report.skin import coarse_vertices, joint_transforms, make_skin, pose_skin
 from augment.reconstruct.report.summary import plane_tilt, summarize
 from augment.reconstruct.report.verdict import checks, overall
 from augment.reconstruct.report.view3d import MAX_MESH_VERTICES, pack, pack_view, thin_mesh, unpack
-from augment.reconstruct.report.write import write_report
 from augment.shards.video_codec import decode_video, encode_video
 from augment.types import SceneMesh
 from tests.make.recoveries import recover
@@ -398,10 +397,3 @@ def test_area_and_verdict(made):
 def test_a_person_of_no_video_is_refused(made, tmp_path):
     with pytest.raises(ValueError, match=r"field video: expected 0 to 1, found 2"):
         write_report(replace(made, people=(replace(made.people[0], video=2),)), tmp_path, body=BODY)
-
-
-def test_progress_ends_at_the_end(made, tmp_path):
-    calls: list[tuple[str, int, int]] = []
-    report(made, tmp_path, overlay_pictures=1, progress=lambda what, done, total: calls.append((what, done, total)))
-    assert calls[-1][1:] == (2, 2)
-    assert [done for _, done, _ in calls] == sorted(done for _, done, _ in calls)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,23 +12,24 @@ import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from ...body.model import Body, pose_body
+from ...raster.rasterize import Rasterizer
 from ...shards.video_codec import encode_video
 from ...sources.video import probe, read_frames
 from ...types import Camera
 from ..people import Recovered
-from .summary import label_of, rejected_rows
+from .summary import label_of
 
 COLORS: tuple[tuple[int, int, int], ...] = (
     (61, 129, 214), (226, 125, 40), (150, 100, 205), (60, 178, 190), (220, 95, 160), (160, 125, 80), (120, 145, 235),
     (140, 140, 140),
 )  # fmt: skip
-"""RGB of the people, in the order they are listed; reused beyond that. Neither green nor red, which say how a frame is."""
+"""RGB of the people, in the order they are listed; reused beyond that. Not green or red, which are colours of ``STATES``."""
 OBSERVED, BRIDGED, REJECTED, ABSENT = 0, 1, 2, 3
 STATES: dict[int, tuple[str, tuple[int, int, int]]] = {
     OBSERVED: ("seen", (74, 165, 100)), BRIDGED: ("bridged: not seen, filled in", (232, 178, 50)),
     REJECTED: ("not trusted", (200, 55, 60)), ABSENT: ("not there", (70, 74, 82)),
 }  # fmt: skip
-"""What a frame is for a person, and the colour that says so."""
+"""State of a person in a frame: its name and colour."""
 ALPHA = {OBSERVED: 0.55, BRIDGED: 0.3, REJECTED: 0.3}
 BAR = 8
 """Height of each person's bar, pixels."""
@@ -40,27 +41,47 @@ class Overlay:
 
     mp4: bytes
     poster: bytes
-    """JPEG of its middle, to be seen before it plays."""
+    """JPEG of its middle frame, shown before it plays."""
     frames: int
     """Pictures in the mp4."""
     stride: int
-    """Every so many frames of the clip is one of them."""
+    """Frames of the clip from one picture to the next."""
     fps: float
     """Of the mp4."""
     speed: float
-    """How many times faster than life it plays."""
+    """Times real time at which it plays."""
     width: int
     height: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renderer:
+    """How bodies are drawn over a clip."""
+
+    camera: Camera
+    """The camera the people were fitted with, at the size that is drawn."""
+    body: Body
+    """The body they were fitted with."""
+    rasterizer: Rasterizer
+    scale: float = 1.0
+    """Pixels drawn to a pixel of the clip."""
+
+    def at_height(self, height: int) -> Renderer:
+        """The same at about another height, never larger than the clip; both sides even, as video codecs need."""
+        camera = self.camera
+        small = camera.scaled_to(2 * round(min(height, camera.height) / 2))
+        small = camera.scaled_to(small.height, 2 * round(small.width / 2))
+        return replace(self, camera=small, scale=small.height / camera.height)
+
+
 def color_of(index: int) -> tuple[int, int, int]:
-    """A person's colour by its place in ``Reconstruction.people``."""
+    """A person's colour by its index in ``Reconstruction.people``."""
     return COLORS[index % len(COLORS)]
 
 
 def states_of(person: Recovered, frames: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """What given frames of the video are for a person: a key of ``STATES``."""
-    own = np.where(rejected_rows(person), REJECTED, np.where(person.observed, OBSERVED, BRIDGED))
+    """State of a person in given frames of the video: a key of ``STATES``."""
+    own = np.where(person.believed, np.where(person.observed, OBSERVED, BRIDGED), REJECTED)
     if not len(own):
         return np.full(len(frames), ABSENT)
     row = np.asarray(frames) - person.frames[0]
@@ -68,32 +89,23 @@ def states_of(person: Recovered, frames: Int[np.ndarray, " n"]) -> Int[np.ndarra
 
 
 def draw_overlay(
-    video: Path,
-    people: Sequence[tuple[int, Recovered]],
-    camera: Camera,
-    body: Body,
-    rasterizer: Any,
-    *,
-    height: int,
-    pictures: int,
+    video: Path, people: Sequence[tuple[int, Recovered]], renderer: Renderer, *, height: int, pictures: int
 ) -> Overlay:
     """Draw the people of one clip over it.
 
     Args:
-        people: With their places in ``Reconstruction.people``.
-        camera: The one the people were fitted with.
-        rasterizer: A ``raster.rasterize.Rasterizer``.
+        people: With their indices in ``Reconstruction.people``.
         height: Of the picture without its bars, pixels; never more than the clip's own.
         pictures: At most so many are drawn; a longer clip is played faster.
     Raises:
         ValueError: If the video cannot be read; the message is the reason.
     """
     info = probe(video)
-    # Every third frame of usual video looks fluent still, and costs a third.
+    # About ten frames a second still look fluent.
     stride = max(1, round(info.fps / 10), -(-info.frames // pictures))
     speed = max(1.0, min(stride * 10 / info.fps, 4.0)) if stride > round(info.fps / 10) else 1.0
     chosen = np.arange(0, info.frames, stride)
-    drawn = list(_draw(video, chosen, info.frames, people, camera, body, rasterizer, height))
+    drawn = list(_draw(video, chosen, info.frames, people, renderer.at_height(height)))
     fps = info.fps / stride * speed
     mp4 = encode_video(np.stack(drawn), fps=fps, crf=25)
     return Overlay(
@@ -103,14 +115,7 @@ def draw_overlay(
 
 
 def draw_strip(
-    video: Path,
-    people: Sequence[tuple[int, Recovered]],
-    camera: Camera,
-    body: Body,
-    rasterizer: Any,
-    *,
-    height: int,
-    pictures: int = 4,
+    video: Path, people: Sequence[tuple[int, Recovered]], renderer: Renderer, *, height: int, pictures: int = 4
 ) -> bytes:
     """A few evenly spaced frames of a clip side by side, with the bodies on them: JPEG.
 
@@ -119,7 +124,7 @@ def draw_strip(
     """
     info = probe(video)
     chosen = np.unique(((np.arange(pictures) + 0.5) / pictures * info.frames).astype(int))
-    strip = np.concatenate(list(_draw(video, chosen, info.frames, people, camera, body, rasterizer, height)), axis=1)
+    strip = np.concatenate(list(_draw(video, chosen, info.frames, people, renderer.at_height(height))), axis=1)
     return jpeg(strip)
 
 
@@ -131,23 +136,21 @@ def jpeg(picture: UInt8[np.ndarray, "h w 3"], quality: int = 82) -> bytes:
 
 
 def _draw(
-    video: Path, chosen: np.ndarray, total: int, people: Sequence[tuple[int, Recovered]], camera: Camera, body: Body,
-    rasterizer: Any, height: int,
-):  # fmt: skip
-    """Yield the chosen frames with bodies, points and bars, sides even."""
-    small = camera.scaled_to(2 * round(min(height, camera.height) / 2))
-    small = camera.scaled_to(small.height, 2 * round(small.width / 2))
+    video: Path, chosen: np.ndarray, total: int, people: Sequence[tuple[int, Recovered]], renderer: Renderer
+) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """Yield the chosen frames with bodies, points and bars."""
+    small = renderer.camera
     bars = _bars(people, total, small.width)
-    posed = {index: _pose(person, chosen, body) for index, person in people}
+    posed = {index: _pose(person, chosen, renderer.body) for index, person in people}
     for frame, picture in read_frames(video, chosen):
         canvas = cv2.resize(picture, (small.width, small.height), interpolation=cv2.INTER_AREA)
         here = [(i, p, int(states_of(p, np.array([frame]))[0])) for i, p in people]
         here = [(i, p, state) for i, p, state in here if state != ABSENT]
         if here:
             meshes = [posed[i][frame] for i, _, _ in here]
-            _blend(canvas, meshes, here, body, _at(small, frame), rasterizer)
+            _blend(canvas, meshes, [(index, state) for index, _, state in here], renderer, frame)
         for index, person, state in here:
-            _points(canvas, person, frame - int(person.frames[0]), index, state, small.height / camera.height)
+            _points(canvas, person, frame - int(person.frames[0]), index, state, renderer.scale)
         foot = bars.copy()
         if len(foot):
             x = min(round(frame / max(total - 1, 1) * (small.width - 1)), small.width - 2)
@@ -162,20 +165,22 @@ def _at(camera: Camera, frame: int) -> Camera:
 
 
 def _pose(person: Recovered, chosen: np.ndarray, body: Body) -> dict[int, Float[np.ndarray, "v 3"]]:
-    """Vertices at the chosen frames in which the person is."""
+    """Vertices at those of the chosen frames that the person's track covers."""
     rows = chosen - (person.frames[0] if len(person.frames) else 0)
     rows = rows[(rows >= 0) & (rows < len(person.frames))]
     vertices, _ = pose_body(body, person.motion.take(rows))
     return {int(person.frames[row]): each for row, each in zip(rows, vertices, strict=True)}
 
 
-def _blend(canvas: np.ndarray, meshes: list[np.ndarray], here: list, body: Body, camera: Camera, rasterizer: Any) -> None:
+def _blend(canvas: np.ndarray, meshes: list[np.ndarray], states: list[tuple[int, int]], renderer: Renderer, frame: int) -> None:
     """Draw bodies half-transparent into a picture; the nearer one hides the other."""
+    body = renderer.body
     count = len(body.weights)
     faces = np.concatenate([body.faces + n * count for n in range(len(meshes))])
-    colors = np.concatenate([np.tile(np.array(color_of(i), np.uint8), (count, 1)) for i, _, _ in here])
-    rgb, depth = rasterizer.render_mesh(np.concatenate(meshes).astype(float), faces, colors, camera)
-    alpha = max(ALPHA[state] for _, _, state in here)
+    colors = np.concatenate([np.tile(np.array(color_of(i), np.uint8), (count, 1)) for i, _ in states])
+    camera = _at(renderer.camera, frame)
+    rgb, depth = renderer.rasterizer.render_mesh(np.concatenate(meshes).astype(float), faces, colors, camera)
+    alpha = max(ALPHA[state] for _, state in states)
     hit = depth > 0
     canvas[hit] = np.rint(canvas[hit] * (1 - alpha) + rgb[hit] * alpha).astype(np.uint8)
 
@@ -199,7 +204,7 @@ def _points(canvas: np.ndarray, person: Recovered, row: int, index: int, state: 
 
 
 def _pixel(point: np.ndarray, scale: float) -> tuple[int, int] | None:
-    """A point in OpenCV's sixteenths of a pixel, whose centres it puts at whole numbers; None if it is nowhere near."""
+    """A point in OpenCV's sixteenths of a pixel, whose centres are whole numbers there; None if far outside the picture."""
     u, v = float(point[0]) * scale - 0.5, float(point[1]) * scale - 0.5
     if not (np.isfinite(u) and np.isfinite(v)) or max(abs(u), abs(v)) > 5000:
         return None
@@ -207,7 +212,7 @@ def _pixel(point: np.ndarray, scale: float) -> tuple[int, int] | None:
 
 
 def _bars(people: Sequence[tuple[int, Recovered]], total: int, width: int) -> UInt8[np.ndarray, "b w 3"]:
-    """For each person the whole clip's states from left to right, the person's colour at the left end; an even height."""
+    """One bar a person: their states over the clip from left to right, their colour at the left end; an even height."""
     frames = np.floor((np.arange(width) + 0.5) / width * total).astype(int)
     palette = np.array([STATES[state][1] for state in sorted(STATES)], np.uint8)
     rows = np.zeros((BAR * len(people), width, 3), np.uint8)
@@ -219,7 +224,7 @@ def _bars(people: Sequence[tuple[int, Recovered]], total: int, width: int) -> UI
 
 
 def describe(overlay: Overlay, people: Sequence[tuple[int, Recovered]]) -> dict[str, Any]:
-    """What the page says under an overlay."""
+    """Facts of an overlay for its caption."""
     return {
         "frames": overlay.frames, "stride": overlay.stride, "fps": overlay.fps, "speed": overlay.speed, "width": overlay.width,
         "height": overlay.height, "bytes": len(overlay.mp4),
@@ -228,5 +233,5 @@ def describe(overlay: Overlay, people: Sequence[tuple[int, Recovered]]) -> dict[
 
 
 def css(color: tuple[int, int, int]) -> str:
-    """A colour for a style sheet."""
+    """A colour in CSS notation."""
     return "#" + "".join(f"{value:02x}" for value in color)

@@ -1,11 +1,11 @@
-"""Put the parts of the report together: report.html, which needs nothing outside itself, and report.json with its figures."""
+"""The quality report: report.html, which needs no other file, and report.json with its figures."""
 
 from __future__ import annotations
 
 import base64
 import datetime
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from ...body.model import Body
 from ...files import write_atomic
+from ...raster.rasterize import Rasterizer, make_rasterizer
 from ..people import Reconstruction, Recovered
 from . import overlay as drawing
 from . import verdict
@@ -25,11 +26,11 @@ SWITCHES = (
     ("people", "people", True), ("ghosts", "other instants", True), ("paths", "paths", True),
     ("outlines", "floor and furniture outlines", True), ("camera", "camera", True),
 )  # fmt: skip
-"""What the 3D view shows, its title, whether at once."""
+"""Parts of the 3D view: name, title, whether shown at first."""
 
 
 def choose_clips(reconstruction: Reconstruction, summary: dict[str, Any], most: int) -> list[int]:
-    """Which clips get an overlay video where there are too many: the worst half, then others spread evenly; in order."""
+    """Clips that get an overlay video: all, or the worst and as many others spread evenly; in order."""
     total = len(reconstruction.videos)
     if total <= most:
         return list(range(total))
@@ -44,30 +45,67 @@ def choose_clips(reconstruction: Reconstruction, summary: dict[str, Any], most: 
     return sorted(worst + [rest[i] for i in spread])
 
 
-def write_page(
-    reconstruction: Reconstruction, folder: Path, *, body: Body, rasterizer: Any, overlay_height: int, max_overlays: int,
-    overlay_pictures: int, progress: Callable[[str, int, int], None],
-) -> Path:  # fmt: skip
-    """See ``write_report``."""
+def write_report(
+    reconstruction: Reconstruction,
+    folder: Path,
+    *,
+    body: Body,
+    rasterizer: Rasterizer | None = None,
+    overlay_height: int = 360,
+    max_overlays: int = 6,
+    overlay_pictures: int = 120,
+) -> Path:
+    """Write ``report.html``, which needs no other file and no network, and ``report.json`` with its figures.
+
+    Args:
+        reconstruction: What was recovered. A video that cannot be read is named in the report with the reason.
+        folder: Made if absent; an older report in it is replaced.
+        body: The body the people were fitted with.
+        rasterizer: Draws the bodies over the clips; the best one this machine has if None.
+        overlay_height: Height of the overlay videos, pixels, never more than a clip's own.
+        max_overlays: Clips that get an overlay video and curves; of the others four frames are shown.
+        overlay_pictures: Pictures of an overlay video at most; a longer clip plays faster.
+    Returns:
+        Path of ``report.html``.
+    Raises:
+        ValueError: If a person names a video the reconstruction lacks.
+        OSError: If the folder cannot be written.
+    """
+    for person in reconstruction.people:
+        if not 0 <= person.video < len(reconstruction.videos):
+            raise ValueError(
+                f"person {person.track}: field video: expected 0 to {len(reconstruction.videos) - 1}, found {person.video}"
+            )
+    renderer = drawing.Renderer(camera=reconstruction.scene.camera, body=body, rasterizer=rasterizer or make_rasterizer("auto"))
+    summary = summarize(reconstruction, body)
+    chosen = choose_clips(reconstruction, summary, max_overlays)
+    clips = [_clip(reconstruction, video, renderer, overlay_height, overlay_pictures) for video in chosen]
+    others = [video for video in range(len(reconstruction.videos)) if video not in chosen]
+    strips = [_strip(reconstruction, video, renderer) for video in others]
+    rows = verdict.checks(summary)
+    html = _render(reconstruction, summary, rows, clips, strips, body)
+    folder.mkdir(parents=True, exist_ok=True)
+    figures = {
+        **summary, "checks": rows, "verdict": verdict.overall(rows), "found": verdict.headline(summary),
+        "overlays": [{"name": each["name"], "problem": each["problem"], **(each["overlay"] or {})} for each in clips],
+    }  # fmt: skip
+    write_atomic(folder / "report.json", json.dumps(figures, indent=1, allow_nan=False).encode())
+    write_atomic(folder / "report.html", html.encode())
+    return folder / "report.html"
+
+
+def _render(
+    reconstruction: Reconstruction, summary: dict[str, Any], rows: list[dict[str, str]], clips: list[dict[str, Any]],
+    strips: list[dict[str, Any]], body: Body,
+) -> str:  # fmt: skip
+    """The page as HTML."""
     import jinja2
 
-    summary = summarize(reconstruction, body)
-    rows = verdict.checks(summary)
-    chosen = choose_clips(reconstruction, summary, max_overlays)
-    total = len(reconstruction.videos)
-    clips, strips = [], []
-    for video in range(total):
-        progress("drawing people over clips", video, total)
-        if video in chosen:
-            clips.append(_clip(reconstruction, video, body, rasterizer, overlay_height, overlay_pictures))
-        else:
-            strips.append(_strip(reconstruction, video, body, rasterizer))
-    progress("drawing people over clips", total, total)
     here = Path(__file__).parent
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
     view = pack_view(reconstruction, body)
-    html = environment.from_string((here / "page.html.j2").read_text()).render(
-        s=summary, checks=rows, verdict=verdict.overall(rows), found=verdict.found(summary), words=verdict.WORDS,
+    return environment.from_string((here / "page.html.j2").read_text()).render(
+        s=summary, checks=rows, verdict=verdict.overall(rows), found=verdict.headline(summary), words=verdict.WORDS,
         problems=_problems(reconstruction, clips, strips), clips=clips, strips=strips, view=view,
         viewer=(here / "viewer.js").read_text(), switches=_switches(view), pictures=_pictures(reconstruction),
         colors=[drawing.css(drawing.color_of(i)) for i in range(len(summary["people"]))],
@@ -78,14 +116,6 @@ def write_page(
         total_seconds=sum(summary["seconds"].values()),
         made={"date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"), "body": f"body: {body.name}"},
     )  # fmt: skip
-    folder.mkdir(parents=True, exist_ok=True)
-    told = {
-        **summary, "checks": rows, "verdict": verdict.overall(rows), "found": verdict.found(summary),
-        "overlays": [{"name": each["name"], "problem": each["problem"], **(each["overlay"] or {})} for each in clips],
-    }  # fmt: skip
-    write_atomic(folder / "report.json", json.dumps(told, indent=1, allow_nan=False).encode())
-    write_atomic(folder / "report.html", html.encode())
-    return folder / "report.html"
 
 
 def _base64(data: bytes) -> str:
@@ -96,37 +126,31 @@ def _of_video(reconstruction: Reconstruction, video: int) -> list[tuple[int, Rec
     return [(i, p) for i, p in enumerate(reconstruction.people) if p.video == video and len(p.frames)]
 
 
-def _clip(
-    reconstruction: Reconstruction, video: int, body: Body, rasterizer: Any, height: int, pictures: int
-) -> dict[str, Any]:
+def _clip(reconstruction: Reconstruction, video: int, renderer: drawing.Renderer, height: int, pictures: int) -> dict[str, Any]:
     """One clip with its overlay, or with the reason why there is none, and its curves."""
     path, people = reconstruction.videos[video], _of_video(reconstruction, video)
     clip: dict[str, Any] = {"name": path.name, "problem": "", "video": "", "poster": "", "overlay": None, "curves": ""}
     try:
-        drawn = drawing.draw_overlay(
-            path, people, reconstruction.scene.camera, body, rasterizer, height=height, pictures=pictures
-        )
+        drawn = drawing.draw_overlay(path, people, renderer, height=height, pictures=pictures)
         clip |= {"video": _base64(drawn.mp4), "poster": _base64(drawn.poster), "overlay": drawing.describe(drawn, people)}
-    except ValueError as error:  # the video is gone or damaged: what was recovered from it is still worth showing
+    except ValueError as error:  # a video that is gone or damaged does not stop the report
         clip["problem"] = str(error)
     if people:
         clip["curves"] = _base64(draw_curves(people))
     return clip
 
 
-def _strip(reconstruction: Reconstruction, video: int, body: Body, rasterizer: Any) -> dict[str, Any]:
+def _strip(reconstruction: Reconstruction, video: int, renderer: drawing.Renderer) -> dict[str, Any]:
     path = reconstruction.videos[video]
     try:
-        picture = drawing.draw_strip(
-            path, _of_video(reconstruction, video), reconstruction.scene.camera, body, rasterizer, height=120
-        )
+        picture = drawing.draw_strip(path, _of_video(reconstruction, video), renderer, height=120)
     except ValueError as error:
         return {"name": path.name, "picture": "", "problem": str(error)}
     return {"name": path.name, "picture": _base64(picture), "problem": ""}
 
 
 def _problems(reconstruction: Reconstruction, clips: Sequence[dict], strips: Sequence[dict]) -> list[str]:
-    """What stands at the top besides the verdict."""
+    """Notes below the verdict."""
     unread = [each["name"] for each in [*clips, *strips] if each["problem"]]
     problems = []
     if unread:
@@ -153,7 +177,7 @@ def _pictures(reconstruction: Reconstruction) -> dict[str, str]:
 
 
 def _switches(view: dict[str, Any]) -> list[tuple[str, str, bool, bool]]:
-    """Switches of what there is; without a mesh, the points are on."""
+    """Switches of the parts there are; without a mesh, the points are shown at first."""
     there = {"room": view["room"] is not None, "walls": view["room"] is not None, "cloud": view["cloud"] is not None}
     there |= dict.fromkeys(("people", "ghosts", "paths"), bool(view["clips"]))
     return [(name, title, on or (name == "cloud" and not view["room"]), there.get(name, True)) for name, title, on in SWITCHES]
@@ -164,7 +188,7 @@ def _figure(value: float | None, digits: int, times: float = 1.0) -> str:
 
 
 def _value_text(value: Any) -> str:
-    """A figure of the depth fit as a reader wants it."""
+    """A figure of the depth fit as text."""
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list) and len(value) > 12:

@@ -1,4 +1,4 @@
-"""The still pictures of the report: the room from above, curves over time, the depth picture. Drawn by matplotlib, as PNG."""
+"""Plots of the report: the room from above, curves over time, the depth picture; PNG by matplotlib."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ...motion.contacts import FOOT_JOINTS
 from ...types import Scene
 from ..people import Reconstruction, Recovered
 from .overlay import STATES, color_of, css
-from .summary import first_pose, label_of, lying_places, rejected_rows
+from .summary import first_pose, label_of, lying_places
 
 _SURFACES = {"bed": "#cfe0f3", "chair": "#f3e3c8"}
 
 
 def _figure(width: float, height: float) -> Any:
-    """A figure that touches no global state and needs no display."""
+    """A matplotlib figure without global state or display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -36,7 +36,7 @@ def _png(figure: Any, *, dpi: int = 110) -> bytes:
 
 
 def draw_top_view(reconstruction: Reconstruction) -> bytes:
-    """The room seen from above, to scale: floor, furniture, camera, everybody's path coloured by time, where somebody lay."""
+    """Plan of the room to scale: floor, furniture, camera, people's paths coloured by time, places where somebody lies."""
     scene = reconstruction.scene
     figure = _figure(8.2, 7.2)
     axes = figure.subplots()
@@ -101,7 +101,7 @@ def _floor_plan(axes: Any, scene: Scene) -> None:
 
 
 def _plain_text(text: str) -> str:
-    """Text that matplotlib takes as it is, never as mathematics."""
+    """Text that matplotlib does not parse as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -111,7 +111,7 @@ def _path(axes: Any, index: int, person: Recovered, seconds: float, *, many: boo
 
     x, z = np.asarray(person.joints)[:, 0, 0], np.asarray(person.joints)[:, 0, 2]
     steps = np.stack([np.column_stack([x, z])[:-1], np.column_stack([x, z])[1:]], axis=1)
-    trusted = (person.observed & ~rejected_rows(person))[1:]
+    trusted = person.trusted[1:]
     time = person.frames[1:] / person.motion.fps
     axes.add_collection(LineCollection(list(steps[~trusted]), colors="#a0a0a0", lw=0.9, zorder=5))
     line = LineCollection(list(steps[trusted]), cmap="viridis", lw=1.4 if many else 2.6, zorder=6, alpha=0.8 if many else 1)
@@ -127,7 +127,7 @@ def _path(axes: Any, index: int, person: Recovered, seconds: float, *, many: boo
 
 
 def _mark_camera(axes: Any, scene: Scene) -> None:
-    """Where the camera is, its heading and its height."""
+    """The camera's place, heading and height."""
     eye, heading = first_pose(scene.camera)[:3, 3], first_pose(scene.camera)[[0, 2], 2]
     forward = 0.55 * heading / max(float(np.linalg.norm(heading)), 1e-9)
     axes.annotate(
@@ -165,7 +165,7 @@ def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
         error.plot(time, person.reprojection_px, color=color, lw=1.3, label=_plain_text(label_of(person)))
         pelvis.plot(time, joints[:, 0, 1], color=color, lw=1.5)
         for column, joint in enumerate(FOOT_JOINTS):
-            if column % 2 == 0:  # ankles follow the feet; four lines a person would be a tangle
+            if column % 2 == 0:  # ankles follow the feet: two lines a person are enough
                 continue
             feet.plot(time, joints[:, joint, 1], color=color, lw=1, ls="-" if column == 1 else "--")
             stands = np.asarray(person.contact)[:, column] > 0.5
@@ -197,7 +197,7 @@ def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
 
 def _shade(axes: Any, person: Recovered) -> None:
     """Colour the stretches that were bridged or are not trusted."""
-    for state, rows in ((1, ~np.asarray(person.observed)), (2, rejected_rows(person))):
+    for state, rows in ((1, ~np.asarray(person.observed)), (2, ~person.believed)):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], rows.astype(int), [0]])))
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             left, right = person.frames[start] / person.motion.fps, (person.frames[end - 1] + 1) / person.motion.fps
@@ -205,7 +205,7 @@ def _shade(axes: Any, person: Recovered) -> None:
 
 
 def draw_depth(scene: Scene) -> bytes | None:
-    """z-depth of the empty room, in metres; None where nothing is known."""
+    """z-depth of the empty room, metres; None if no pixel's depth is known."""
     step = max(1, scene.depth.shape[0] // 400)
     depth = np.where(scene.depth > 0, scene.depth, np.nan)[::step, ::step]
     if not np.isfinite(depth).any():

@@ -1,4 +1,4 @@
-"""A body cut down to about a thousand vertices: what the 3D view turns, and how deep a body is in the floor, cheaply."""
+"""A coarse body of about a thousand vertices, for the 3D view and for the depth of bodies in the floor."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ...body.model import Body
 from ...types import Motion
 
 CELL = 0.035
-"""Metres; vertices of the zero pose in one cell of this size become one."""
+"""Cell size, metres: vertices of the zero pose in one cell become one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skin:
-    """A coarse mesh in the zero pose that rides on 24 joints."""
+    """A coarse mesh in the zero pose, skinned to 24 joints."""
 
     vertices: Float[np.ndarray, "v 3"]
     """Zero pose, model frame, metres."""
     faces: Int[np.ndarray, "f 3"]
     joints: Int[np.ndarray, "v 4"]
-    """The four joints that move each vertex most."""
+    """The four joints of largest skinning weight."""
     weights: Float[np.ndarray, "v 4"]
-    """Their shares; rows sum to 1."""
+    """Their weights; rows sum to 1."""
 
 
 def coarse_vertices(body: Body, cell: float = CELL) -> tuple[Int[np.ndarray, " v"], Int[np.ndarray, "f 3"]]:
@@ -36,7 +36,7 @@ def coarse_vertices(body: Body, cell: float = CELL) -> tuple[Int[np.ndarray, " v
         Indices into the body's vertices (v,); triangles as indices into those (f, 3).
     """
     rest = np.asarray(body.rest_vertices(np.zeros(10)))
-    # Parts are kept apart: a hand that hangs at the hip must not grow together with it.
+    # Cells are per body part, so that a hand at the hip is not merged with it.
     keys = np.column_stack([np.floor(rest / cell).astype(np.int64), body.part_of_vertex])
     _, member = np.unique(keys, axis=0, return_inverse=True)
     member = member.reshape(-1)
@@ -62,7 +62,7 @@ def make_skin(body: Body, betas: Float[np.ndarray, "10"], coarse: tuple[np.ndarr
 
 
 def joint_transforms(body: Body, motion: Motion, rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 24 3 4"]:
-    """From the zero pose to the world, for every joint at some frames of a motion (metres): a vertex is the weighted mean."""
+    """Skinning transforms from the zero pose to the world at some frames of a motion, metres."""
     pose = np.concatenate([motion.global_orient[rows, None], motion.body_pose[rows]], axis=1)
     rotations = geometry.axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
     rest = np.array(body.rest_joints(motion.betas))
@@ -73,7 +73,7 @@ def joint_transforms(body: Body, motion: Motion, rows: Int[np.ndarray, " n"]) ->
 
 
 def pose_skin(skin: Skin, transforms: Float[np.ndarray, "n 24 3 4"]) -> Float[np.ndarray, "n v 3"]:
-    """World places of a coarse mesh's vertices, metres."""
+    """Vertices of a coarse mesh in the world, metres."""
     points = np.column_stack([skin.vertices, np.ones(len(skin.vertices))])
     result = np.zeros((len(transforms), len(points), 3))
     for slot in range(4):

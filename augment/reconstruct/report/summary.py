@@ -1,4 +1,4 @@
-"""Everything the report says, as JSON values taken from the reconstruction alone."""
+"""Figures of the report as JSON values, computed from the reconstruction."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ...body.model import Body
 from ...geometry import invert_transform, pixel_grid, transform_points, unproject
@@ -18,10 +18,11 @@ from ..people import Reconstruction, Recovered
 from .skin import coarse_vertices, joint_transforms, make_skin, pose_skin
 
 LYING_DEG = 55.0
-"""A trunk farther than this from upright lies."""
+"""A person whose trunk is farther than this from upright lies, degrees."""
 LYING_SECONDS = 0.5
+"""Shorter stretches do not count as lying, seconds."""
 DOWN_BELOW = 0.45
-"""Metres; a lying person whose pelvis is lower lies on the floor."""
+"""Height of the pelvis below which a lying person is on the floor, metres."""
 
 
 def summarize(reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def summarize(reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: arrays become lists (long ones their shape), NaN and infinity None, anything else its text."""
+    """A value as JSON: arrays become lists (long ones their shape), NaN and infinity None, other objects their text."""
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray):
@@ -97,26 +98,13 @@ def median(values: Any) -> float | None:
     return float(np.median(values)) if len(values) else None
 
 
-def rejected_rows(person: Recovered) -> Bool[np.ndarray, " t"]:
-    """Where a person is not trusted."""
-    rows = np.zeros(len(person.frames), bool)
-    for first, after, _ in person.rejected:
-        rows |= (person.frames >= first) & (person.frames < after)
-    return rows
-
-
-def trusted_rows(person: Recovered) -> Bool[np.ndarray, " t"]:
-    """Where a person was seen and is trusted: what the figures are taken over."""
-    return np.asarray(person.observed) & ~rejected_rows(person)
-
-
 def label_of(person: Recovered) -> str:
-    """What the report calls a person."""
+    """Name of a person in the report."""
     return f"{person.person_class} {person.track}"
 
 
 def height_in_picture(person: Recovered, camera: Camera) -> Float[np.ndarray, " t"]:
-    """How tall the person would stand in the picture at the pelvis' distance, pixels; NaN behind the camera."""
+    """Height of the standing person at the pelvis' distance, pixels; NaN behind the camera."""
     z = transform_points(invert_transform(first_pose(camera)), np.asarray(person.joints[:, 0], float))[:, 2]
     return np.where(z > 0.05, camera.K[1, 1] * person.height_m / np.maximum(z, 0.05), np.nan)
 
@@ -129,12 +117,12 @@ def first_pose(camera: Camera) -> Float[np.ndarray, "4 4"]:
 
 def describe_person(person: Recovered, reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
     """One person's figures; lengths in metres, angles in degrees, shares 0..1."""
-    rejected, trusted = rejected_rows(person), trusted_rows(person)
+    trusted = person.trusted
     fps = person.motion.fps
     reprojection = np.where(trusted, person.reprojection_px, np.nan)
     finite = reprojection[np.isfinite(reprojection)]
     sole, on_floor = sole_heights(person, body), (np.asarray(person.contact) > 0.5) & trusted[:, None]
-    sunk = sunk_into_floor(person, body)[trusted]
+    depth = floor_penetration(person, body)[trusted]
     return {
         "video": int(person.video),
         "video_name": reconstruction.videos[person.video].name,
@@ -146,7 +134,7 @@ def describe_person(person: Recovered, reconstruction: Reconstruction, body: Bod
         "fps": float(fps),
         "seconds": len(person.frames) / fps,
         "seconds_bridged": int((~np.asarray(person.observed)).sum()) / fps,
-        "seconds_rejected": int(rejected.sum()) / fps,
+        "seconds_rejected": int((~person.believed).sum()) / fps,
         "seconds_trusted": int(trusted.sum()) / fps,
         "reprojection_px": median(finite),
         "reprojection_px_worst_tenth": float(np.percentile(finite, 90)) if len(finite) else None,
@@ -155,8 +143,8 @@ def describe_person(person: Recovered, reconstruction: Reconstruction, body: Bod
         "foot_height_m": median(sole[on_floor]),
         "foot_contacts": int(on_floor.sum()),
         "foot_skate_m_s": foot_skate(person.joints, np.where(on_floor, person.contact, 0.0), fps) if on_floor.any() else None,
-        "floor_penetration_m": float(sunk.mean()) if len(sunk) else None,
-        "floor_penetration_deepest_m": float(sunk.max()) if len(sunk) else None,
+        "floor_penetration_m": float(depth.mean()) if len(depth) else None,
+        "floor_penetration_deepest_m": float(depth.max()) if len(depth) else None,
         "lying": lying_places(person),
         "stages": {str(name): plain(terms) for name, terms in person.stages.items()},
         "rejected": [{"first": int(a), "after": int(b), "reason": str(reason)} for a, b, reason in person.rejected],
@@ -164,13 +152,13 @@ def describe_person(person: Recovered, reconstruction: Reconstruction, body: Bod
 
 
 def sole_heights(person: Recovered, body: Body) -> Float[np.ndarray, "t 4"]:
-    """Height of the four foot joints over the floor, less what they have in a standing body: 0 = the sole on the floor."""
+    """Height of the four soles over the floor, metres: the foot joints less their height in a standing body."""
     rest = body.rest_joints(person.motion.betas)[list(FOOT_JOINTS), 1] - body.rest_vertices(person.motion.betas)[:, 1].min()
     return np.asarray(person.joints)[:, list(FOOT_JOINTS), 1] - rest
 
 
-def sunk_into_floor(person: Recovered, body: Body) -> Float[np.ndarray, " t"]:
-    """How deep the lowest point of the body lies below the floor in every frame, metres; by the coarse mesh."""
+def floor_penetration(person: Recovered, body: Body) -> Float[np.ndarray, " t"]:
+    """Depth of the body's lowest point below the floor in every frame, metres, 0 above it; by the coarse mesh."""
     skin = make_skin(body, person.motion.betas, coarse_vertices(body))
     lowest = [np.zeros(0)]
     for rows in np.array_split(np.arange(len(person.frames)), max(1, len(person.frames) // 64)):
@@ -198,9 +186,9 @@ def lying_places(person: Recovered) -> list[dict[str, Any]]:
 
 def describe_camera(scene: Scene) -> dict[str, Any]:
     """Height, pitch, roll and focal length with their standard deviations, and whether they were measured."""
-    camera, told = scene.camera, scene.provenance.get("camera")
-    told = told if isinstance(told, dict) else {}
-    std = told.get("std") or {}
+    camera, given = scene.camera, scene.provenance.get("camera")
+    given = given if isinstance(given, dict) else {}
+    std = given.get("std") or {}
     T = first_pose(camera)
     forward, right = T[:3, 2], T[:3, 0]
     focal = float(camera.K[1, 1])
@@ -222,12 +210,12 @@ def describe_camera(scene: Scene) -> dict[str, Any]:
         "height": camera.height,
         "std": {name: plain(deviations[name]) for name in values},
         "guessed": {name: any(entry.startswith(words[name]) for entry in guessed) for name in values},
-        "observed": bool(told["observed"]) if "observed" in told else None,
+        "observed": bool(given["observed"]) if "observed" in given else None,
     }
 
 
 def plane_tilt(points: Float[np.ndarray, "n 3"]) -> float | None:
-    """Degrees between the upward axis and the normal of the plane nearest to points; None if they do not span one."""
+    """Angle between the vertical and the normal of the plane fitted to points, degrees; None if they do not span one."""
     if len(points) < 10 or np.linalg.svd(np.cov(points[:, [0, 2]].T), compute_uv=False)[-1] < 0.15**2:
         return None
     kept = points
@@ -251,10 +239,10 @@ def depth_floor_tilt(scene: Scene) -> float | None:
 
 
 def feet_floor_tilt(people: Sequence[Recovered], body: Body) -> float | None:
-    """Tilt of the plane through the soles while they stand, degrees; None if nobody walked about."""
+    """Tilt of the plane through the soles while they stand, degrees; None if nobody walked."""
     points = [np.zeros((0, 3))]
     for person in people:
-        standing = (np.asarray(person.contact) > 0.5) & trusted_rows(person)[:, None]
+        standing = (np.asarray(person.contact) > 0.5) & person.trusted[:, None]
         feet = np.asarray(person.joints, float)[:, list(FOOT_JOINTS)].copy()
         feet[..., 1] = sole_heights(person, body)
         points.append(feet[standing])
@@ -262,7 +250,7 @@ def feet_floor_tilt(people: Sequence[Recovered], body: Body) -> float | None:
 
 
 def _totals(reconstruction: Reconstruction, people: list[dict[str, Any]]) -> dict[str, Any]:
-    """Over all people; figures are medians of the people's figures unless their name says more."""
+    """Over all people; figures are medians over people unless their name says otherwise."""
 
     def over(name: str) -> float | None:
         return median([each[name] for each in people if each[name] is not None])

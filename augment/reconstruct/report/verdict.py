@@ -1,18 +1,57 @@
-"""What the figures mean, in plain English: each beside what a good value is, and what to do where it is not good."""
+"""Figures graded: each with its limits, in words for the reader, and what to do where it is not good."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 GOOD, FAIR, POOR, UNKNOWN = "good", "fair", "poor", "not measured"
 WORDS = {GOOD: "good", FAIR: "usable with care", POOR: "not to be trusted", UNKNOWN: "not measured"}
 
 
-def judge(value: float | None, good: float, fair: float) -> str:
-    """Grade a figure of which less is better."""
-    if value is None:
-        return UNKNOWN
-    return GOOD if abs(value) <= good else FAIR if abs(value) <= fair else POOR
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of a figure of which less is better."""
+
+    good: float
+    fair: float
+    """Beyond this the figure is poor."""
+
+    def grade(self, value: float | None) -> str:
+        """A key of ``WORDS``."""
+        if value is None:
+            return UNKNOWN
+        return GOOD if abs(value) <= self.good else FAIR if abs(value) <= self.fair else POOR
+
+
+REPROJECTION = Limits(0.02, 0.04)
+"""Median reprojection error, share of the person's height in the picture."""
+LOST = Limits(0.1, 0.3)
+"""Share of the time that is bridged or rejected."""
+STATURE = (1.40, 2.05)
+"""Least and largest plausible stature, metres."""
+STATURE_SPREAD = Limits(0.04, 0.1)
+"""Difference between the statures of one person in several clips, metres."""
+SOLE_HEIGHT = Limits(0.02, 0.05)
+"""Height of standing soles over the floor, metres."""
+FOOT_SKATE = Limits(0.08, 0.2)
+"""Speed of standing feet, m/s."""
+PENETRATION = Limits(0.01, 0.03)
+"""Mean depth of bodies in the floor, metres."""
+CAMERA_HEIGHT = Limits(0.08, 0.2)
+"""Standard deviation of the camera's height, metres."""
+CAMERA_PITCH = Limits(1.0, 2.5)
+"""Standard deviation of the camera's pitch, degrees."""
+FOCAL = Limits(0.05, 0.12)
+"""Standard deviation of the focal length, share of it."""
+FLOOR_TILT = Limits(1.5, 3.0)
+"""Tilt of the recovered floor, degrees."""
+DEPTH_OUTLIERS = Limits(0.3, 0.5)
+"""Share of compared points where depth map and bodies disagree."""
+DEPTH_RESIDUAL = Limits(0.03, 0.08)
+"""Median difference between depth map and bodies where they agree, share of the distance."""
+DEPTH_FRAMES = Limits(0.2, 0.5)
+"""Share of the frames that do not agree on the depth map's scale."""
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:
@@ -27,8 +66,8 @@ def length(metres: float | None) -> str:
     return f"{100 * metres:.1f} cm" if abs(metres) < 0.3 else f"{metres:.2f} m"
 
 
-def found(summary: dict[str, Any]) -> str:
-    """One sentence: who was found, for how long, in what."""
+def headline(summary: dict[str, Any]) -> str:
+    """One sentence: how many people were recovered, for how long, in how many clips."""
     totals = summary["totals"]
     clips = count(totals["clips"], "clip")
     if not totals["people"]:
@@ -66,7 +105,7 @@ def _people(summary: dict[str, Any]) -> list[dict[str, str]]:
         what += f", {100 * share:.1f} % of the person's height"
     return [
         _check(
-            "Reprojection error", what, "up to 2 % of the height", judge(share, 0.02, 0.04),
+            "Reprojection error", what, "up to 2 % of the height", REPROJECTION.grade(share),
             "How far the fitted body's joints are from the points the detector marked, in the picture (median). The detector "
             "itself is off by 1 to 2 %. Much more: the body does not follow the person; look at the overlay.",
         ),
@@ -75,20 +114,20 @@ def _people(summary: dict[str, Any]) -> list[dict[str, str]]:
         _check(
             "Feet on the floor", "the feet never stand" if totals["foot_height_m"] is None
             else f"soles at {round(100 * totals['foot_height_m'], 1) + 0.0:+.1f} cm while they stand",
-            "within 2 cm of 0", judge(totals["foot_height_m"], 0.02, 0.05),
+            "within 2 cm of 0", SOLE_HEIGHT.grade(totals["foot_height_m"]),
             "Standing feet should be on the floor. Above or below it: camera height or floor are off by about as much.",
         ),
         _check(
             "Foot skate", "the feet never stand" if totals["foot_skate_m_s"] is None
             else f"{100 * totals['foot_skate_m_s']:.1f} cm/s",
-            "up to 8 cm/s", judge(totals["foot_skate_m_s"], 0.08, 0.2),
+            "up to 8 cm/s", FOOT_SKATE.grade(totals["foot_skate_m_s"]),
             "How fast feet slide that are said to stand. Much more than motion capture's few cm/s looks like skating.",
         ),
         _check(
             "Into the floor", "no frame is trusted" if totals["floor_penetration_m"] is None
             else f"{100 * totals['floor_penetration_m']:.1f} cm on average, "
             f"deepest {length(totals['floor_penetration_deepest_m'])}",
-            "up to 1 cm on average", judge(totals["floor_penetration_m"], 0.01, 0.03),
+            "up to 1 cm on average", PENETRATION.grade(totals["floor_penetration_m"]),
             "How deep the lowest point of the body is below the floor.",
         ),
     ]  # fmt: skip
@@ -98,48 +137,52 @@ def _seen(totals: dict[str, Any]) -> dict[str, str]:
     lost = 1 - totals["seconds_trusted"] / totals["seconds"] if totals["seconds"] else None
     what = f"{100 * (1 - lost):.0f} % of {totals['seconds']:.1f} s" if lost is not None else "–"
     return _check(
-        "Seen and trusted", what, "at least 90 %", judge(lost, 0.1, 0.3),
+        "Seen and trusted", what, "at least 90 %", LOST.grade(lost),
         "The rest was bridged (the person was hidden or missed) or rejected; rejected stretches are not in the motion store.",
     )  # fmt: skip
 
 
 def _heights(totals: dict[str, Any]) -> dict[str, str]:
     least, most, spread = totals["height_m_least"], totals["height_m_most"], totals["height_m_spread"]
-    good, why = "1.40 to 2.05 m", "A standing height outside this range means that the scale of the whole room is off."
+    good, why = (
+        f"{STATURE[0]:.2f} to {STATURE[1]:.2f} m",
+        "A standing height outside this range means that the scale of the whole room is off.",
+    )
     if spread is None:
-        grade = GOOD if 1.4 <= most <= 2.05 else POOR
+        grade = GOOD if STATURE[0] <= most <= STATURE[1] else POOR
         return _check("Height of the person", f"{most:.2f} m", good, grade, why)
     what = f"{least:.2f} to {most:.2f} m"
     if not totals["one_a_clip"]:
-        return _check("Heights of the people", what, good, GOOD if least >= 1.4 and most <= 2.05 else POOR, why)
+        return _check("Heights of the people", what, good, GOOD if least >= STATURE[0] and most <= STATURE[1] else POOR, why)
     what += f", spread {100 * spread:.1f} cm (standard deviation {100 * totals['height_m_std']:.1f} cm)"
     return _check(
-        "Height over the clips", what, "spread up to 4 cm if it is one person", judge(spread, 0.04, 0.1),
+        "Height over the clips", what, "spread up to 4 cm if it is one person", STATURE_SPREAD.grade(spread),
         "Every clip holds one person. If it is the same one, each should find the same height; if not, ignore this.",
     )  # fmt: skip
 
 
 def _camera(summary: dict[str, Any]) -> list[dict[str, str]]:
     camera, floor = summary["camera"], summary["floor"]
+    focal = Limits(FOCAL.good * camera["focal_px"], FOCAL.fair * camera["focal_px"])
     rows = [
-        ("height_m", "Camera height", " m", 2, 0.08, 0.2, "Sets the scale: 5 % too high makes people 5 % too tall."),
-        ("pitch_deg", "Camera pitch", "° down", 1, 1.0, 2.5, "Down is positive. Off by 1°, the floor at 5 m is 9 cm off."),
-        ("focal_px", "Focal length", " px", 0, 0.05 * camera["focal_px"], 0.12 * camera["focal_px"],
+        ("height_m", "Camera height", " m", 2, CAMERA_HEIGHT, "Sets the scale: 5 % too high makes people 5 % too tall."),
+        ("pitch_deg", "Camera pitch", "° down", 1, CAMERA_PITCH, "Down is positive. Off by 1°, the floor at 5 m is 9 cm off."),
+        ("focal_px", "Focal length", " px", 0, focal,
          f"A field of view of {camera['fov_deg']:.0f}° across. Too long, and people walk too slowly away from the camera."),
     ]  # fmt: skip
     result = []
-    for field, name, unit, digits, good, fair, why in rows:
+    for field, name, unit, digits, limits, why in rows:
         std, guessed = camera["std"][field], camera["guessed"][field]
-        # Beside the value, what it is worth: a guess has no deviation of its own.
+        # A guess has no standard deviation of its own.
         if guessed or (std is None and camera["observed"] is False):
             worth, grade = "guessed", POOR
         elif std is None:
             worth, grade = "as given, no uncertainty known", UNKNOWN
         else:
-            worth, grade = f"± {std:.{digits}f}, measured", judge(std, good, fair)
+            worth, grade = f"± {std:.{digits}f}, measured", limits.grade(std)
             if camera["observed"] is False:
                 worth, grade = f"± {std:.{digits}f}, guessed for the most part", max(grade, FAIR, key=[GOOD, FAIR, POOR].index)
-        limit = f"measured, ± {good:.{max(digits, 1) if field == 'pitch_deg' else digits}f}{unit.replace(' down', '')} or less"
+        limit = f"measured, ± {limits.good:.{digits}f}{unit.replace(' down', '')} or less"
         result.append(_check(name, f"{camera[field]:.{digits}f}{unit} ({worth})", limit, grade, why))
     tilts = {
         "of the depth picture's floor": floor["tilt_deg_depth"], "of where feet stand": floor["tilt_deg_feet"],
@@ -151,7 +194,7 @@ def _camera(summary: dict[str, Any]) -> list[dict[str, str]]:
     worst = max(known.values(), default=None)
     text = ", ".join(f"{tilt:.1f}° {where}" for where, tilt in known.items()) or "too few points on the floor"
     result.append(_check(
-        "Floor tilt", text, "up to 1.5°", judge(worst, 1.5, 3.0),
+        "Floor tilt", text, "up to 1.5°", FLOOR_TILT.grade(worst),
         "The floor should be level in the recovered world. A tilt comes from a wrong pitch, focal length or depth.",
     ))  # fmt: skip
     return result
@@ -169,13 +212,13 @@ def _depth(summary: dict[str, Any]) -> list[dict[str, str]]:
     if isinstance(ratio, (int, float)):
         result.append(_check(
             "Depth agrees with bodies", f"{100 * ratio:.0f} % of the compared points", "at least 70 %",
-            judge(1 - ratio, 0.3, 0.5),
+            DEPTH_OUTLIERS.grade(1 - ratio),
             "Share of places on people where the scaled depth map and the fitted bodies say the same. Low: the bodies are at "
             "the wrong distance, or the map is poor.",
         ))  # fmt: skip
     if isinstance(residual, (int, float)):
         result.append(_check(
-            "Depth residual", f"{100 * residual:.1f} % of the distance", "up to 3 %", judge(residual, 0.03, 0.08),
+            "Depth residual", f"{100 * residual:.1f} % of the distance", "up to 3 %", DEPTH_RESIDUAL.grade(residual),
             "How far depth map and bodies are apart where they agree (median). The room is about as exact as this.",
         ))  # fmt: skip
     agreed, frames = depth.get("frames_agreed"), depth.get("frames")
@@ -183,7 +226,7 @@ def _depth(summary: dict[str, Any]) -> list[dict[str, str]]:
     if isinstance(agreed, (int, float)) and isinstance(frames, (int, float)) and frames:
         result.append(_check(
             "Frames that agree on the scale", f"{agreed:.0f} of {frames:.0f}", "at least 80 %",
-            judge(1 - agreed / frames, 0.2, 0.5),
+            DEPTH_FRAMES.grade(1 - agreed / frames),
             "The same scale and offset should serve every frame of a fixed camera.",
         ))  # fmt: skip
     return result or [_check("Depth", f"source: {depth.get('source', 'unknown')}", "inlier ratio at least 70 %", UNKNOWN,
@@ -191,7 +234,7 @@ def _depth(summary: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def overall(rows: list[dict[str, str]]) -> dict[str, Any]:
-    """The verdict in one word and two lists."""
+    """The verdict: the worst grade as ``word``, and the names of the checks of each grade."""
     by_grade = {grade: [row["name"].lower() for row in rows if row["grade"] == grade] for grade in WORDS}
     word = POOR if by_grade[POOR] else FAIR if by_grade[FAIR] else GOOD if by_grade[GOOD] else UNKNOWN
     return {"word": word, **{grade.replace(" ", "_"): names for grade, names in by_grade.items()}}

@@ -1,4 +1,4 @@
-"""What the 3D view shows, packed small: the room, a point cloud, outlines, and people as bones that move a coarse skin."""
+"""Data of the 3D view, packed small: room, point cloud, outlines, and people as a skinned coarse mesh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .summary import first_pose, label_of
 MAX_MESH_VERTICES = 40_000
 MAX_POINTS = 30_000
 MAX_POSES = 2_500
-"""Poses of all people together; beyond that fewer a second are kept."""
+"""Poses of all people together; with more, fewer a second are kept."""
 POSES_A_SECOND = 12.0
 
 
@@ -74,7 +74,7 @@ def pack(values: Any, dtype: Any, *, scaled: bool = False) -> dict[str, Any]:
 
 
 def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """What ``pack`` was given, up to half a ``unit``."""
+    """Inverse of ``pack``, up to half a ``unit``."""
     data = np.frombuffer(base64.b64decode(packed["data"]), np.dtype(packed["type"]).newbyteorder("<"))
     return data.reshape(packed["shape"]) * packed["unit"]
 
@@ -96,7 +96,7 @@ def _person(index: int, person: Recovered, body: Body, coarse: tuple[np.ndarray,
 
 
 def thin_mesh(mesh: SceneMesh, most: int) -> SceneMesh:
-    """A mesh of at most so many vertices: all in one cell of a grid become one, the grid as fine as that allows."""
+    """A mesh of at most ``most`` vertices: those in one cell of the finest suitable grid become one."""
     if len(mesh.vertices) <= most:
         return mesh
     low = mesh.vertices.min(axis=0)
@@ -123,7 +123,7 @@ def _room(mesh: SceneMesh) -> dict[str, Any]:
 
 
 def _cloud(scene: Scene) -> dict[str, Any] | None:
-    """What the depth picture shows, coloured by the plate."""
+    """Points of the depth picture, coloured by the plate."""
     known = scene.depth > 0
     if not known.any():
         return None
