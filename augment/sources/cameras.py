@@ -18,12 +18,12 @@ from ..types import Camera
 MODELS: dict[str, tuple[int, int, int]] = {
     "SIMPLE_PINHOLE": (0, 1, 0), "PINHOLE": (1, 2, 0), "SIMPLE_RADIAL": (2, 1, 1), "RADIAL": (3, 1, 2), "OPENCV": (4, 2, 4),
 }  # fmt: skip
-"""COLMAP's camera models that are read: their number in binary files, how many focal lengths, how many distortion terms.
+"""COLMAP's camera models that are read: their number in binary files, numbers of focal lengths and distortion terms.
 
-Parameters stand in the order focal length(s), principal point, distortion."""
+Parameters are in the order focal length(s), principal point, distortion."""
 
 MAX_SHIFT = 0.5
-"""Most pixels that a lens's distortion may move a corner of the picture for it to count as a pinhole."""
+"""Largest shift of a picture's corner by distortion for a lens to count as a pinhole, pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +33,9 @@ class SolvedCamera:
     name: str
     """File name of the picture, as the solver has it."""
     camera: Camera
-    """``T_world_camera`` takes to the solver's world: any origin and axes, not ours until gravity and floor are found."""
+    """``T_world_camera`` takes to the solver's world, with any origin and axes."""
     metric: bool = False
-    """Whether lengths are metres. Pictures alone do not tell a doll's house from a house: False until somebody scales it."""
+    """Whether lengths are metres; False, as pictures alone do not give the scale."""
 
 
 def read_cameras(path: Path) -> tuple[SolvedCamera, ...]:
@@ -73,7 +73,7 @@ def _sorted(path: Path, cameras: list[SolvedCamera]) -> tuple[SolvedCamera, ...]
 def _lens(
     path: Path, label: str, model: str, width: int, height: int, parameters: list[float]
 ) -> Float[np.ndarray, "3 3"]:  # fmt: skip
-    """K of a lens, or ValueError where it is no pinhole."""
+    """K of a lens; ValueError if it is not a pinhole."""
     if model not in MODELS:
         raise ValueError(
             f"{path}: {label}: lens model {model} is not read, only {', '.join(MODELS)}; undistort the pictures first "

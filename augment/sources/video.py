@@ -1,4 +1,4 @@
-"""Video files, through PyAV: what they are, and their frames in order, with errors that say what is wrong with the file."""
+"""Video files through PyAV: size, rate and frames."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jaxtyping import UInt8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoInfo:
-    """What a video file declares about itself."""
+    """Properties of a video file."""
 
     path: Path
     width: int
@@ -21,7 +21,7 @@ class VideoInfo:
     """Pixels."""
     fps: float
     frames: int
-    """As many as the container declares; counted by decoding where it declares none."""
+    """Number of frames the container declares, counted by decoding where it declares none."""
 
 
 def probe(path: Path | str) -> VideoInfo:

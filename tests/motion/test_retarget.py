@@ -16,7 +16,7 @@ from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations
 from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
 from augment.motion.skeletons import FAMILIES
-from augment.sources.mocap.bvh import parse_bvh, read_bvh
+from augment.sources.mocap.bvh import Bvh, parse_bvh
 from augment.types import JOINT, Motion
 from tests.make.mocap import STRAIGHT, cmu_bvh
 from tests.make.realdata import require
@@ -118,15 +118,19 @@ def test_real_bandai_directions_and_skate(bandai, body):
         check_quality(motion, report, body)
 
 
+def cmu(name: str) -> Bvh:
+    return parse_bvh((require("mocap/cmu_bvh") / f"{name}.bvh").read_text(), name=name)
+
+
 def test_real_cmu_directions_and_skate(body):
     for name in ("002_01", "005_05", "006_02"):
-        motion, report = retarget_bvh(read_bvh(require("mocap/cmu_bvh") / f"{name}.bvh"), body)
+        motion, report = retarget_bvh(cmu(name), body)
         assert report.family == "reallusion"
         check_quality(motion, report, body)
 
 
 def test_walkers_go_where_they_face_and_bend_knees_and_elbows_the_human_way(bandai, body):
-    walks = [bandai["dataset-1_walk_normal_001"], read_bvh(require("mocap/cmu_bvh") / "002_01.bvh")]
+    walks = [bandai["dataset-1_walk_normal_001"], cmu("002_01")]
     for bvh in walks:
         motion, _ = retarget_bvh(bvh, body)
         joints = joints_of(body, motion)

@@ -7,7 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from augment.sources.mocap.bvh import bvh_forward_kinematics, parse_bvh, read_bvh
+from augment.sources.mocap.bvh import bvh_forward_kinematics, parse_bvh
 from tests.make.realdata import require
 
 ARM = """HIERARCHY
@@ -103,13 +103,6 @@ def test_broken_files_are_named_with_field_and_finding(old, new, message):
     with pytest.raises(ValueError, match="broken: ") as error:
         parse_bvh(text.replace(old, new, 1), name="broken")
     assert message in str(error.value)
-
-
-def test_a_binary_file_is_refused_by_name(tmp_path):
-    path = tmp_path / "image.bvh"
-    path.write_bytes(b"\xff\xd8\xff\xe0 MOTION")
-    with pytest.raises(ValueError, match=r"image\.bvh: not a text file"):
-        read_bvh(path)
 
 
 def test_real_files_keep_their_bone_lengths():

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from augment.sources.depth.maps import DepthMaps, depth_maps_of, read_depth_maps, resize_map
+from augment.sources.depth.maps import DepthMaps, read_depth_maps, resize_map
 from augment.sources.depth.rgbd import read_depth
 from tests.make.realdata import require
 
@@ -399,9 +399,3 @@ def test_memory_stays_flat(tmp_path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12 * 320 * 240 * 4 < 120 * 320 * 240 * 4
-
-
-def test_maps_in_memory():
-    maps = depth_maps_of(_depth(), frame=np.array([3, 8, 9]), kind="depth", metric=True, K=K)
-    _assert_same(maps, _depth())
-    assert (len(maps), maps.width, maps.height) == (3, W, H)

@@ -1,4 +1,4 @@
-"""Files of depth maps, opened without reading them whole: npz, npy, torch and pictures, told apart by content."""
+"""Files of depth maps, opened lazily: npz, npy, torch and pictures, recognised by content."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ ONLY = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthFile:
-    """The arrays of one file by name: their shapes at once, their values only when asked for."""
+    """The arrays of one file by name: shapes at once, values when read."""
 
     path: Path
     container: str
     """A key of ``CONTAINERS``."""
     shapes: dict[str, tuple[int, ...]]
     read: Callable[[str], np.ndarray]
-    """One array; mapped from disk where it is large, so that taking one map of it costs one map of memory."""
+    """One array, memory-mapped where possible."""
 
 
 def open_depth_file(path: Path) -> DepthFile:
-    """Open a file by its content, whatever it is called.
+    """Open a file; its content decides its kind.
 
     Raises:
         ValueError: If the file is absent, empty, damaged, or none of the known kinds.
@@ -69,7 +69,7 @@ def _open_npz(path: Path) -> DepthFile:
             for name in archive.namelist():
                 with archive.open(name) as member:
                     shape, dtype = _header(member)
-                if not dtype.hasobject:  # what would need unpickling is no depth map
+                if not dtype.hasobject:
                     shapes[name.removesuffix(".npy")] = shape
     except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: not a readable .npz of depth maps ({error}); write it with numpy.savez") from error
@@ -84,7 +84,7 @@ def _header(member) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _map_member(path: Path, key: str) -> np.ndarray:
-    """One member of an npz, unpacked to a nameless temporary file and mapped: any map of it at once, memory flat."""
+    """One member of an npz, unpacked to an unlinked temporary file and memory-mapped."""
     handle, name = tempfile.mkstemp(suffix=".npy")
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as member, os.fdopen(handle, "wb") as out:
@@ -109,7 +109,7 @@ def _open_torch(path: Path) -> DepthFile:
 
     try:
         data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # torch raises half a dozen types for what is no tensor file or would run code
+    except Exception as error:  # torch raises many types here
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{path}: not a torch file of plain tensors ({first}); save the depth with numpy.savez") from error
     tensors = {ONLY: data} if isinstance(data, torch.Tensor) else data

@@ -1,4 +1,4 @@
-"""Whose depth maps a file holds, and what their numbers mean: one row of ``FORMATS`` a producer, the first that fits is it.
+"""Formats of depth maps: one row of ``FORMATS`` a producer; the first that matches a file is taken.
 
 What was confirmed in the producers' own code or documentation (read 2026-11): Depth Anything V2 ``run.py``,
 ``metric_depth/run.py`` and ``app.py`` (disparity for the relative models; pictures stretched to 0..255 frame by frame; metres
@@ -7,7 +7,7 @@ Depth Anything 3 ``mini_npz``/``npz`` (``depth, conf, extrinsics, intrinsics``, 
 the nested models give metres, the metric one needs focal/300); MoGe v1/v2 ``infer`` (intrinsics in units of the picture, depth
 infinite where the mask is off; v1 unknown scale, v2 metres, of the two only v2 can hold ``normal``); UniDepth V2 ``infer``
 (``depth`` (b,1,h,w), ``points`` (b,3,h,w), intrinsics in pixels, metres); VGGT ``demo_gradio.py`` (``depth`` (s,h,w,1),
-``depth_conf``, ``extrinsic``, ``intrinsic``, ``pose_enc``). From memory: the spelling ``exts``/``ixts`` of Depth Anything 3.
+``depth_conf``, ``extrinsic``, ``intrinsic``, ``pose_enc``). The spelling ``exts``/``ixts`` of Depth Anything 3 is unconfirmed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from .files import ONLY, DepthFile
 from .rgbd import DECODERS, millimetres_to_metres, read_depth
 
 KINDS = ("disparity", "depth", "metric")
-"""What a caller may say the numbers are: disparity (bigger is nearer), depth of unknown scale, depth in metres."""
+"""Meanings a caller may give: disparity (bigger is nearer), depth of unknown scale, depth in metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthFormat:
-    """What the numbers of one producer's file are and where in it they lie."""
+    """Meaning of one producer's numbers and their keys in the file."""
 
     kind: str
     """``disparity`` or ``depth``."""
@@ -35,7 +35,7 @@ class DepthFormat:
     array: str = ONLY
     """Key of the maps."""
     mask: str = ""
-    """Key of a map that is true where the values count, where there is one."""
+    """Key of a map that is true where the values are valid."""
     intrinsics: tuple[str, ...] = ()
     """Keys under which K may be stored."""
     normalised_K: bool = False
@@ -143,7 +143,7 @@ def _reaches_both_ends(raw: np.ndarray) -> bool:
 
 
 def as_kind(fmt: DepthFormat, kind: str | None) -> DepthFormat:
-    """The format with the caller's own word on what the numbers are.
+    """The format with the meaning the caller gives.
 
     Raises:
         ValueError: If ``kind`` is none of ``KINDS``.

@@ -1,4 +1,4 @@
-"""Which file of a folder, and which map of a file, belongs to which frame of the video."""
+"""Frame numbers of depth maps: from the files' names in a folder, or from fields of one file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .files import DepthFile
 SUFFIXES: tuple[tuple[str, ...], ...] = (
     (".npz",), (".npy",), (".pt", ".pth"), (".pfm",), (".tif", ".tiff"), (".png", ".pgm"),
 )  # fmt: skip
-"""Of a folder that holds several kinds, the first of these is read: numbers before pictures made of them."""
+"""The first of these kinds that a folder holds is read: arrays before pictures."""
 
 FRAME_KEYS = ("frame", "frames", "frame_ids", "frame_idx")
 """Names under which an npz may number its maps."""

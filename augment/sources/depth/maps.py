@@ -1,4 +1,4 @@
-"""Depth of a video, whatever estimated or measured it: one table of maps at the video's size, read one map at a time."""
+"""Depth maps of a video from any estimator or depth camera, at the video's size, read one at a time."""
 
 from __future__ import annotations
 
@@ -17,18 +17,17 @@ from .frames import files_of, frames_of_file, frames_of_names
 from .rgbd import DECODERS
 
 ASPECT_TOLERANCE = 0.01
-"""Largest difference of aspect ratio at which maps of another size are still the whole picture."""
+"""Largest relative difference of aspect ratio between maps and video."""
 
 EDGE = 0.05
-"""Neighbours that differ by more than this part of their value are an edge, across which nothing is interpolated."""
+"""Neighbours that differ by more than this share of their value are an edge, across which nothing is interpolated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthMaps:
     """Depth of some frames of one video, at the video's size; values stay on disk until ``load`` asks for them.
 
-    The camera is still or moving alike: every map is z-depth (or disparity, something that grows as 1/z does) of its own
-    frame, along the camera's axis.
+    Every map is z-depth (or disparity, proportional to 1/z up to an offset) of its own frame, along the camera's axis.
     """
 
     path: Path
@@ -47,7 +46,7 @@ class DepthMaps:
     K: Float[np.ndarray, "3 3"] | None = None
     """Intrinsics the producer estimated, pixels of the video; the median over frames where it gives one a frame."""
     per_frame_affine: bool = False
-    """Every map has its own scale and offset, because its writer stretched each frame on its own."""
+    """Every map has its own scale and offset, because each frame was stretched on its own."""
     notes: tuple[str, ...] = ()
     """What was assumed while reading, in words for the report."""
     patch: int = 0
@@ -67,7 +66,7 @@ class DepthMaps:
 
         Returns:
             values: Disparity or depth as ``kind`` says; 0 where invalid. Shape (h, w).
-            valid: Where there is a value. NaN, infinities, values <= 0 and what the producer masks are not valid.
+            valid: Where there is a value. NaN, infinities, values <= 0 and masked pixels are not valid.
         Raises:
             ValueError: If the map is of another aspect ratio than the video, holds negative depth, is the same everywhere,
                 or has no valid pixel; the message names file and frame.
@@ -95,9 +94,9 @@ class DepthMaps:
 def resize_map(
     values: Float32[np.ndarray, "h w"], valid: Bool[np.ndarray, "h w"], *, width: int, height: int
 ) -> tuple[Float32[np.ndarray, "h2 w2"], Bool[np.ndarray, "h2 w2"]]:
-    """Resize a map without inventing depths: linear on surfaces, nearest at edges and beside invalid pixels.
+    """Resize a map without interpolating across edges: linear on surfaces, nearest at edges and beside invalid pixels.
 
-    Linear interpolation across an edge would hang points in the air between the two surfaces. A pixel counts as at an edge
+    Linear interpolation across an edge would give points between the two surfaces. A pixel counts as at an edge
     where its 3x3 neighbours in the source differ by more than ``EDGE`` of the least, or one of them is invalid.
     """
     if values.shape == (height, width):
@@ -127,7 +126,7 @@ def read_depth_maps(
 ) -> DepthMaps:
     """Read depth maps of a video from one file or from a folder with one file a frame.
 
-    Formats are told by content (``depth_formats.FORMATS``). What a file does not say is decided so, and noted: bare floating
+    Formats are recognised by content (``formats.FORMATS``). What a file does not state is assumed, and noted: bare floating
     numbers are disparity unless the name says ``raw_depth_meter``; 16-bit pictures are a depth camera's unless they use the
     whole range to both ends; 8-bit pictures are disparity stretched frame by frame. In a folder the frame number is the run
     of digits that differs between the names; in a file it is the field ``frame``, else maps count from frame 0.
@@ -139,7 +138,7 @@ def read_depth_maps(
         frames: Length of the video, where known: numbers are checked against it.
         encoding: Of a depth camera's pictures, a key of ``rgbd.DECODERS``.
         depth_scale: Units a metre of plain 16-bit values: 1000, TUM 5000.
-        kind: ``disparity``, ``depth`` or ``metric`` (depth in metres) where the caller knows better than the rules above.
+        kind: ``disparity``, ``depth`` or ``metric`` (depth in metres), instead of the assumptions above.
     Raises:
         ValueError: If nothing is there, a file is damaged, of no known format, of another aspect ratio than the video, or
             the maps cannot be matched to frames; or if none of five maps spread over the video can be read (for what
@@ -174,23 +173,6 @@ def read_depth_maps(
     )  # fmt: skip
     _check_metres(maps)
     return maps
-
-
-def depth_maps_of(
-    values: Float[np.ndarray, "n h w"],
-    *,
-    frame: Int[np.ndarray, " n"],
-    kind: str,
-    metric: bool,
-    K: Float[np.ndarray, "3 3"] | None = None,
-    path: Path | str = "memory",
-) -> DepthMaps:
-    """Maps that are in memory already, at the video's size; values not finite or <= 0 are invalid."""
-    n, height, width = values.shape
-    return DepthMaps(
-        path=Path(path), source="memory", frame=frame, kind=kind, metric=metric, width=width, height=height, K=K,
-        files=(Path(path),) * n, read=lambda index: (values[index].astype(np.float32), None),
-    )  # fmt: skip
 
 
 def _read_one(

@@ -2,7 +2,7 @@
 
 AMASS is z-up; the root turns about the rest pose's pelvis, so changing the up axis needs to know where that pelvis lies. Files
 written here say so (``rest_pelvis``) and carry what the format has no room for (``smpl_hands``: SMPL's two hand joints, and
-``understudy``: labels, source and licence as JSON), so that they come back as they were. Other readers ignore the extra keys.
+``understudy``: labels, source and licence as JSON), so that reading restores the motion. Other readers ignore the extra keys.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from io import BufferedIOBase
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from ...files import DAMAGED_NPZ
 from ...types import Motion, Segment
 
 SMPL_REST_PELVIS = np.array([-0.0018, -0.2233, 0.0282])
-"""About where SMPL's own neutral template has its pelvis, metres: for files that do not say."""
+"""Pelvis of SMPL's neutral template, metres: for files that do not state one."""
 
 _Z_UP_FROM_Y_UP = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 _N_POSE = {156: "SMPL+H", 165: "SMPL-X"}
@@ -37,12 +36,6 @@ _LABELS = (
     "support_yaw",
     "provenance",
 )
-
-
-def read_amass(path: Path) -> Motion:
-    """Read a file; see ``load_amass``. The name is the file's, unless the file says otherwise."""
-    with path.open("rb") as stream:
-        return load_amass(stream, name=path.stem)
 
 
 def load_amass(stream: BufferedIOBase, *, name: str) -> Motion:
@@ -90,10 +83,10 @@ def save_amass(stream: BufferedIOBase, motion: Motion, *, rest_pelvis: Float[np.
     """Write a motion as SMPL+H npz; equal motions give equal bytes.
 
     Args:
-        stream: Where to.
-        motion: What.
-        rest_pelvis: The pelvis in the zero pose of the body that the motion was made for, metres; the origin by default. It
-            decides where readers with that body see the motion, never what comes back through ``load_amass``.
+        stream: The file.
+        motion: The motion.
+        rest_pelvis: Pelvis in the zero pose of the body that the motion was made for, metres; the origin by default. Other
+            readers need it; ``load_amass`` restores the motion whatever it is.
     """
     pelvis = np.zeros(3) if rest_pelvis is None else np.asarray(rest_pelvis, np.float64)
     n_frames = len(motion)
@@ -126,10 +119,10 @@ def _load_npz(stream: BufferedIOBase, name: str) -> dict[str, np.ndarray]:
                 try:
                     arrays[key] = archive[key]
                 except ValueError:
-                    continue  # an object array: nothing here needs one, and unpickling a stranger's file is never safe
+                    continue  # an object array: none is needed, and unpickling is not safe
             return arrays
     except DAMAGED_NPZ as error:
-        raise ValueError(f"{name}: expected an AMASS npz, found something else or half of one ({error})") from error
+        raise ValueError(f"{name}: expected an AMASS npz, found another or a truncated file ({error})") from error
 
 
 def _poses(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:

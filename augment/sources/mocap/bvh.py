@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
@@ -20,7 +19,7 @@ _AXES = {"X": 0, "Y": 1, "Z": 2}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bvh:
-    """A skeleton with its recording, as the file has it."""
+    """A skeleton and its recording, in the file's units and axes."""
 
     name: str
     """The file's name without its ending."""
@@ -47,21 +46,12 @@ class Bvh:
         return float(round(fps)) if abs(fps - round(fps)) < 2e-3 * fps else fps
 
 
-def read_bvh(path: Path) -> Bvh:
-    """Read a file; see ``parse_bvh``."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not a text file ({error.reason} at byte {error.start}); expected BVH text") from error
-    return parse_bvh(text, name=path.stem)
-
-
 def parse_bvh(text: str, *, name: str) -> Bvh:
     """Parse the text of a BVH file.
 
     Args:
         text: The whole file.
-        name: What to call it; error messages begin with it.
+        name: Name of the motion; error messages begin with it.
     Raises:
         ValueError: If the hierarchy is broken, or the motion has another number of values than it announces (a file cut
             short), or values that are not finite numbers.
@@ -95,7 +85,7 @@ def parse_bvh(text: str, *, name: str) -> Bvh:
 
 
 def bvh_forward_kinematics(bvh: Bvh) -> tuple[Float[np.ndarray, "t j 3"], Float[np.ndarray, "t j 3 3"]]:
-    """Where every joint is and how it is turned, in the file's world.
+    """Positions and rotations of all joints in the file's world.
 
     Position channels stand for the joint's place in its parent's frame and replace OFFSET, as both the one-root files and
     those with six channels on every joint (Bandai-Namco) mean it.
@@ -193,7 +183,7 @@ def _header_number(lines: list[str], index: int, label: str, name: str) -> float
 
 
 def _parse_numbers(text: str, name: str) -> np.ndarray:
-    """All numbers of the text; a word that is none is an error, whichever way this NumPy reports it."""
+    """All numbers of the text; any other word is an error."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:

@@ -1,4 +1,4 @@
-"""Walk over motion files wherever they lie: single files, folders, tar and zip archives, read as streams."""
+"""Iterate over motion files in folders, tar and zip archives, or single files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a mocap file shows, from its name or from the index that came with it."""
+"""Labels of mocap files, from their names or from the index of their data set."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEYWORDS: tuple[tuple[str, str], ...] = (
     (r"sword|slash", "slash"), (r"\bsit", "sit_down"), (r"get up|stand up|rise", "get_up"), (r"pick|scoop", "pick_up"),
     (r"wave|waving", "wave"), (r"kneel", "kneel"), (r"reach", "reach"), (r"turn", "turn"), (r"stand", "stand"),
 )  # fmt: skip
-"""First match wins; for CMU's free descriptions of what a trial shows."""
+"""Patterns in CMU's descriptions of a trial to actions; the first match counts."""
 
 _STYLED_WHO = {
     "elderly": "An elderly person",
@@ -38,7 +38,7 @@ _CMU_NAME = re.compile(r"(\d{2,3})_(\d{2})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MocapLabel:
-    """What is known about one file before its motion is looked at."""
+    """Label of one file."""
 
     action: str
     caption: str

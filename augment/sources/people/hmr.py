@@ -1,4 +1,4 @@
-"""Bodies in video from whatever estimator the user ran: the file's content says which reader takes it.
+"""Bodies in video from any supported estimator; the file's content decides which reader is used.
 
 A new estimator is one recogniser, one reader and one line in ``HMR_READERS``.
 """
@@ -49,12 +49,12 @@ def read_hmr(path: Path, *, width: int, height: int, focal: float | None = None)
         path: The producer's file, or a folder of them (TRAM's tracks; PARE's or ProHMR's images).
         width: Of the video the bodies were found in, pixels.
         height: Pixels.
-        focal: Focal length in pixels that ``transl`` shall hold for. Each body's z is scaled by it over the producer's own
+        focal: Focal length, pixels, for which ``transl`` is to hold. Each body's z is scaled by it over the producer's own
             (twice the focal length, twice as far), which keeps the pelvis's pixel and the person's size in the picture. None
             keeps the producer's. Either way ``People.K`` is the lens ``transl`` holds for.
     Raises:
-        ValueError: If the file is absent, hostile, of an unknown content (the message names the keys found and the formats
-            known) or damaged: the message names file and field.
+        ValueError: If the file is absent, damaged, would run code, or has an unknown content; the message names file and field,
+            or the keys found and the formats known.
     """
     path = Path(path)
     if width <= 0 or height <= 0 or (focal is not None and focal <= 0):
@@ -66,15 +66,15 @@ def read_hmr(path: Path, *, width: int, height: int, focal: float | None = None)
             continue
         try:
             return read(path, content, picture)
-        except (TypeError, AttributeError, LookupError) as error:  # a value of a kind that no check foresaw
+        except (TypeError, AttributeError, LookupError) as error:
             raise ValueError(
-                f"{path}: {name}: the file is not built as this format is ({type(error).__name__}: {error})"
+                f"{path}: {name}: the file does not have this format's structure ({type(error).__name__}: {error})"
             ) from error
     raise ValueError(f"{path}: {_describe(content)}; no reader knows that. Known formats: {', '.join(HMR_READERS)}")
 
 
 def _load(path: Path) -> Any:
-    """The content; files that stand for one image or one track come as {file name: content}."""
+    """The content; files of one image or one track each as {file name: content}."""
     if path.is_dir():
         folder = path / "hps" if (path / "hps").is_dir() else path
         for suffix in (".npy", ".npz", ".pkl"):

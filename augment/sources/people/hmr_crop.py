@@ -1,8 +1,9 @@
-"""Estimators that see a crop and give a weak-perspective camera: VIBE, PARE and ProHMR, brought before the whole picture."""
+"""Estimators with a weak-perspective camera on a crop: VIBE, PARE and ProHMR, converted to the whole picture's camera."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def crop_to_transl(
     camera: Float[np.ndarray, "n 3"], centre: Float[np.ndarray, "n 2"], size: Float[np.ndarray, "n"], picture: Picture,
     focal: float,
 ) -> Float[np.ndarray, "n 3"]:  # fmt: skip
-    """A weak-perspective crop camera as the translation before a lens that sees the whole picture.
+    """A weak-perspective crop camera as a translation before a perspective camera of the whole picture.
 
     Args:
         camera: (s, tx, ty): crop coordinates in -1..1 are ``s * (x + tx)``, ``s * (y + ty)``.
@@ -27,7 +28,7 @@ def crop_to_transl(
         picture: The video.
         focal: Pixels.
     Returns:
-        Metres, camera frame: a body there is as big in the picture as the weak camera has it, and at the same place.
+        Metres, camera frame, at which a body has the same size and place in the picture.
     Source:
         Li et al. 2022, "CLIFF", as WHAM's ``cam_pred2full`` has it.
     """
@@ -60,19 +61,20 @@ def read_vibe(path: Path, data: dict[Any, Any], picture: Picture) -> People:
     """Bodies of VIBE or PARE on a video; frames from ``frame_ids``.
 
     Their camera is weak-perspective: ``orig_cam`` (sx, sy, tx, ty) on the whole picture or, where that is absent, ``pred_cam``
-    (s, tx, ty) on the square ``bboxes`` (middle x, middle y, side, side). ``transl`` is the place before the focal length
-    given (else the picture's diagonal) at which a body is as big as that camera has it.
+    (s, tx, ty) on the square ``bboxes`` (middle x, middle y, side, side). ``transl`` holds for the focal length
+    given (else the picture's diagonal) and keeps a body's size in the picture.
 
     Raises:
         ValueError: If a field is absent or of a wrong shape, ``frame_ids`` is not as long as ``pose``, or ``orig_cam`` belongs
             to a picture of another aspect.
     Source:
         Keys and cameras confirmed in mkocabas/VIBE (demo.py, lib/utils/demo_utils.py) and mkocabas/PARE (pare/core/tester.py);
-        that PARE's pose may be matrices is read from its variable names alone, so both forms are taken.
+        PARE's pose is taken as axis-angle or matrices, as its code does not say which is saved.
     """
     parts = []
     for index, (key, person) in enumerate(people_of(data).items()):
-        parts.append(_weak_rows(path, person, "pose", "betas", None, track_id(key, index), f"[{key}]", picture))
+        record = _Record(path, person, f"[{key}]", "pose", "betas")
+        parts.append(_weak_rows(record, picture, frame=None, track=track_id(key, index)))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "VIBE or PARE", parts, K, picture, notes=_lens_note(picture))
 
@@ -93,41 +95,55 @@ def read_pare_images(path: Path, data: dict[str, Any], picture: Picture) -> Peop
     frames = _image_frames(path, data)
     parts = []
     for frame, (name, image) in zip(frames.tolist(), data.items(), strict=True):
-        parts.append(_weak_rows(path, image, "pred_pose", "pred_shape", frame, -1, name, picture))
+        record = _Record(path, image, name, "pred_pose", "pred_shape")
+        parts.append(_weak_rows(record, picture, frame=frame, track=-1))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "PARE (images)", parts, K, picture, notes=_lens_note(picture))
 
 
-def _weak_rows(
-    path: Path, holder: dict[str, Any], pose: str, betas: str, frame: int | None, track: int, where: str, picture: Picture
-) -> Rows:
-    """Rows of one dictionary; all of one ``frame``, or of its ``frame_ids`` where that is None."""
-    root, body = pose_of(path, holder.get(pose), f"{where}.{pose}")
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One dictionary of weak-perspective bodies: a person of a video, or an image."""
+
+    path: Path
+    fields: dict[str, Any]
+    name: str
+    """How to get to the dictionary, for messages."""
+    pose: str
+    """Key of the pose."""
+    betas: str
+    """Key of the shape."""
+
+
+def _weak_rows(record: _Record, picture: Picture, *, frame: int | None, track: int) -> Rows:
+    """Rows of one record; all of one ``frame``, or of its ``frame_ids`` where that is None."""
+    path, fields, name = record.path, record.fields, record.name
+    root, body = pose_of(path, fields.get(record.pose), f"{name}.{record.pose}")
     count, focal = len(root), picture.focal or picture.diagonal
     boxes = None
-    if holder.get("bboxes") is not None:
-        boxes = field_of(path, holder, "bboxes", (count, None), where)[:, :3]
-    if holder.get("orig_cam") is not None:
-        camera = field_of(path, holder, "orig_cam", (count, 4), where)
+    if fields.get("bboxes") is not None:
+        boxes = field_of(path, fields, "bboxes", (count, None), name)[:, :3]
+    if fields.get("orig_cam") is not None:
+        camera = field_of(path, fields, "orig_cam", (count, 4), name)
         aspect = float(np.median(camera[:, 1] / camera[:, 0]))
         if abs(aspect * picture.height / picture.width - 1) > 0.02:
             raise ValueError(
-                f"{path}: field {where}.orig_cam belongs to a picture of aspect {aspect:.3f}; the video's is "
+                f"{path}: field {name}.orig_cam belongs to a picture of aspect {aspect:.3f}; the video's is "
                 f"{picture.width / picture.height:.3f}: use the estimates of this very video"
             )
         transl = weak_to_transl(camera, picture, focal)
     else:
-        camera = field_of(path, holder, "pred_cam", (count, 3), where)
+        camera = field_of(path, fields, "pred_cam", (count, 3), name)
         if boxes is None:
-            raise ValueError(f"{path}: {where} has neither orig_cam nor bboxes, so the body's place in the picture is unknown")
+            raise ValueError(f"{path}: {name} has neither orig_cam nor bboxes, so the body's place in the picture is unknown")
         transl = crop_to_transl(camera, boxes[:, :2], boxes[:, 2], picture, focal)
     corners = None
     if boxes is not None:
         corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
     return Rows(
-        frame=frames_of(path, holder.get("frame_ids") if frame is None else [frame] * count, count, f"{where}.frame_ids"),
+        frame=frames_of(path, fields.get("frame_ids") if frame is None else [frame] * count, count, f"{name}.frame_ids"),
         track=track, global_orient=root, body_pose=body, transl=transl, bbox=corners,
-        betas=betas_of(path, holder.get(betas), count, f"{where}.{betas}"),
+        betas=betas_of(path, fields.get(record.betas), count, f"{name}.{record.betas}"),
     )  # fmt: skip
 
 
@@ -158,8 +174,7 @@ def read_prohmr(path: Path, data: dict[str, Any], picture: Picture) -> People:
     Raises:
         ValueError: If a field is absent or of a wrong shape.
     Source:
-        Names, shapes and the mode's place confirmed in nkolot/ProHMR (prohmr/models/prohmr.py). The repository saves pictures
-        alone: how users write the npz (``pred_smpl_params`` nested or flattened, ``box_center``, ``box_size``) is from memory.
+        Names, shapes and the mode's place confirmed in nkolot/ProHMR (prohmr/models/prohmr.py); it saves pictures only.
     """
     frames = _image_frames(path, data)
     placed = all({"box_center", "box_size"} <= set(image) for image in data.values())

@@ -22,18 +22,18 @@ def is_phalp(data: Any) -> bool:
 
 
 def read_phalp(path: Path, data: dict[Any, Any], picture: Picture) -> People:
-    """Bodies of PHALP; ghosts (tracks that were predicted, not seen, in a frame) are left out and counted.
+    """Bodies of PHALP; bodies that were predicted, not seen, in a frame (``tracked_time`` > 0) are left out and counted.
 
     ``camera`` is a translation for a lens of 5000 px on 256 px of the picture padded to a square, so that in the whole picture
-    the focal length is 5000 / 256 times its longer side: some twenty times a real lens, and everybody as many times too far.
-    Give ``focal`` to bring them near. Frame numbers come from the file names (``frames_from_names``); where the keys are no
+    the focal length is 5000 / 256 times its longer side, about twenty times a real lens, and distances are as many times too
+    large. Give ``focal`` to correct them. Frame numbers come from the file names (``frames_from_names``); where the keys are no
     names with numbers, from ``time``, PHALP's own count of the frames it read.
 
     Raises:
         ValueError: If a list is absent or of another length than ``tid``, a shape is wrong, or ``size`` is another picture.
     Source:
         Keys, list lengths, box form, padding and lens confirmed in brjathu/PHALP (trackers/PHALP.py, models/hmar/hmar.py);
-        the lens also in shubham-goel/4D-Humans (demo.py). From memory: nothing else.
+        the lens also in shubham-goel/4D-Humans (demo.py).
     """
     frames = _frame_numbers(path, data)
     rows, ghosts = [], 0
@@ -76,7 +76,7 @@ def _count(path: Path, key: Any, entry: Any) -> int:
 
 
 def _row(path: Path, key: Any, entry: dict[str, Any], i: int, frame: int, picture: Picture) -> dict[str, Any]:
-    """One body's fields, each checked by itself."""
+    """One body's fields, checked."""
     where = f"frame {key!r}: "
 
     def take(name: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What all readers of body estimators share: fields out of strangers' dictionaries, and rows made one checked table."""
+"""Shared by all readers of body estimators: checked fields of their dictionaries, and rows joined to one table."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ...geometry import matrix_to_axis_angle
 from .people import People, check_people
 
 FAR = 30.0
-"""Median distance in metres beyond which a body cannot be in metres (seen with a lens as long as the picture's diagonal)."""
+"""Largest plausible median distance, metres, for a focal length of the picture's diagonal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """The video the estimates belong to, as the caller knows it."""
+    """The video the estimates belong to."""
 
     width: int
     """Pixels."""
@@ -32,7 +32,7 @@ class Picture:
 
     @property
     def diagonal(self) -> float:
-        """Pixels: the focal length (53 degrees from corner to corner) that is nominal where a producer states none."""
+        """Pixels; the focal length assumed where a producer states none (53 degrees from corner to corner)."""
         return float(np.hypot(self.width, self.height))
 
     def intrinsics(self, focal: float) -> Float[np.ndarray, "3 3"]:
@@ -63,7 +63,7 @@ def field_of(path: Path, holder: Any, name: str, shape: tuple[int | None, ...], 
         holder: The dictionary.
         name: Its key.
         shape: Expected sizes; None for any.
-        where: How to get to the dictionary, for messages: ``people[3].smplx_cam``.
+        where: Path to the dictionary, for messages: ``people[3].smplx_cam``.
     Raises:
         ValueError: If the key is absent or the value is no array of numbers of that shape; the message names file and field.
     """
@@ -75,7 +75,7 @@ def field_of(path: Path, holder: Any, name: str, shape: tuple[int | None, ...], 
 
 
 def numbers(path: Path, value: Any, shape: tuple[int | None, ...], label: str) -> np.ndarray:
-    """Whatever holds numbers (array, tensor, lists) as float64 of an expected shape, or ValueError naming ``label``."""
+    """An array, tensor or list of numbers as float64 of an expected shape, or ValueError naming ``label``."""
     if value is None:
         raise ValueError(f"{path}: lacks the field {label}")
     if isinstance(value, torch.Tensor):
@@ -155,8 +155,8 @@ def body21(pose: Float[np.ndarray, "n 63"]) -> Float[np.ndarray, "n 23 3"]:
 def frames_from_names(path: Path, names: Sequence[str]) -> Int[np.ndarray, " n"]:
     """Frame numbers from file names: the last number in each, less one unless some file is number 0.
 
-    Extractors count from 1 (ffmpeg's ``%06d``, PHALP) or from 0. A number glued to letters behind it (``keypoints_2d``) does
-    not count.
+    Extractors count from 1 (ffmpeg's ``%06d``, PHALP) or from 0. A number followed by letters (``keypoints_2d``) does not
+    count.
 
     Raises:
         ValueError: If a name holds no number, or two names the same.
@@ -180,8 +180,8 @@ def table(
 ) -> People:  # fmt: skip
     """Rows of all people as one checked table whose ``transl`` holds for ``picture.focal``.
 
-    Another focal length scales z alone, so that the pelvis keeps its pixel and its size in the picture: a person seen with
-    twice the focal length is twice as far away.
+    Another focal length scales z alone, which keeps the pelvis's pixel and the person's size in the picture: with twice the
+    focal length a person is twice as far away.
 
     Raises:
         ValueError: If there is nobody, a body holds NaN, or translations cannot be metres.
@@ -233,7 +233,7 @@ def _rescaled(people: People, picture: Picture) -> People:
 
 
 def separate_doubles(people: People) -> People:
-    """Two people under one id in one frame get tracks of their own: the second of each id goes on under one fresh id."""
+    """Two people with one id in one frame get separate tracks: the second of each id gets one new id."""
     track, frame = people.track.copy(), people.frame
     order = np.lexsort((np.arange(len(track)), track, frame))
     same = np.zeros(len(track), int)  # how many rows of the same id and frame came before

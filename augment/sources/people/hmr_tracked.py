@@ -1,4 +1,4 @@
-"""Estimators that place bodies before the whole picture's lens: WHAM, GVHMR, TRAM and PromptHMR."""
+"""Estimators whose bodies are in the whole picture's camera frame: WHAM, GVHMR, TRAM and PromptHMR."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def people_of(data: Any) -> dict[Any, dict[str, Any]]:
 
 
 def track_id(key: Any, index: int) -> int:
-    """A producer's id as a number; its place in the file where the id is a word."""
+    """A producer's id as a number; its index in the file where the id is not a number."""
     return int(key) if str(key).lstrip("-").isdigit() else index
 
 
@@ -70,7 +70,7 @@ def is_gvhmr(data: Any) -> bool:
 def read_gvhmr(path: Path, data: dict[str, Any], picture: Picture) -> People:
     """The one body of GVHMR in the camera frame (``smpl_params_incam``), one row a frame from 0.
 
-    Its body is SMPL-X: 21 body joints, hands flat; ``betas`` are kept though SMPL's shape space is another.
+    Its body is SMPL-X: 21 body joints, hands flat; ``betas`` are kept, although SMPL-X's shape space is another.
 
     Raises:
         ValueError: If a field is absent or of a wrong shape, or ``K_fullimg`` belongs to a picture of another size.
@@ -156,7 +156,7 @@ def is_prompthmr(data: Any) -> bool:
 def read_prompthmr(path: Path, data: dict[str, Any], picture: Picture) -> People:
     """Bodies of PromptHMR in the camera frame (``smplx_cam``), with boxes and OpenPose's 25 keypoints where they were kept.
 
-    PromptHMR makes videos at most 896 px high before it looks at them: the lens, boxes and keypoints are scaled back to the
+    PromptHMR reduces videos to at most 896 px in height: the lens, boxes and keypoints are scaled back to the
     video's own size. It also skips frames of videos above 60 frames a second; ``frames`` then counts the frames it kept.
     SMPL-X body: 21 joints, hands flat.
 

@@ -15,8 +15,8 @@ from .people import LAYOUTS, People, check_people
 def read_keypoints(path: Path, *, width: int | None = None, height: int | None = None) -> People:
     """Keypoints from COCO json, OpenPose json (a file, or a folder with one a frame) or a MediaPipe ``.npz``.
 
-    Coordinates are taken as they stand: detectors that count pixel centres as whole numbers are off by half a pixel, which is
-    less than they err.
+    Coordinates are not shifted: detectors that count pixel centres as whole numbers are off by half a pixel, less than their
+    error.
 
     Args:
         path: A file or, for OpenPose, a folder.
@@ -98,11 +98,11 @@ _LINKS: tuple[tuple[str, str], ...] = (
     ("left_hip", "right_hip"), ("S_collar", "S_shoulder"), ("spine1", "pelvis"), ("spine2", "spine1"), ("spine3", "spine2"),
     ("spine3", "neck"),
 )  # fmt: skip
-"""Neighbours on the body, S for either side: a missing point is lent the nearest found one along these; earlier links first."""
+"""Neighbours on the body, S for either side; a missing point is replaced by the nearest found one along these links."""
 
 
-def _lenders(name: str) -> list[str]:
-    """All points by how many links they are away from ``name``, itself first."""
+def _nearest(name: str) -> list[str]:
+    """All points by their number of links to ``name``, itself first."""
     links = [(a.replace("S", side), b.replace("S", side)) for a, b in _LINKS for side in ("left", "right")]
     order = [name]
     for point in order:
@@ -114,9 +114,9 @@ def _lenders(name: str) -> list[str]:
 
 
 def to_mediapipe(people: People, *, frames: int, width: int, height: int, fps: float) -> Keypoints:
-    """One person's keypoints of any layout as MediaPipe's table, for what was written for MediaPipe.
+    """One person's keypoints of any layout in MediaPipe's.
 
-    Points that the layout lacks or the detector missed are lent the nearest found one of the same person in the same frame
+    Points that the layout lacks or the detector missed take the place of the nearest found one of the same person and frame
     (heel and toe from the ankle, face from nose, eyes and ears, fingers from the wrist), with visibility 0. SMPL's joints
     count as the limb points of the same name.
 
@@ -144,13 +144,13 @@ def to_mediapipe(people: People, *, frames: int, width: int, height: int, fps: f
     landmarks = np.full((frames, len(LANDMARKS), 3), np.nan, np.float32)
     for index, name in enumerate(LANDMARKS):
         point = np.full((len(people), 3), np.nan)
-        for lender in _lenders(name):
-            lent = known.get(lender)
-            if lent is None:
+        for other in _nearest(name):
+            found = known.get(other)
+            if found is None:
                 continue
-            take = ~np.isfinite(point[:, 0]) & np.isfinite(lent[:, :2]).all(axis=1)
-            point[take, :2] = lent[take, :2]
-            point[take, 2] = np.nan_to_num(lent[take, 2]) if lender == name else 0.0
+            take = ~np.isfinite(point[:, 0]) & np.isfinite(found[:, :2]).all(axis=1)
+            point[take, :2] = found[take, :2]
+            point[take, 2] = np.nan_to_num(found[take, 2]) if other == name else 0.0
         landmarks[people.frame, index] = point
     world = None
     if people.layout == "mediapipe33" and people.keypoints3d is not None:

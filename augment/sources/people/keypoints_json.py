@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from .hmr_rows import frames_from_names
 
 _OPENPOSE18 = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
-"""Where COCO's 17 points stand among the 18 of OpenPose's older body, which has a neck at 1."""
+"""Index of each of COCO's 17 points among the 18 of OpenPose's older body, whose neck is 1."""
 
 
 Columns = tuple[dict[str, Any], list[str]]
@@ -30,7 +30,7 @@ def load_json(path: Path) -> Any:
 
 
 def _points(path: Path, value: Any, counts: dict[int, Any], label: str) -> Float[np.ndarray, "k 3"]:
-    """A flat list of x, y, confidence; ``counts`` says which numbers of points are known, and which of them to take."""
+    """A flat list of x, y, confidence; ``counts`` maps each known number of points to the ones to take."""
     try:
         flat = np.asarray(value, np.float64).reshape(-1)
     except (TypeError, ValueError) as error:
@@ -133,7 +133,7 @@ def _read_openpose(path: Path, content: dict[str, Any]) -> Columns:
 def read_openpose_folder(path: Path) -> Columns:
     """One file a frame; the frame is the last number in the name (see ``frames_from_names``).
 
-    OpenPose numbers the frames of a video from 0 with twelve digits; such numbers stand as they are.
+    OpenPose numbers the frames of a video from 0 with twelve digits; such numbers are frame numbers.
     """
     files = sorted(path.glob("*_keypoints.json")) or sorted(path.glob("*.json"))
     contents = {file: load_json(file) for file in files}
@@ -185,6 +185,5 @@ KEYPOINT_READERS: dict[str, tuple[Callable[[Any], bool], Callable[[Path, Any], C
 }
 """Name of a JSON format to its recogniser (of the parsed content) and its reader.
 
-Field names: OpenPose's confirmed on a real file and in its output documentation (``person_id`` and the twelve digits from
-memory); COCO's in its annotation documentation and AlphaPose's (``track_id`` from memory).
+Field names: OpenPose's output documentation and a real file; COCO's annotation documentation and AlphaPose's.
 """

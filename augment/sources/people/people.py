@@ -1,4 +1,4 @@
-"""People found in one video, whatever found them: one table, one row a person and frame. All readers of estimators give it."""
+"""People detected in one video: one table, one row a person and frame, whatever the estimator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ OPENPOSE25: tuple[str, ...] = (
 LAYOUTS: dict[str, tuple[str, ...]] = {
     "coco17": COCO17, "openpose25": OPENPOSE25, "mediapipe33": LANDMARKS, "smpl24": tuple(f"smpl_{n}" for n in SMPL_JOINTS),
 }  # fmt: skip
-"""Names of the points of each layout; the same name is the same place on the body in all of them."""
+"""Names of the points of each layout; a name is the same point of the body in all of them."""
 
 PERSON_CLASSES: tuple[str, ...] = ("staff", "patient", "visitor")
 """Order of ``People.class_probabilities``."""
@@ -80,7 +80,7 @@ class People:
     """Length of the video in frames, where the source says so."""
     fps: float | None = None
     notes: tuple[str, ...] = ()
-    """What was left out or assumed while reading, in words for the report."""
+    """What was left out or assumed while reading, for the report."""
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -108,7 +108,7 @@ class People:
 
 
 def check_people(people: People) -> People:
-    """Check shapes, finiteness and order once for all readers, and return the table with rows sorted by frame and track.
+    """Check shapes and finiteness, and return the table with rows sorted by frame and track.
 
     Raises:
         ValueError: If a column's length or shape is wrong, a body holds NaN, frames are negative, or the layout is unknown;
