@@ -22,23 +22,30 @@ class Action:
     captions: tuple[str, ...]
     """English sentences with ``{who}`` in them; a clip's caption is drawn from these."""
     is_fall: bool = False
+    """Simulated by the embedded library, and named after UP-Fall's activities 1-5."""
+    is_scripted: bool = False
+    """Scripted by the embedded library."""
 
 
 ACTIONS: dict[str, Action] = {
-    "walk": Action(label="walk", captions=("{who} walks through the room.", "{who} walks slowly across the floor.")),
-    "stand": Action(label="standing", captions=("{who} stands still.", "{who} stands and shifts weight.")),
-    "sit_down": Action(label="sit_down", captions=("{who} sits down on a chair.",)),
-    "sit": Action(label="sitting", captions=("{who} sits on a chair.", "{who} is seated and moves a little.")),
-    "stand_up": Action(label="stand_up", captions=("{who} stands up from a chair.",)),
-    "lie_down": Action(label="lie_down", captions=("{who} lies down on a bed.",)),
-    "lie": Action(label="lying", captions=("{who} lies on a bed.", "{who} is lying down.")),
-    "get_up": Action(label="stand_up", captions=("{who} gets up from lying.",)),
-    "pick_up": Action(label="other", captions=("{who} picks something up from the floor.",)),
-    "wave": Action(label="standing", captions=("{who} waves a hand.",)),
-    "reach": Action(label="standing", captions=("{who} reaches for something high.",)),
-    "jump": Action(label="jump", captions=("{who} jumps on the spot.",)),
-    "kneel": Action(label="kneeling", captions=("{who} kneels on the floor.",)),
-    "crawl": Action(label="crawl", captions=("{who} crawls on hands and knees.",)),
+    "walk": Action(
+        label="walk", is_scripted=True, captions=("{who} walks through the room.", "{who} walks slowly across the floor.")
+    ),
+    "stand": Action(label="standing", is_scripted=True, captions=("{who} stands still.", "{who} stands and shifts weight.")),
+    "sit_down": Action(label="sit_down", is_scripted=True, captions=("{who} sits down on a chair.",)),
+    "sit": Action(
+        label="sitting", is_scripted=True, captions=("{who} sits on a chair.", "{who} is seated and moves a little.")
+    ),
+    "stand_up": Action(label="stand_up", is_scripted=True, captions=("{who} stands up from a chair.",)),
+    "lie_down": Action(label="lie_down", is_scripted=True, captions=("{who} lies down on a bed.",)),
+    "lie": Action(label="lying", is_scripted=True, captions=("{who} lies on a bed.", "{who} is lying down.")),
+    "get_up": Action(label="stand_up", is_scripted=True, captions=("{who} gets up from lying.",)),
+    "pick_up": Action(label="other", is_scripted=True, captions=("{who} picks something up from the floor.",)),
+    "wave": Action(label="standing", is_scripted=True, captions=("{who} waves a hand.",)),
+    "reach": Action(label="standing", is_scripted=True, captions=("{who} reaches for something high.",)),
+    "jump": Action(label="jump", is_scripted=True, captions=("{who} jumps on the spot.",)),
+    "kneel": Action(label="kneeling", is_scripted=True, captions=("{who} kneels on the floor.",)),
+    "crawl": Action(label="crawl", is_scripted=True, captions=("{who} crawls on hands and knees.",)),
     "fall_forward_hands": Action(
         label="fall", is_fall=True, captions=("{who} falls forward onto the hands.", "{who} trips and falls forward.")
     ),
@@ -65,10 +72,10 @@ ACTIONS: dict[str, Action] = {
 }
 """Every action the package knows. Extending = one line here."""
 
-DAILY = tuple(name for name in list(ACTIONS)[:14])
+DAILY = tuple(name for name, action in ACTIONS.items() if action.is_scripted)
 """Scripted daily actions of the embedded library."""
 FALLS = tuple(name for name, action in ACTIONS.items() if action.is_fall)
-"""Falls of the embedded library, named after UP-Fall's activities 1-5."""
+"""Falls of the embedded library."""
 
 CARE_HOME_LABELS: dict[tuple[str, str], str] = {
     ("lying", "bed"): "laying_in_bed",

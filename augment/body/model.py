@@ -6,7 +6,6 @@ flat (``body_pose[:, 21:]`` turns only SMPL's two hand joints, which they do not
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 
 from .. import geometry
+from ..files import code_digest, open_atomic, sha256_of_json
 from ..safe_pickle import load_pickle
 from ..types import JOINT, Motion
 from . import open_body
@@ -123,8 +123,8 @@ def load_body(path: str | Path | None = None) -> Body:
 def _load_default() -> Body:
     import importlib.metadata
 
-    build = f"{open_body.BUILD_VERSION}-{importlib.metadata.version('anny')}"
-    path = cache_dir() / f"open-body-{hashlib.sha256(build.encode()).hexdigest()[:12]}.npz"
+    build = [code_digest(Path(open_body.__file__)), importlib.metadata.version("anny")]
+    path = cache_dir() / f"open-body-{sha256_of_json(build)[:12]}.npz"
     try:
         return _make("open-body", "CC0-1.0", dict(np.load(path)))
     except (OSError, ValueError, KeyError):  # not built yet, or damaged: it is only a cache
@@ -141,12 +141,8 @@ def _build_default(path: Path) -> None:
         k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with open_atomic(path) as file:
         np.savez(file, **small)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _load_file(path: Path) -> Body:

@@ -20,9 +20,6 @@ from jaxtyping import Float
 from ..geometry import axis_rotation
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS
 
-BUILD_VERSION = 5
-"""Raised whenever the result changes, so that a cached body of an older build is not reused."""
-
 PHENOTYPE_GRID: dict[str, tuple[float, ...]] = {
     "gender": (0.0, 1.0),
     "age": (2 / 3, 1.0),

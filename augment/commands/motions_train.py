@@ -32,28 +32,19 @@ class MotionsTrain:
     """Measure the trained generator and write the figures into the model card (a few minutes)."""
 
     def run(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         from ..generators.card import measure_generator, write_card
         from ..generators.checkpoint import FILE_NAME
         from ..generators.dataset import load_training_set
         from ..generators.train import TrainConfig, train
+        from ..progress import Progress
 
         data = load_training_set(self.store)
         print(f"{self.store}: {len(data)} motions of {len(data.actions)} actions")
-        columns = (
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns) as progress:
-            task = progress.add_task("training", total=self.steps, loss="")
+        with Progress() as progress:
 
             def report(step: int, losses: dict[str, float]) -> None:
                 shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-                progress.update(task, completed=step, loss=shown)
+                progress.update("training", step, self.steps, note=shown)
 
             model = train(
                 data,

@@ -38,31 +38,22 @@ class PriorsTrain:
     """Most frames to read; of a larger store whole motions are left out."""
 
     def run(self) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
         from ..priors.card import write_card
         from ..priors.dataset import pose_dataset
         from ..priors.load import read_prior_file
         from ..priors.train import train_prior
+        from ..progress import Progress
 
         if self.steps is not None and self.steps < 1:
             raise ValueError(f"--steps {self.steps}: expected 1 or more")
         data = pose_dataset(self.store, fps=self.fps, held_out=self.held_out, max_frames=self.max_frames)
         held = int(data.held_out.sum())
         print(f"{self.store}: {len(data)} motions, {len(data.rotations)} frames; {held} motions held out")
-        columns = (
-            TextColumn(f"training {self.kind}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[loss]}"),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns) as progress:
-            task = progress.add_task("training", total=None, loss="")
+        with Progress() as progress:
 
             def report(step: int, steps: int, losses: dict[str, float]) -> None:
                 shown = "  ".join(f"{name} {value:.4g}" for name, value in losses.items())
-                progress.update(task, completed=step, total=steps, loss=shown)
+                progress.update(f"training {self.kind}", step, steps, note=shown)
 
             train_prior(self.kind, data, self.out, seed=self.seed, steps=self.steps, report=report)
         stored = read_prior_file(self.out)

@@ -80,6 +80,7 @@ class Reconstruct:
     def run(self) -> None:
         import numpy as np
 
+        from ..progress import Progress
         from ..reconstruct.annotate.segments import read_segments
         from ..reconstruct.camera.calibrate import Given
         from ..reconstruct.pipeline import ReconstructConfig, reconstruct
@@ -97,8 +98,14 @@ class Reconstruct:
             depth_encoding=self.depth_encoding, depth_scale=self.depth_scale, max_overlays=self.max_overlays,
             mask=None if self.mask is None else _mask(self.mask, videos), fit=self.fit.config(),
         )  # fmt: skip
-        with _Bar() as bar:
-            result = reconstruct(self._inputs(videos), self.out, config=config, segments=segments, progress=bar.tell)
+        inputs = self._inputs(videos)
+        with Progress() as progress:
+
+            def tell(what: str, share: float) -> None:
+                progress.update("reconstruct", round(100 * share), 100, note=what)
+
+            result = reconstruct(inputs, self.out, config=config, segments=segments, progress=tell)
+            tell("done", 1.0)
         seconds = sum(result.seconds.values())
         for reason, count in sorted(result.rejections.items(), key=lambda row: -row[1])[:6]:
             print(f"note: {count} x {reason}")
@@ -271,25 +278,3 @@ def _depth_of(videos: list[Path], given: Path) -> list[Path | None]:
     if not any(matched):
         raise ValueError(f"--depth {given}: nothing in it is named like any of the {len(videos)} videos")
     return matched
-
-
-class _Bar:
-    """A progress bar that says what is being done."""
-
-    def __enter__(self) -> _Bar:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn()
-        )
-        self._progress.start()
-        self._task = self._progress.add_task("reconstruct", total=1.0)
-        return self
-
-    def tell(self, what: str, share: float) -> None:
-        self._progress.update(self._task, description=what, completed=share)
-
-    def __exit__(self, kind, *error: object) -> None:
-        if kind is None:
-            self._progress.update(self._task, description="done", completed=1.0)
-        self._progress.stop()

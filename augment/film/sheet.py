@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
+
+from ..files import write_atomic
 
 _BAR = 22
 """Pixels of the title's bar."""
@@ -42,12 +43,7 @@ def contact_sheet(
         path = Path(path)
         ok, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
         assert ok
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            file.write(data.tobytes())
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomic(path, data.tobytes())
     return sheet
 
 

@@ -1,4 +1,4 @@
-"""Who plays a planned clip: bodies and motions, from the library, the simulator, a generator or a store."""
+"""The people of a planned clip: their bodies, and motions from the library, the simulator, a generator or a store."""
 
 from __future__ import annotations
 
@@ -16,19 +16,21 @@ from ..files import sha256_of_json
 from ..motion.resample import crop
 from ..placement.place import move_motion
 from ..types import Motion, Performance, Segment
-from .recipe import People, PlannedClip
+from .recipe import PeopleOptions, PlannedClip
 
 BYSTANDERS = ("stand", "walk")
-"""What the other people in a room do."""
+"""Actions of the other people in a room."""
 YOUNGEST, OLDEST = 25.0, 90.0
 """Years that a phenotype's age 0 and 1 stand for."""
 
 
-def cast(clip: PlannedClip, people: People, body: Body, *, rng: np.random.Generator, seconds: float | None) -> Performance:
-    """Draw the people of a clip and what they do, in one frame around the origin.
+def cast(
+    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None
+) -> Performance:
+    """Draw the people of a clip and their motions, in one world frame around the origin.
 
     Args:
-        seconds: Longest performance; longer ones are cut around what they are named for.
+        seconds: Longest performance; longer ones are cut around the action.
     Raises:
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source.
@@ -49,11 +51,11 @@ def cast(clip: PlannedClip, people: People, body: Body, *, rng: np.random.Genera
     )  # fmt: skip
 
 
-def draw_betas(people: People, body: Body, *, rng: np.random.Generator) -> np.ndarray:
+def draw_betas(people: PeopleOptions, body: Body, *, rng: np.random.Generator) -> np.ndarray:
     """A body shape within the recipe's ranges, (10,)."""
     height, age = rng.uniform(*people.height_m), rng.uniform(*people.age)
     build = np.clip(rng.normal(0.5, 0.15), 0.05, 0.95)
-    # Stature says something of sex, as in people; the rest is chance.
+    # Stature and sex are correlated.
     female = float(rng.random() < 1 / (1 + np.exp((height - 1.685) / 0.045)))
     return betas_from_phenotype(
         body,
@@ -132,7 +134,7 @@ def check_sources(plan: list[PlannedClip]) -> dict[str, str]:
 
 
 def fit_seconds(motion: Motion, seconds: float | None, *, rng: np.random.Generator) -> Motion:
-    """Cut a motion to at most ``seconds``, keeping the start of what it is named for in the picture."""
+    """Cut a motion to at most ``seconds``, keeping the start of its action."""
     if seconds is None or motion.seconds <= seconds + 1e-6:
         return motion
     label = ACTIONS[motion.action].label if motion.action in ACTIONS else ""
@@ -140,15 +142,15 @@ def fit_seconds(motion: Motion, seconds: float | None, *, rng: np.random.Generat
     latest = motion.seconds - seconds
     low, high = 0.0, latest
     if core is not None:
-        # From "the core just fits at the end" to "it starts at once", within the motion.
+        # Between cuts in which the action ends with the clip and cuts in which it starts at once.
         high = min(latest, core.start_sec)
         low = min(max(0.0, min(core.end_sec, core.start_sec + seconds) - seconds), high)
     start = round(rng.uniform(low, high) * motion.fps) / motion.fps
     return crop(motion, start, start + seconds)
 
 
-def _bystander(lead: Motion, people: People, body: Body, number: int, *, rng: np.random.Generator) -> Motion:
-    """Someone else, 1-2 m beside the lead and as long in the picture."""
+def _bystander(lead: Motion, people: PeopleOptions, body: Body, number: int, *, rng: np.random.Generator) -> Motion:
+    """Another person 1-2 m beside the lead, for as many frames."""
     from ..motion.library.scripted.act import make_action
 
     action = str(rng.choice(BYSTANDERS))

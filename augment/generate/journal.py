@@ -1,4 +1,4 @@
-"""What a run has finished so far, one line a shard, so that a killed run goes on where it was."""
+"""The journal of a run: one line for each finished shard, so that a killed run continues where it stopped."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
+class FinishedShard:
     """One finished shard."""
 
     record: ShardRecord
-    """``record.samples == 0``: every clip was given up, and there is no file."""
+    """``record.samples == 0``: no clip could be made, and there is no file."""
     rejections: Counter[str] = field(default_factory=Counter)
     given_up: tuple[str, ...] = ()
-    """Keys of the clips there are not."""
+    """Keys of the clips that could not be made."""
     actions: Counter[str] = field(default_factory=Counter)
     """Clips of each action in it."""
 
@@ -35,8 +35,8 @@ class Finished:
         }  # fmt: skip
 
     @staticmethod
-    def from_line(line: dict[str, Any]) -> Finished:
-        return Finished(
+    def from_line(line: dict[str, Any]) -> FinishedShard:
+        return FinishedShard(
             record=ShardRecord(**line["record"]),
             rejections=Counter(line["rejections"]),
             given_up=tuple(line["given_up"]),
@@ -44,12 +44,12 @@ class Finished:
         )
 
 
-def open_journal(folder: Path, plan_sha256: str) -> dict[str, Finished]:
-    """What of this plan is finished: shards whose file still has the digest that was recorded.
+def open_journal(folder: Path, plan_sha256: str) -> dict[str, FinishedShard]:
+    """Read which shards of a plan are finished: those whose file still has the recorded digest.
 
     Args:
         folder: The run's output; made if absent.
-        plan_sha256: Stands for recipe, seed and everything drawn from.
+        plan_sha256: Digest of recipe, seed, code and all sources.
     Raises:
         ValueError: If the folder holds another run's shards.
     """
@@ -61,31 +61,31 @@ def open_journal(folder: Path, plan_sha256: str) -> dict[str, Finished]:
         raise ValueError(
             f"{folder}: holds clips of another recipe, seed or version; choose another --out, or delete it to start anew"
         )
-    found = [shard for line in lines[1:] if (shard := _whole(line)) is not None]
+    found = [shard for line in lines[1:] if (shard := _shard_of(line)) is not None]
     finished = {shard.record.name: shard for shard in found if _intact(folder, shard.record)}
     _rewrite(folder, [header, *(shard.to_line() for shard in finished.values())])
     return finished
 
 
-def _whole(line: dict[str, Any]) -> Finished | None:
-    """A line's shard; None for a line that does not describe one (a damaged disk): its shard is made again."""
+def _shard_of(line: dict[str, Any]) -> FinishedShard | None:
+    """The shard a line describes; None if it is damaged: its shard is made again."""
     try:
-        return Finished.from_line(line)
+        return FinishedShard.from_line(line)
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
 
 
-def refuse_strangers(folder: Path, own: tuple[str, ...]) -> None:
-    """Raises ValueError if ``folder`` holds files but no run of ours (neither journal nor manifest)."""
+def require_own_folder(folder: Path, known: tuple[str, ...]) -> None:
+    """Raises ValueError if ``folder`` holds files other than ``known`` but neither a journal nor a manifest."""
     if not folder.exists() or (folder / MANIFEST).exists() or (folder / JOURNAL).exists():
         return
-    strangers = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name not in own)
-    if strangers:
-        raise ValueError(f"{folder}: not empty ({strangers[0]}) and no run of ours; choose another --out")
+    foreign = sorted(path.name for path in folder.iterdir() if not path.name.startswith(".") and path.name not in known)
+    if foreign:
+        raise ValueError(f"{folder}: not empty ({foreign[0]}) and not made by `augment generate`; choose another --out")
 
 
 def append(folder: Path, line: dict[str, Any]) -> None:
-    """Add a line, on disk before this returns.
+    """Add a line and flush it to disk.
 
     Raises:
         OSError: If the disk refuses; the message names the path.
@@ -101,7 +101,7 @@ def append(folder: Path, line: dict[str, Any]) -> None:
 
 
 def close_journal(folder: Path) -> None:
-    """The manifest says it all now."""
+    """Remove the journal: the manifest now holds what it said."""
     (folder / JOURNAL).unlink(missing_ok=True)
 
 
@@ -129,7 +129,7 @@ def _journal_lines(folder: Path) -> list[dict[str, Any]]:
         try:
             lines.append(json.loads(text))
         except ValueError:
-            # A kill may tear the last line; its shard is made again.
+            # A killed run may leave an incomplete last line; its shard is made again.
             break
     return lines
 

@@ -1,22 +1,18 @@
-"""What to make: a YAML recipe, validated, and the plan of clips that follows from it.
-
-A clip's chance comes from ``clip_rng(run seed, key, attempt)`` alone, so neither workers nor interruptions change its bytes.
-"""
+"""What to make: a YAML recipe, validated, and the plan of clips that follows from it."""
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..actions import ACTIONS, FALLS, require_action
 from ..files import sha256_of_json
+from ..seeds import clip_rng
 from ..shards.sample import KEY_PATTERN
 
 
@@ -35,6 +31,17 @@ def _named(name: str) -> str:
     if not KEY_PATTERN.fullmatch(name):
         raise ValueError(f"expected letters, digits, '_' and '-', found {name!r}")
     return name
+
+
+def _usable_rasterizer(kind: str) -> str:
+    if kind == "egl":
+        from ..raster.rasterize import make_rasterizer
+
+        try:
+            make_rasterizer(kind)
+        except RuntimeError as error:
+            raise ValueError(f"{error}; use rasterizer: auto or rasterizer: software") from error
+    return kind
 
 
 def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,8 +103,8 @@ class ClipItem(_Strict):
         return self
 
 
-class People(_Strict):
-    """Whose bodies are drawn."""
+class PeopleOptions(_Strict):
+    """What bodies are drawn."""
 
     height_m: Range = (1.5, 1.9)
     """Stature, metres."""
@@ -109,8 +116,8 @@ class People(_Strict):
     """An SMPL-family file instead of the open default body, relative to the recipe."""
 
 
-class Film(_Strict):
-    """How it is filmed."""
+class FilmOptions(_Strict):
+    """How clips are filmed."""
 
     height: int = Field(default=224, ge=32, le=2160)
     """Picture height, pixels; the width follows from the scene's camera."""
@@ -126,11 +133,11 @@ class Film(_Strict):
     """Video quality: 0 best, 18 looks like the source, 40 poor."""
     layers: tuple[Literal["mask", "depth"], ...] = ()
     """Extra members in every sample."""
-    rasterizer: Literal["auto", "egl", "software"] = "auto"
+    rasterizer: Annotated[Literal["auto", "egl", "software"], AfterValidator(_usable_rasterizer)] = "auto"
     """What draws the people; the bytes are the same for the same one."""
 
 
-class Shards(_Strict):
+class ShardOptions(_Strict):
     """How clips are stored."""
 
     samples_per_shard: int = Field(default=32, ge=1)
@@ -146,15 +153,15 @@ class Recipe(_Strict):
     """The run's seed; ``--seed`` overrides it."""
     scenes: tuple[SceneItem, ...] = Field(min_length=1)
     clips: tuple[ClipItem, ...] = Field(min_length=1)
-    people: People = People()
-    film: Film = Film()
-    shards: Shards = Shards()
+    people: PeopleOptions = PeopleOptions()
+    film: FilmOptions = FilmOptions()
+    shards: ShardOptions = ShardOptions()
     attempts: int = Field(default=8, ge=1)
     """Tries before a clip is given up."""
 
 
 SECTIONS: dict[str, type[_Strict]] = {
-    "": Recipe, "scenes": SceneItem, "clips": ClipItem, "people": People, "film": Film, "shards": Shards,
+    "": Recipe, "scenes": SceneItem, "clips": ClipItem, "people": PeopleOptions, "film": FilmOptions, "shards": ShardOptions,
 }  # fmt: skip
 """Section of the recipe to what may stand in it."""
 
@@ -200,7 +207,7 @@ def _explain(fault: Any) -> str:
     """One validation fault in words."""
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
     if fault["type"] != "extra_forbidden":
-        message = fault["msg"].removeprefix("Value error, ")
+        message = " ".join(fault["msg"].removeprefix("Value error, ").split())
         found = (
             "" if isinstance(fault["input"], dict | list) or repr(fault["input"]) in message else f" (found {fault['input']!r})"
         )
@@ -263,17 +270,8 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
                     path=item.path, others=item.others, scene=scenes[number % len(scenes)],
                 )
             )  # fmt: skip
-    order = np.random.default_rng(_entropy(seed, "order", 0)).permutation(len(clips))
+    order = clip_rng(seed, "order", 0).permutation(len(clips))
     return [clips[index] for index in order]
-
-
-def clip_rng(seed: int, key: str, attempt: int) -> np.random.Generator:
-    """The one source of chance of one attempt at one clip."""
-    return np.random.default_rng(_entropy(seed, key, attempt))
-
-
-def _entropy(seed: int, key: str, attempt: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}/{key}/{attempt}".encode()).digest()[:16], "big")
 
 
 def recipe_digest(recipe: Recipe) -> str:

@@ -1,4 +1,4 @@
-"""A recipe filmed: plan, then clips, then shards; the same bytes however the work is split or broken off."""
+"""Film a recipe: plan, clips, shards. The bytes depend neither on the number of workers nor on interruptions."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..shards.sample import Sample
 from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, read_shard, write_manifest, write_shard
 from ..workers import map_unordered
 from .casting import check_sources
-from .journal import Finished, append, close_journal, open_journal, refuse_strangers
+from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_names
-from .studio import Made, Run, make_clip, open_studio
+from .studio import FilmingJob, MadeClip, init_worker, make_clip
 
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""
@@ -34,7 +34,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
 
     Args:
         recipe: See ``recipe.load_recipe``.
-        out: Folder for shards, scenes, contact sheet and manifest. A folder with part of this very run is completed.
+        out: Folder for shards, scenes, contact sheet and manifest. A folder with part of this run is completed.
         seed: The run's seed; the recipe's own if None.
         workers: Processes.
     Returns:
@@ -48,11 +48,11 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     seed = recipe.seed if seed is None else seed
     plan = make_plan(recipe, seed)
     sources = check_sources(plan)
-    refuse_strangers(out, (SCENES,))
+    require_own_folder(out, (SCENES,))
     scenes = prepare_scenes(recipe, out, workers=workers)
     check_cameras(recipe, scenes)
     digest = recipe_digest(recipe)
-    run = Run(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
+    job = FilmingJob(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
     facts = {
         "recipe_sha256": digest, "seed": seed, "scenes": {name: sha for name, (_, sha) in scenes.items()},
         "sources": sources, "version": version("understudy"), "code_sha256": code_digest(*_code()), "format": FORMAT,
@@ -66,7 +66,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         return read_manifest(out)
     (out / MANIFEST).unlink(missing_ok=True)
     try:
-        _make_shards(run, out, shards, finished, workers=workers)
+        _make_shards(job, out, shards, finished, workers=workers)
     except (KeyboardInterrupt, OSError):
         done = sum(name in finished for name in shards)
         print(
@@ -79,7 +79,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     rejections = sum((shard.rejections for shard in ordered), Counter())
     if not records:
         reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
-        raise ValueError(f"{recipe.name}: not one of {len(plan)} clips could be made: {reasons}")
+        raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
     write_sheet(out, records)
     manifest = write_manifest(
         out, records, name=recipe.name, plan_sha256=plan_sha256, **facts | {"format": FORMAT},
@@ -97,7 +97,7 @@ def _code() -> list[Path]:
 
 
 def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tuple[Path, str]]:
-    """Each scene's folder and digest; embedded rooms that are not there yet (or are damaged) are built into ``out``."""
+    """Each scene's folder and digest; embedded rooms that are missing or damaged are built into ``out``."""
     from ..scene.store import scene_digest
 
     folders, missing = {}, []
@@ -114,7 +114,7 @@ def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tupl
 
 
 def check_cameras(recipe: Recipe, scenes: dict[str, tuple[Path, str]]) -> None:
-    """Raises ValueError if a scene is damaged, or other cameras are asked for where a room has no geometry."""
+    """Raises ValueError if a scene is damaged, or ``camera: jitter`` is asked for and a scene has no geometry."""
     from ..scene.store import load_scene
 
     for name, (folder, _) in scenes.items():
@@ -123,14 +123,14 @@ def check_cameras(recipe: Recipe, scenes: dict[str, tuple[Path, str]]) -> None:
 
 
 def _make_shards(
-    run: Run, out: Path, shards: dict[str, list[PlannedClip]], finished: dict[str, Finished], *, workers: int
+    job: FilmingJob, out: Path, shards: dict[str, list[PlannedClip]], finished: dict[str, FinishedShard], *, workers: int
 ) -> None:
-    """Fill ``finished`` with every shard that is not in it yet, writing each as soon as its clips are there."""
+    """Add every missing shard to ``finished``, writing each as soon as its clips are made."""
     tasks = [clip for name, clips in shards.items() if name not in finished for clip in clips]
     home = {clip.key: name for name, clips in shards.items() for clip in clips}
-    pending: dict[str, dict[str, Made]] = {name: {} for name in shards}
+    pending: dict[str, dict[str, MadeClip]] = {name: {} for name in shards}
     done, rejected = len(home) - len(tasks), 0
-    results = map_unordered(make_clip, tasks, workers=workers, initializer=open_studio, initargs=(run,))
+    results = map_unordered(make_clip, tasks, workers=workers, initializer=init_worker, initargs=(job,))
     with Progress() as progress, closing(results):
         progress.update("clips", done, len(home))
         for made in results:
@@ -143,14 +143,14 @@ def _make_shards(
                 append(out, finished[name].to_line())
 
 
-def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[str, Made]) -> Finished:
-    """One shard, its clips in the plan's order whatever order they came in."""
+def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[str, MadeClip]) -> FinishedShard:
+    """Write one shard, its clips in the order of the plan."""
     kept: list[tuple[PlannedClip, Sample]] = [(clip, sample) for clip in clips if (sample := made[clip.key].sample) is not None]
     if kept:
         record = write_shard(out / name, (sample for _, sample in kept))
     else:
         record = ShardRecord(name=name, samples=0, bytes=0, sha256="", md5="")
-    return Finished(
+    return FinishedShard(
         record=record,
         rejections=sum((made[clip.key].rejections for clip in clips), Counter()),
         given_up=tuple(clip.key for clip in clips if made[clip.key].sample is None),
@@ -159,7 +159,7 @@ def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[s
 
 
 def write_sheet(out: Path, records: Iterable[ShardRecord]) -> None:
-    """A picture for the eye: of each action first one clip, then more; its first frame whole, then the person from near."""
+    """Draw a contact sheet: one clip of each action, then more; the first frame whole, then closeups of the person."""
     from ..film.sheet import closeup, contact_sheet
 
     records = list(records)
@@ -186,7 +186,7 @@ def _one_of_each(out: Path, records: list[ShardRecord]) -> set[tuple[str, str]]:
 
 
 def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:
-    """The plan in short: one row for each action and source, with how many clips and in which scenes."""
+    """Summarize the plan: one row for each action and source, with the number of clips and their scenes."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for clip in make_plan(recipe, recipe.seed if seed is None else seed):
         row = rows.setdefault(

@@ -12,15 +12,16 @@ import numpy as np
 
 from ..body.model import Body, load_body
 from ..geometry import look_at
+from ..seeds import clip_rng
 from ..shards.sample import Sample, clip_to_sample, motion_arrays
 from ..types import Camera, Clip, Performance, Scene, Segment
 from ..workers import stopping
 from .casting import cast
-from .recipe import PlannedClip, Recipe, clip_rng
+from .recipe import PlannedClip, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class FilmingJob:
     """What all clips of a run share; sent to every worker once."""
 
     recipe: Recipe
@@ -31,56 +32,56 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class MadeClip:
     """A clip, or why there is none."""
 
     key: str
     sample: Sample | None
-    """None if given up."""
+    """None if every attempt failed."""
     rejections: Counter[str] = field(default_factory=Counter)
     """How often each reason made an attempt fail."""
 
 
-_run: Run | None = None
+_job: FilmingJob | None = None
 
 
-def open_studio(run: Run) -> None:
+def init_worker(job: FilmingJob) -> None:
     """Prepare this process for ``make_clip``."""
     import torch
 
-    global _run
-    _run = run
+    global _job
+    _job = job
     torch.set_num_threads(1)
 
 
-def make_clip(clip: PlannedClip) -> Made:
-    """Try up to ``recipe.attempts`` times, each with chance of its own."""
+def make_clip(clip: PlannedClip) -> MadeClip:
+    """Try up to ``recipe.attempts`` times, each with random numbers of its own."""
     from ..motion.library.falls.simulate import FallRejected
     from ..placement.place import PlacementRejected
 
-    assert _run is not None, "open_studio comes first"
+    assert _job is not None, "init_worker comes first"
     rejections: Counter[str] = Counter()
-    for attempt in range(_run.recipe.attempts):
+    for attempt in range(_job.recipe.attempts):
         if stopping():
             break
         try:
-            return Made(key=clip.key, sample=_attempt(_run, clip, attempt), rejections=rejections)
+            return MadeClip(key=clip.key, sample=_attempt(_job, clip, attempt), rejections=rejections)
         except (FallRejected, PlacementRejected) as rejected:
             rejections[f"{clip.action}: {rejected.reason}"] += 1
         except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
-            # One odd body or motion must not end a long run; it is counted like any other reason.
+            # One bad body or motion must not end a long run; it is counted like any other reason.
             rejections[f"{clip.action}: error: {str(error).splitlines()[0] if str(error) else type(error).__name__}"] += 1
-    return Made(key=clip.key, sample=None, rejections=rejections)
+    return MadeClip(key=clip.key, sample=None, rejections=rejections)
 
 
-def _attempt(run: Run, clip: PlannedClip, attempt: int) -> Sample:
+def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     from ..film.appearance import sample_look
     from ..film.film import film
     from ..placement.place import place
 
-    recipe, rng = run.recipe, clip_rng(run.seed, clip.key, attempt)
+    recipe, rng = job.recipe, clip_rng(job.seed, clip.key, attempt)
     body = _body(recipe.people.body)
-    folder, digest = run.scenes[clip.scene]
+    folder, digest = job.scenes[clip.scene]
     number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
     scene, view = _scene(folder), _view(folder, recipe.film.height, number)
     if number is not None:
@@ -96,7 +97,7 @@ def _attempt(run: Run, clip: PlannedClip, attempt: int) -> Sample:
         rasterizer=_rasterizer(recipe.film.rasterizer), view=view,
     )  # fmt: skip
     provenance = {
-        "run": {"name": recipe.name, "seed": run.seed, "recipe_sha256": run.recipe_sha256, "attempt": attempt},
+        "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
         "scene": {
             "name": scene.name, "sha256": digest, "camera": "scene" if number is None else f"jitter {number}",
             # Real video that the room was made from: a study that tests on it refuses these clips.

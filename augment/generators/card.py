@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from ..actions import ACTIONS
+from ..files import write_atomic
 from ..motion.features import FEATURES, motion_to_features
-from .checkpoint import FILE_NAME, MotionGenerator, write_atomic
+from .checkpoint import FILE_NAME, MotionGenerator
 from .dataset import RestJoints, TrainingSet, default_rest_joints
 from .metrics import (
     Figure,

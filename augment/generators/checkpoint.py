@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..files import write_atomic
 from .conditions import CHANNELS, SUPPORTS
 from .dataset import MAX_FRAMES, TrainingSet, floor_heights, normalisation
 from .denoiser import Denoiser, DenoiserConfig
@@ -81,17 +81,6 @@ def new_generator(data: TrainingSet, config: DenoiserConfig, *, seed: int) -> Mo
     )
 
 
-def write_atomic(path: Path, content: bytes) -> None:
-    """Write beside the final name, fsync, rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def save_generator(model: MotionGenerator, path: Path, *, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write a generator's file, weights in half precision.
 
@@ -110,6 +99,7 @@ def save_generator(model: MotionGenerator, path: Path, *, weights: Mapping[str, 
         "supports": json.dumps(SUPPORTS),
         "facts": json.dumps(model.facts, sort_keys=True),
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, save(tensors, metadata))
 
 

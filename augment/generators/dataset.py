@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..files import sha256_of
 from ..geometry import heading_of, rotation6d_to_matrix, yaw_to_matrix
 from ..motion.contacts import FOOT_JOINTS
 from ..motion.features import FEATURES, canonicalise, mirror_features, mirror_rest, motion_to_features
@@ -107,9 +107,6 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
     if not kept:
         raise ValueError("the motion store holds no motions; build one with `augment motions library` or `import`")
     actions = tuple(sorted({motion.action for motion in kept}))
-    digest = hashlib.sha256()
-    for part in channels:
-        digest.update(part.numpy().tobytes())
     return TrainingSet(
         channels=tuple(channels),
         rest_joints=torch.stack(rests),
@@ -123,7 +120,7 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
         actions=actions,
         names=tuple(motion.name for motion in kept),
         sources=tuple(f"{motion.source} ({motion.licence})" for motion in kept),
-        digest=digest.hexdigest(),
+        digest=sha256_of(b"".join(part.numpy().tobytes() for part in channels)),
     )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
+from ..files import write_atomic
 from ..types import SMPL_PARENTS, Motion
-from .checkpoint import write_atomic
 
 _SIDE_COLORS = {-1: "#c0392b", 0: "#34495e", 1: "#2471a3"}
 

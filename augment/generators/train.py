@@ -14,9 +14,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..files import write_atomic
 from ..motion.contacts import FOOT_JOINTS
 from ..motion.features import FEATURES, features_to_rotations, pose_joints, velocities_of
-from .checkpoint import FILE_NAME, MotionGenerator, load_generator, new_generator, save_generator, write_atomic
+from .checkpoint import FILE_NAME, MotionGenerator, load_generator, new_generator, save_generator
 from .conditions import ANNOTATIONS, CHANNELS, drop_some
 from .dataset import FPS, Batch, TrainingSet, draw_batch, load_training_set
 from .denoiser import Denoiser, DenoiserConfig

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from dataclasses import asdict, dataclass, replace
@@ -10,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from ..actions import require_action
 from ..body.model import Body, load_body
+from ..files import sha256_of, write_atomic
+from ..progress import Progress
 from ..sources.mocap.amass import load_amass
 from ..sources.mocap.bvh import parse_bvh
 from ..sources.mocap.files import MocapFile, count_files, iterate_files
@@ -21,7 +21,7 @@ from ..sources.mocap.labels import label_of, read_cmu_index
 from ..types import Motion, Segment
 from .resample import resample
 from .retarget import adopt, retarget_bvh
-from .store import StoreWriter, write_atomically
+from .store import StoreWriter
 
 REPORT = "retarget_report.json"
 VERSION = 1
@@ -90,14 +90,13 @@ def import_motions(
     options = json.dumps([VERSION, fps, asdict(overrides), str(body_path or "")])
     rejected: dict[str, str] = {}
     added, seen = 0, set()
-    with StoreWriter(out) as store, _progress() as progress:
+    with StoreWriter(out) as store, Progress() as progress:
         for source in sources:
-            task = progress.add_task(source.name, total=count_files(source))
-            descriptions = _descriptions(source)
-            for file in iterate_files(source):
-                origin = hashlib.sha256(options.encode() + file.data).hexdigest()
+            total, descriptions = count_files(source), _descriptions(source)
+            for number, file in enumerate(iterate_files(source), start=1):
+                progress.update(source.name, number, total)
+                origin = sha256_of(options.encode() + file.data)
                 name = _clean(file.name)
-                progress.advance(task)
                 if name in seen:
                     rejected[file.name] = f"{file.name}: another file of this import has the same name; rename one"
                     continue
@@ -172,7 +171,7 @@ def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> di
             "files_skating_more_than_source": int((skate["skate_result"] > skate["skate_source"] + 1e-6).sum()),
         }
     text = json.dumps({"overall": overall, "files": files, "rejected": rejected}, indent=1, sort_keys=True)
-    write_atomically(out / REPORT, (text + "\n").encode())
+    write_atomic(out / REPORT, (text + "\n").encode())
     return overall
 
 
@@ -180,10 +179,6 @@ def _descriptions(source: Path) -> dict[str, str]:
     """CMU's descriptions, where its ``index.csv`` lies in the folder or beside the file."""
     index = (source if source.is_dir() else source.parent) / "index.csv"
     return read_cmu_index(index.read_text(encoding="utf-8", errors="replace")) if index.exists() else {}
-
-
-def _progress() -> Progress:
-    return Progress(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
 
 def _clean(name: str) -> str:

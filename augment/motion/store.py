@@ -6,10 +6,8 @@ the index or the journal vouches for its digest, so a killed import resumes with
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..actions import require_action
+from ..files import sha256_of, write_atomic
 from ..sources.mocap.amass import load_amass, save_amass
 from ..types import Motion
 
@@ -47,7 +46,7 @@ class MotionStore:
             data = path.read_bytes()
         except FileNotFoundError as error:
             raise ValueError(f"{path}: listed in {INDEX} but missing; import the motions again") from error
-        if _digest(data) != self.rows[index]["sha256"]:
+        if sha256_of(data) != self.rows[index]["sha256"]:
             raise ValueError(f"{path}: differs from the digest in {INDEX}; import the motions again")
         return load_amass(io.BytesIO(data), name=path.stem)
 
@@ -70,7 +69,7 @@ class StoreWriter:
             self.rows[row["name"]] = row
         for row in list(self.rows.values()):
             path = self.folder / row["file"]
-            if not path.exists() or _digest(path.read_bytes()) != row["sha256"]:
+            if not path.exists() or sha256_of(path.read_bytes()) != row["sha256"]:
                 del self.rows[row["name"]]
 
     def add(self, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> dict[str, Any]:
@@ -111,8 +110,8 @@ def write_motion(folder: Path, motion: Motion, *, rest_pelvis: np.ndarray | None
     buffer = io.BytesIO()
     save_amass(buffer, motion, rest_pelvis=rest_pelvis)
     data = buffer.getvalue()
-    write_atomically(Path(folder) / f"{motion.name}.npz", data)
-    return _row(motion, _digest(data))
+    write_atomic(Path(folder) / f"{motion.name}.npz", data)
+    return _row(motion, sha256_of(data))
 
 
 def write_index(folder: Path) -> Path:
@@ -120,7 +119,7 @@ def write_index(folder: Path) -> Path:
     rows = []
     for path in sorted(Path(folder).glob("*.npz")):
         data = path.read_bytes()
-        rows.append(_row(load_amass(io.BytesIO(data), name=path.stem), _digest(data)))
+        rows.append(_row(load_amass(io.BytesIO(data), name=path.stem), sha256_of(data)))
     _write_rows(Path(folder), rows)
     return Path(folder) / INDEX
 
@@ -133,16 +132,6 @@ def read_store(folder: Path | str) -> MotionStore:
     """
     folder = Path(folder)
     return MotionStore(folder, _read_index(folder)["motions"])
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write beside ``path``, flush to disk, rename: readers see the old file or the new one, never half of one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
 
 
 def _check(motion: Motion) -> None:
@@ -218,8 +207,4 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
 def _write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
     rows = sorted(rows, key=lambda row: row["name"])
     text = json.dumps({"format": FORMAT, "motions": rows}, indent=1, sort_keys=True)
-    write_atomically(folder / INDEX, (text + "\n").encode())
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    write_atomic(folder / INDEX, (text + "\n").encode())

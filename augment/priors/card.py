@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..motion.store import write_atomically
+from ..files import write_atomic
 from .load import PriorFile
 
 WHAT = {
@@ -58,5 +58,5 @@ def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
 
 def write_card(stored: PriorFile, path: Path, notes: tuple[str, ...] = ()) -> Path:
     """Write the card to ``path``."""
-    write_atomically(path, card_text(stored, notes).encode())
+    write_atomic(path, card_text(stored, notes).encode())
     return path

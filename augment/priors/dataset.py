@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..body.model import joints_of, load_body
+from ..files import sha256_of
 from ..geometry import axis_angle_to_matrix
 from ..motion.features import MIRROR_JOINTS
 from ..motion.resample import resample
@@ -98,8 +98,6 @@ def dataset_of(motions: Iterable[Motion], *, fps: float = FPS, held_out: float =
     starts = torch.tensor([0, *np.cumsum([len(each) for each in rotations])])
     held = _split(groups, held_out)
     everything = torch.cat(rotations)
-    digest = hashlib.sha256(everything.numpy().tobytes())
-    digest.update(repr((fps, names, held.tolist())).encode())
     return PoseDataset(
         rotations=everything,
         joints=torch.cat(joints),
@@ -110,7 +108,7 @@ def dataset_of(motions: Iterable[Motion], *, fps: float = FPS, held_out: float =
         groups=tuple(groups),
         fps=float(fps),
         origins=_tally(origins),
-        digest=digest.hexdigest(),
+        digest=sha256_of(everything.numpy().tobytes() + repr((fps, names, held.tolist())).encode()),
     )
 
 
@@ -170,7 +168,7 @@ def mirror_joints(joints: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch
 
 def _split(groups: Sequence[str], share: float) -> Bool[Tensor, " m"]:
     """Which motions are held out: groups in the order of their names' digests, so that adding motions moves few others."""
-    distinct = sorted(set(groups), key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    distinct = sorted(set(groups), key=lambda group: sha256_of(group.encode()))
     if share == 0.0:
         return torch.zeros(len(groups), dtype=torch.bool)
     if len(distinct) < 2:
@@ -188,7 +186,7 @@ def _thinned(store: MotionStore, fps: float, max_frames: int | None) -> list[int
     sizes = [row.get("frames", 0) * fps / (row.get("fps") or fps) for row in store.rows]
     if max_frames is None or sum(sizes) <= max_frames:
         return list(range(len(store)))
-    order = sorted(range(len(store)), key=lambda i: hashlib.sha256(store.rows[i]["name"].encode()).hexdigest())
+    order = sorted(range(len(store)), key=lambda i: sha256_of(store.rows[i]["name"].encode()))
     kept: list[int] = []
     total = 0.0
     for index in order:

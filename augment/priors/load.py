@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from ..motion.store import write_atomically
+from ..files import write_atomic
 from .state import Prior
 
 FORMAT = "understudy-prior-1"
@@ -176,7 +176,7 @@ def save_prior(stored: PriorFile, path: Path | str) -> Path:
     }
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, _sorted_header(save(tensors, metadata)))
+    write_atomic(path, _sorted_header(save(tensors, metadata)))
     return path
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..motion.store import write_atomically
+from ..files import write_atomic
 
 Losses = Callable[[int, torch.Generator], dict[str, Tensor]]
 """From a step's number and its random numbers to named losses; ``total`` is the one to descend."""
@@ -89,7 +89,7 @@ def _keep(path: Path | None, done: int, network: nn.Module, optimiser: torch.opt
     buffer = io.BytesIO()
     torch.save({"step": done, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "origin": origin}, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
 
 
 def _restore(path: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> int:

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ..files import write_atomic
 from ..geometry import axis_angle_to_matrix, forward_kinematics
-from ..motion.store import write_atomically
 from ..types import SMPL_JOINTS, SMPL_PARENTS
 from .dataset import FPS
 from .state import PoseSequence, Prior
@@ -77,7 +77,7 @@ def pose_sheet(rotations: Float[Tensor, "n 24 3 3"], energies: Float[Tensor, " n
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, buffer.getvalue())
+    write_atomic(path, buffer.getvalue())
 
 
 def _joints(rotations: Float[Tensor, "n 24 3 3"]) -> Float[Tensor, "n 24 3"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from ..files import sha256_of_file
 from ..scene.mesh import mesh_from_depth
 from ..sources.people.mediapipe import Keypoints, read_mediapipe
 from ..sources.video import probe
@@ -108,11 +108,6 @@ def ceiling_light(floor: np.ndarray) -> tuple[Light, ...]:
     return (Light(kind="point", position=np.array([x, 2.6, z]), color=np.ones(3), intensity=1.0),)
 
 
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def provenance_of(
     videos: Sequence[Path], plate: Plate, calibration: Calibration, given: Given, person_height: float,
     mask: np.ndarray | None, found: bool, layout: Layout | None, feet: np.ndarray,
@@ -135,7 +130,7 @@ def provenance_of(
     return {
         "source": "video",
         "videos": [Path(video).name for video in videos],
-        "recordings": [entry for video in videos for entry in (Path(video).name, _sha256(Path(video)))],
+        "recordings": [entry for video in videos for entry in (Path(video).name, sha256_of_file(Path(video)))],
         "plate_videos": [Path(videos[i]).name for i in plate.layout_videos],
         "plate_frames": plate.frames,
         "plate_guessed_share": share,

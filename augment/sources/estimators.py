@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..files import sha256_of, sha256_of_file, write_atomic
+from ..progress import track
 from .depth.frames import SUFFIXES
 from .depth.maps import DepthMaps, read_depth_maps, resize_map
-from .people.detectors import DETECTORS, DetectOptions, pick_device, shown
+from .people.detectors import DETECTORS, DetectOptions, pick_device
 from .people.people import People, check_people
 from .video import VideoInfo, probe, read_frames
 
@@ -32,9 +32,7 @@ Source:
 """
 
 
-def estimate_depth(
-    video: Path, *, model: str | Path, frames: int = 16, out: Path, device: str = "auto", progress: bool = True
-) -> DepthMaps:
+def estimate_depth(video: Path, *, model: str | Path, frames: int = 16, out: Path, device: str = "auto") -> DepthMaps:
     """Estimate depth for some frames of a video with a model of transformers (Depth Anything V2, relative or metric).
 
     One ``.npy`` a frame is written into ``out`` at the video's size; a run that was stopped goes on where it was.
@@ -45,7 +43,6 @@ def estimate_depth(
         frames: How many, the middles of as many equal stretches of the video; all of them where the video has fewer.
         out: Folder for the maps; empty, absent, or left by the same call before.
         device: ``cpu``, ``cuda``, or ``auto``.
-        progress: Show a bar.
     Raises:
         ValueError: If transformers is not installed, the model cannot be loaded or gives something of unknown meaning, the
             video cannot be read, or ``out`` holds maps of another model, video or choice of frames.
@@ -58,14 +55,14 @@ def estimate_depth(
     network, prepare, metric, identity = _load_depth_model(model, pick_device(device))
     suffix = "_raw_depth_meter" if metric else ""  # the name by which read_depth_maps knows metres
     names = {int(number): f"frame_{number:06d}{suffix}.npy" for number in numbers}
-    made = {"video": _sha256(video), "model": identity, "frames": list(names)}
+    made = {"video": sha256_of_file(video), "model": identity, "frames": list(names)}
     digests = _resume(out, made)
     missing = np.array([n for n in names if digests.get(names[n]) is None], int)
     pictures = read_frames(video, missing) if len(missing) else iter(())
-    for number, picture in shown(pictures, "depth", len(missing), progress):
+    for number, picture in track(pictures, "depth", total=len(missing)):
         values = _infer_depth(network, prepare, picture, info)
         digests[names[number]] = _write_npy(out / names[number], values)
-        _write(out / MANIFEST, json.dumps(made | {"files": digests}, indent=1).encode())
+        write_atomic(out / MANIFEST, json.dumps(made | {"files": digests}, indent=1).encode())
     maps = read_depth_maps(out, width=info.width, height=info.height, frames=info.frames)
     return replace(maps, notes=(f"estimated by {identity['name']} through transformers",))
 
@@ -115,9 +112,12 @@ def _load_depth_model(model: str | Path, device: str) -> tuple[Any, Any, bool, d
             f"{model}: what a model of type {kind!r} gives (depth or disparity) is not known here; expected one of "
             f"{', '.join(DEPTH_MODELS)}; save its maps yourself and name them as depth, with what they are"
         )
-    identity = {"name": Path(model).name if local else str(model), "config": _sha256_of(network.config.to_json_string())}
+    identity = {
+        "name": Path(model).name if local else str(model),
+        "config": sha256_of(network.config.to_json_string().encode()),
+    }
     if local:
-        identity |= {p.name: _sha256(p) for p in sorted(Path(model).iterdir()) if p.suffix in (".safetensors", ".json")}
+        identity |= {p.name: sha256_of_file(p) for p in sorted(Path(model).iterdir()) if p.suffix in (".safetensors", ".json")}
     else:
         identity["commit"] = str(getattr(network.config, "_commit_hash", ""))
     return network.to(device).eval(), prepare, DEPTH_MODELS[kind](network.config), identity
@@ -152,31 +152,12 @@ def _resume(out: Path, made: dict[str, Any]) -> dict[str, str]:
     for field, value in made.items():
         if before.get(field) != value:
             raise ValueError(f"{out}: holds depth of another run: field {field} differs; name another folder")
-    return {name: digest for name, digest in files.items() if (out / name).is_file() and _sha256(out / name) == digest}
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256_of(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return {name: digest for name, digest in files.items() if (out / name).is_file() and sha256_of_file(out / name) == digest}
 
 
 def _write_npy(path: Path, values: np.ndarray) -> str:
     """Write an array; its file's digest."""
     buffer = io.BytesIO()
     np.save(buffer, values)
-    _write(path, buffer.getvalue())
-    return hashlib.sha256(buffer.getvalue()).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the final name, fsync, rename: a killed run leaves a whole file or none."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    write_atomic(path, buffer.getvalue())
+    return sha256_of(buffer.getvalue())

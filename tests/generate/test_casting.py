@@ -10,9 +10,10 @@ import pytest
 
 from augment.body.model import joints_of
 from augment.generate.casting import cast, check_sources, draw_betas
-from augment.generate.recipe import People, PlannedClip, clip_rng
+from augment.generate.recipe import PeopleOptions, PlannedClip
 from augment.motion.library.scripted.act import make_action
 from augment.motion.store import StoreWriter
+from augment.seeds import clip_rng
 
 
 def planned(source: str = "library", *, action: str = "walk", path: Path | None = None, others: int = 0) -> PlannedClip:
@@ -30,21 +31,23 @@ def store(tmp_path_factory, body) -> Path:
 
 
 def test_bodies_have_the_statures_asked_for(body):
-    people = People(height_m=(1.6, 1.62), age=(80.0, 90.0))
+    people = PeopleOptions(height_m=(1.6, 1.62), age=(80.0, 90.0))
     for seed in range(4):
         rest = body.rest_vertices(draw_betas(people, body, rng=np.random.default_rng(seed)))
         assert 1.58 < np.ptp(rest[:, 1]) < 1.64
 
 
 def test_the_same_chance_gives_the_same_performance(body):
-    first, second = (cast(planned(action="stand"), People(), body, rng=clip_rng(1, "k", 0), seconds=2.0) for _ in range(2))
+    first, second = (
+        cast(planned(action="stand"), PeopleOptions(), body, rng=clip_rng(1, "k", 0), seconds=2.0) for _ in range(2)
+    )
     for a, b in zip(first.people, second.people, strict=True):
         np.testing.assert_array_equal(a.transl, b.transl)
         np.testing.assert_array_equal(a.body_pose, b.body_pose)
 
 
 def test_others_are_as_long_in_the_picture_and_keep_their_distance_at_first(body):
-    performance = cast(planned(others=2), People(), body, rng=clip_rng(2, "k", 0), seconds=2.0)
+    performance = cast(planned(others=2), PeopleOptions(), body, rng=clip_rng(2, "k", 0), seconds=2.0)
     lead, *others = performance.people
     assert len(others) == 2
     start = joints_of(body, lead)[0, 0]
@@ -59,7 +62,7 @@ def test_a_store_gives_its_motions_on_the_drawn_body(body, store: Path):
     clip = planned("store", path=store)
     digests = check_sources([clip])
     assert list(digests) == ["store motions"]
-    performance = cast(clip, People(height_m=(1.8, 1.8)), body, rng=clip_rng(3, "k", 0), seconds=None)
+    performance = cast(clip, PeopleOptions(height_m=(1.8, 1.8)), body, rng=clip_rng(3, "k", 0), seconds=None)
     assert performance.provenance["motion"]["name"] in ("walk-0", "walk-1")
     rest = body.rest_vertices(performance.people[0].betas)
     assert np.ptp(rest[:, 1]) == pytest.approx(1.8, abs=0.02)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from augment.actions import ACTIONS
-from augment.generate.recipe import Recipe, clip_rng, load_recipe, make_plan, recipe_digest, scene_names
+from augment.generate.recipe import Recipe, load_recipe, make_plan, recipe_digest, scene_names
+from augment.seeds import clip_rng
 
 GOOD = """
 name: care
@@ -27,6 +28,24 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(text)
     return path
+
+
+def test_egl_where_there_is_none_is_refused_in_one_line_before_any_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    import sys
+
+    from augment.cli import main
+
+    path = write(tmp_path, GOOD.replace("film: {", "film: {rasterizer: egl, "))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "pyrender", None)
+        for options in (["--dry-run"], []):
+            with pytest.raises(SystemExit):
+                main(["generate", str(path), "--out", str(tmp_path / "out"), *options])
+            message = capsys.readouterr().err
+            assert message.count("\n") == 1
+            assert f"error: {path}: film.rasterizer: EGL does not work here" in message
+            assert "use rasterizer: auto or rasterizer: software" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_paths_are_relative_to_the_recipe(tmp_path: Path):

@@ -17,7 +17,7 @@ import pytest
 
 from augment.actions import ACTIONS
 from augment.generate.casting import fit_seconds
-from augment.generate.journal import Finished, append, open_journal, refuse_strangers
+from augment.generate.journal import FinishedShard, append, open_journal, require_own_folder
 from augment.generate.recipe import Recipe, load_recipe
 from augment.generate.run import generate, plan_table
 from augment.generate.studio import end_segments, jittered_camera
@@ -251,8 +251,10 @@ def test_the_journal_trusts_digests_and_survives_a_torn_line(tmp_path: Path):
     for number in range(2):
         path = tmp_path / f"clips-{number:06d}.tar"
         path.write_bytes(bytes([number]) * 100)
-        append(tmp_path, Finished(record=describe_shard(path, samples=1)).to_line())
-    append(tmp_path, Finished(record=ShardRecord(name="clips-000002.tar", samples=0, bytes=0, sha256="", md5="")).to_line())
+        append(tmp_path, FinishedShard(record=describe_shard(path, samples=1)).to_line())
+    append(
+        tmp_path, FinishedShard(record=ShardRecord(name="clips-000002.tar", samples=0, bytes=0, sha256="", md5="")).to_line()
+    )
     with open(tmp_path / "journal.jsonl", "a") as stream:
         stream.write('{"record": {"na')
     (tmp_path / ".clips-000003.tar.tmp-1").write_bytes(b"half")
@@ -260,7 +262,7 @@ def test_the_journal_trusts_digests_and_survives_a_torn_line(tmp_path: Path):
     assert set(open_journal(tmp_path, "plan")) == {"clips-000000.tar", "clips-000002.tar"}
     assert not (tmp_path / ".clips-000003.tar.tmp-1").exists()
     assert set(open_journal(tmp_path, "plan")) == {"clips-000000.tar", "clips-000002.tar"}
-    refuse_strangers(tmp_path, ())
+    require_own_folder(tmp_path, ())
     with pytest.raises(ValueError, match="another recipe"):
         open_journal(tmp_path, "other plan")
 

@@ -243,7 +243,7 @@ def test_unknown_names_list_the_valid_ones():
 
 def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
     for workers in (1, 2):
-        summary = build_library(tmp_path / str(workers), per_action=1, seed=3, workers=workers, actions=CHEAP, progress=False)
+        summary = build_library(tmp_path / str(workers), per_action=1, seed=3, workers=workers, actions=CHEAP)
         assert (summary.kept, summary.added, summary.missing) == (2, 2, [])
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / w).iterdir()} for w in ("1", "2"))
     assert one == two
@@ -253,9 +253,9 @@ def test_any_number_of_workers_gives_the_same_bytes(tmp_path):
 
 
 def test_a_second_run_adds_only_what_is_missing(tmp_path):
-    first = build_library(tmp_path, per_action=1, seed=3, actions=("stand",), progress=False)
+    first = build_library(tmp_path, per_action=1, seed=3, actions=("stand",))
     before = (tmp_path / "stand-0000.npz").read_bytes()
-    second = build_library(tmp_path, per_action=2, seed=3, actions=("stand",), progress=False)
+    second = build_library(tmp_path, per_action=2, seed=3, actions=("stand",))
     assert (first.added, second.added, second.kept) == (1, 1, 2)
     assert (tmp_path / "stand-0000.npz").read_bytes() == before
-    assert build_library(tmp_path, per_action=1, seed=4, actions=("stand",), progress=False).added == 1
+    assert build_library(tmp_path, per_action=1, seed=4, actions=("stand",)).added == 1

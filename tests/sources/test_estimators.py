@@ -61,7 +61,7 @@ def test_depth_is_what_the_network_says(video, model, tmp_path):
     import torch
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-    maps = estimate_depth(video, model=model, frames=3, out=tmp_path / "out", device="cpu", progress=False)
+    maps = estimate_depth(video, model=model, frames=3, out=tmp_path / "out", device="cpu")
     metric = model.name == "metric"
     assert (maps.kind, maps.metric) == (("depth", True) if metric else ("disparity", False))
     assert maps.frame.tolist() == [1, 4, 6]
@@ -80,14 +80,14 @@ def test_depth_is_what_the_network_says(video, model, tmp_path):
 
 
 def test_frames_are_spread_and_never_more_than_there_are(video, model, tmp_path):
-    maps = estimate_depth(video, model=model, frames=50, out=tmp_path / "all", progress=False)
+    maps = estimate_depth(video, model=model, frames=50, out=tmp_path / "all")
     assert maps.frame.tolist() == list(range(FRAMES))
-    assert estimate_depth(video, model=model, frames=1, out=tmp_path / "one", progress=False).frame.tolist() == [4]
+    assert estimate_depth(video, model=model, frames=1, out=tmp_path / "one").frame.tolist() == [4]
 
 
 def test_maps_are_given_at_the_videos_size(video, tmp_path):
     model = _save_depth_model(tmp_path / "small", "relative", size=28)
-    maps = estimate_depth(video, model=model, frames=2, out=tmp_path / "out", progress=False)
+    maps = estimate_depth(video, model=model, frames=2, out=tmp_path / "out")
     assert maps.load(1)[0].shape == (H, W)
 
 
@@ -98,7 +98,7 @@ def test_a_stopped_run_goes_on(video, model, tmp_path, monkeypatch):
     calls = []
     infer = module._infer_depth
     monkeypatch.setattr(module, "_infer_depth", lambda *args: calls.append(1) or infer(*args))
-    options = {"model": model, "frames": 4, "progress": False}
+    options = {"model": model, "frames": 4}
     estimate_depth(video, out=tmp_path / "whole", **options)
     assert len(calls) == 4
 
@@ -122,39 +122,39 @@ def test_a_stopped_run_goes_on(video, model, tmp_path, monkeypatch):
 
 def test_depth_of_another_run_is_not_mixed_in(video, model, tmp_path):
     out = tmp_path / "out"
-    estimate_depth(video, model=model, frames=2, out=out, progress=False)
+    estimate_depth(video, model=model, frames=2, out=out)
     with pytest.raises(ValueError, match=r"out: holds depth of another run: field frames differs"):
-        estimate_depth(video, model=model, frames=3, out=out, progress=False)
+        estimate_depth(video, model=model, frames=3, out=out)
     other = _save_depth_model(tmp_path / "other", "relative", size=28)
     with pytest.raises(ValueError, match="field model differs"):
-        estimate_depth(video, model=other, frames=2, out=out, progress=False)
+        estimate_depth(video, model=other, frames=2, out=out)
     (out / MANIFEST).write_text("{")
     with pytest.raises(ValueError, match=f"{MANIFEST}: not what this program wrote"):
-        estimate_depth(video, model=model, frames=2, out=out, progress=False)
+        estimate_depth(video, model=model, frames=2, out=out)
     (out / MANIFEST).unlink()
     with pytest.raises(ValueError, match=r"that no estimated_depth\.json vouches for"):
-        estimate_depth(video, model=model, frames=2, out=out, progress=False)
+        estimate_depth(video, model=model, frames=2, out=out)
 
 
 def test_depth_models_that_cannot_be_used(video, tmp_path, monkeypatch):
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ValueError, match=r"empty: no depth model that transformers can load"):
-        estimate_depth(video, model=empty, out=tmp_path / "out", progress=False)
+        estimate_depth(video, model=empty, out=tmp_path / "out")
     from transformers import DPTImageProcessor, GLPNConfig, GLPNForDepthEstimation
 
     small = {"hidden_sizes": [8, 8, 8, 8], "decoder_hidden_size": 8, "depths": [1, 1, 1, 1], "num_attention_heads": [1] * 4}
     GLPNForDepthEstimation(GLPNConfig(**small)).save_pretrained(tmp_path / "glpn")
     DPTImageProcessor().save_pretrained(tmp_path / "glpn")
     with pytest.raises(ValueError, match=r"model of type 'glpn' .* expected one of depth_anything"):
-        estimate_depth(video, model=tmp_path / "glpn", out=tmp_path / "out", progress=False)
+        estimate_depth(video, model=tmp_path / "glpn", out=tmp_path / "out")
     with pytest.raises(ValueError, match="frames must be at least 1, found 0"):
-        estimate_depth(video, model=empty, frames=0, out=tmp_path / "out", progress=False)
+        estimate_depth(video, model=empty, frames=0, out=tmp_path / "out")
     with pytest.raises(ValueError, match="unknown device 'tpu'"):
-        estimate_depth(video, model=empty, device="tpu", out=tmp_path / "out", progress=False)
+        estimate_depth(video, model=empty, device="tpu", out=tmp_path / "out")
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(ValueError, match=r"pip install 'understudy\[estimators\]'"):
-        estimate_depth(video, model=empty, out=tmp_path / "out", progress=False)
+        estimate_depth(video, model=empty, out=tmp_path / "out")
 
 
 SURE = np.linspace(-3, 3, 17)
@@ -182,7 +182,7 @@ def rcnn(tmp_path_factory) -> Path:
     return path
 
 
-QUICK = DetectOptions(short_side=56, max_people=2, every=4, device="cpu", progress=False)
+QUICK = DetectOptions(short_side=56, max_people=2, every=4, device="cpu")
 
 
 def test_keypointrcnn_reads_the_users_weights(video, rcnn):
@@ -241,7 +241,7 @@ def test_detectors_that_cannot_be_used(video, tmp_path, monkeypatch):
 
 
 def test_mediapipe_wants_its_package(video, tmp_path, monkeypatch):
-    options = DetectOptions(progress=False)
+    options = DetectOptions()
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     with pytest.raises(ValueError, match=r"needs the package mediapipe .* pip install 'mediapipe==0\.10\.14'"):
         detect_keypoints(video, detector="mediapipe", options=options)
@@ -283,7 +283,7 @@ def test_mediapipes_answers_become_pixels_and_metres(video, monkeypatch):
     monkeypatch.setattr(_Pose, "seen", [])
     pose = SimpleNamespace(solutions=SimpleNamespace(pose=SimpleNamespace(Pose=_Pose)))
     monkeypatch.setitem(sys.modules, "mediapipe", pose)
-    people = detect_keypoints(video, detector="mediapipe", options=DetectOptions(progress=False))
+    people = detect_keypoints(video, detector="mediapipe", options=DetectOptions())
     assert people.frame.tolist() == [0, 2, 4, 6]
     assert people.layout == "mediapipe33"
     k = np.arange(33)
@@ -294,7 +294,7 @@ def test_mediapipes_answers_become_pixels_and_metres(video, monkeypatch):
 
 
 def test_the_manifest_says_what_made_the_maps(video, model, tmp_path):
-    estimate_depth(video, model=model, frames=1, out=tmp_path / "out", progress=False)
+    estimate_depth(video, model=model, frames=1, out=tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / MANIFEST).read_text())
     assert set(manifest) == {"video", "model", "frames", "files"}
     assert manifest["model"]["name"] == model.name

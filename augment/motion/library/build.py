@@ -6,20 +6,21 @@ A clip depends on (seed, key) alone, so any number of workers and any number of 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...actions import DAILY, FALLS
+from ...progress import Progress
+from ...seeds import clip_rng
 from ...types import Motion
+from ...workers import map_unordered
 from .scripted import ik
 from .scripted.act import LICENCE, make_action
 from .scripted.rig import make_rig, skin
@@ -51,11 +52,6 @@ class LibrarySummary:
     """Clips given up after ``ATTEMPTS`` tries."""
 
 
-def clip_rng(seed: int, key: str) -> np.random.Generator:
-    """The random numbers of one clip."""
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(f"{seed}/{key}".encode()).digest()[:16], "big"))
-
-
 def library_keys(per_action: int, actions: Sequence[str] | None = None) -> list[str]:
     """Names of all clips, in order.
 
@@ -72,7 +68,7 @@ def library_keys(per_action: int, actions: Sequence[str] | None = None) -> list[
 
 
 def build_library(
-    out: Path, *, per_action: int, seed: int, workers: int = 1, actions: Sequence[str] | None = None, progress: bool = True
+    out: Path, *, per_action: int, seed: int, workers: int = 1, actions: Sequence[str] | None = None
 ) -> LibrarySummary:
     """Write a motion store with ``per_action`` clips of every action.
 
@@ -81,7 +77,6 @@ def build_library(
         seed: Everything is drawn from it and the clip's name.
         workers: Processes.
         actions: Some of ``actions.DAILY`` and ``actions.FALLS``; all by default.
-        progress: Show a bar.
     Raises:
         ValueError: For unknown actions or a store that cannot be read.
     """
@@ -92,14 +87,17 @@ def build_library(
     with StoreWriter(Path(out)) as store:
         origin = _source(seed)
         todo = [key for key in keys if key not in store.rows or store.rows[key]["source"] != origin]
-        with _clips(todo, seed, workers) as clips:
-            for key, motion, reasons in _shown(clips, len(todo), progress):
+        with Progress() as progress, closing(_clips(todo, seed, workers)) as clips:
+            progress.update("library", 0, len(todo))
+            for done, (key, motion, reasons) in enumerate(clips, start=1):
                 summary.rejected.update(reasons)
                 if motion is None:
                     summary.missing.append(key)
-                    continue
-                store.add(motion, rest_pelvis=_rest_pelvis(motion))
-                summary.added += 1
+                else:
+                    store.add(motion, rest_pelvis=_rest_pelvis(motion))
+                    summary.added += 1
+                progress.update("library", done, len(todo))
+        summary.missing.sort()
         summary.kept = len(set(keys) & set(store.rows))
     return summary
 
@@ -109,7 +107,7 @@ def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[s
     action = key.rsplit("-", 1)[0]
     reasons: list[str] = []
     for attempt in range(ATTEMPTS):
-        rng = clip_rng(seed, f"{key}/{attempt}")
+        rng = clip_rng(seed, key, attempt)
         made = _make_fall(action, rng=rng, body=body) if action in FALLS else _make_daily(action, rng=rng, body=body)
         if isinstance(made, str):
             reasons.append(f"{action}: {made}")
@@ -191,20 +189,10 @@ def _work(task: tuple[str, int]) -> tuple[str, Motion | None, list[str]]:
     return key, motion, reasons
 
 
-@contextmanager
-def _clips(keys: list[str], seed: int, workers: int) -> Iterator[Iterable[tuple[str, Motion | None, list[str]]]]:
-    """Clips as they are done, in the order of the keys."""
+def _clips(keys: list[str], seed: int, workers: int) -> Generator[tuple[str, Motion | None, list[str]], None, None]:
+    """Clips as they are done; with one worker in this process."""
     tasks = [(key, seed) for key in keys]
     if workers <= 1 or len(tasks) <= 1:
-        yield map(_work, tasks)
-        return
-    # Forking a process that has run torch can hang; fresh ones cannot.
-    with multiprocessing.get_context("spawn").Pool(min(workers, len(tasks))) as pool:
-        yield pool.imap(_work, tasks)
-
-
-def _shown(clips: Iterable[Any], total: int, progress: bool) -> Iterator[Any]:
-    """The same, with a progress bar."""
-    from rich.progress import track
-
-    return iter(track(clips, description="library", total=total, disable=not progress, transient=True))
+        yield from map(_work, tasks)
+    else:
+        yield from map_unordered(_work, tasks, workers=min(workers, len(tasks)))

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ...progress import track
 from ..video import VideoInfo, read_frames
 from .people import People
 
@@ -29,8 +30,6 @@ class DetectOptions:
     """Size of MediaPipe's model: 0, 1 or 2."""
     device: str = "auto"
     """``cpu``, ``cuda``, or ``auto``: a GPU where there is one (keypointrcnn)."""
-    progress: bool = True
-    """Show a bar."""
 
     def __post_init__(self) -> None:
         if self.every < 1 or self.max_people < 1 or self.short_side < 32 or not 0 <= self.min_score <= 1:
@@ -46,7 +45,7 @@ def _keypointrcnn(video: Path, info: VideoInfo, weights: Path | None, options: D
     device = pick_device(options.device)
     model = _load_keypointrcnn(weights, options).to(device).eval()
     rows: dict[str, list] = {"frame": [], "keypoints2d": [], "bbox": [], "confidence": []}
-    for number, picture in shown(_looked_at(video, options), "keypointrcnn", info.frames // options.every, options.progress):
+    for number, picture in _looked_at(video, info, options):
         with torch.inference_mode():
             found = model([torch.from_numpy(picture).to(device).permute(2, 0, 1) / 255])[0]
         found = {key: value.float().cpu().numpy() for key, value in found.items()}
@@ -101,7 +100,7 @@ def _mediapipe(video: Path, info: VideoInfo, weights: Path | None, options: Dete
         raise ValueError(f"{weights}: detector mediapipe takes no weights: its package carries the model")
     rows: dict[str, list] = {"frame": [], "keypoints2d": [], "keypoints3d": []}
     with _mediapipe_pose()(static_image_mode=False, model_complexity=options.complexity) as pose:
-        for number, picture in shown(_looked_at(video, options), "mediapipe", info.frames // options.every, options.progress):
+        for number, picture in _looked_at(video, info, options):
             found = pose.process(np.ascontiguousarray(picture))
             if found.pose_landmarks is None:
                 continue
@@ -138,15 +137,10 @@ DETECTORS: dict[str, Callable[[Path, VideoInfo, Path | None, DetectOptions], Peo
 """Detectors by name."""
 
 
-def _looked_at(video: Path, options: DetectOptions) -> Iterator[tuple[int, np.ndarray]]:
-    return ((number, picture) for number, picture in read_frames(video) if number % options.every == 0)
-
-
-def shown(work: Iterator[Any], what: str, total: int, progress: bool) -> Iterator[Any]:
-    """The same items behind a progress bar."""
-    from rich.progress import track
-
-    return iter(track(work, description=what, total=total, disable=not progress, transient=True))
+def _looked_at(video: Path, info: VideoInfo, options: DetectOptions) -> Iterator[tuple[int, np.ndarray]]:
+    """The frames to search, with their numbers; progress is shown."""
+    frames = ((number, picture) for number, picture in read_frames(video) if number % options.every == 0)
+    return track(frames, f"keypoints of {video.name}", total=-(-info.frames // options.every))
 
 
 def pick_device(name: str) -> str:

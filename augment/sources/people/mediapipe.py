@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float32
 
-from ...files import DAMAGED_NPZ
+from ...files import DAMAGED_NPZ, npz_arrays
 
 LANDMARKS: tuple[str, ...] = (
     "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
@@ -57,8 +57,7 @@ def read_mediapipe(path: Path | str) -> Keypoints:
     if not path.is_file():
         raise ValueError(f"{path}: no such keypoints file")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            data = {key: archive[key] for key in archive.files}
+        data = npz_arrays(path)
     except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: not a readable .npz of keypoints ({error}); write it with numpy.savez") from error
     missing = [key for key in ("landmarks2d", "fps", "size") if key not in data]
