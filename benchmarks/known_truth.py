@@ -169,6 +169,20 @@ class HeldMaps:
         return values, np.isfinite(values)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What is known of a video besides its depth maps."""
+
+    frames: np.ndarray
+    """Frames that have a map."""
+    bodies: list[tuple[int, np.ndarray]]
+    """Frame and z-depth of the fitted people."""
+    masks: dict[int, np.ndarray]
+    """Frame to where people truly are."""
+    floor: np.ndarray
+    """z-depth (h, w) of the floor, metres, 0 elsewhere."""
+
+
 def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float, ...], maps: int = 15) -> dict[str, Any]:
     """Median relative error of the room's fused depth, through FITTED bodies, for each share of outliers."""
     case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
@@ -176,13 +190,15 @@ def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float
     recovered, camera, _ = run_fit([joined(case.bodies, case.keypoints)], truth.camera, truth, prior=prior, refine=False)
     frames = np.array(depth_frames(np.arange(len(truth)), recovered, camera, maps))
     depth = np.stack([truth.depth_with_people(int(frame), rasterizer=rasterizer) for frame in frames])
-    masks = {int(frame): truth.z_buffer(int(frame), rasterizer=rasterizer) > 0 for frame in frames}
-    bodies = list(z_buffers(recovered, camera, truth.body, frames.tolist()))
-    floor = known_floor(recovered, camera)
+    seen = _Seen(
+        frames=frames, bodies=list(z_buffers(recovered, camera, truth.body, frames.tolist())),
+        masks={int(frame): truth.z_buffer(int(frame), rasterizer=rasterizer) > 0 for frame in frames},
+        floor=known_floor(recovered, camera),
+    )  # fmt: skip
     result: dict[str, Any] = {"name": truth.name, "root": errors_of(whole(recovered[0], len(truth)), truth)["root"]}
     for share in outliers:
         spoiled = spoil_depth(depth, rng=np.random.default_rng([number, 13]), outliers=share)
-        result[f"{share:.2f}"] = _room_error(spoiled, frames, bodies, masks, truth, number, floor)
+        result[f"{share:.2f}"] = _room_error(spoiled, seen, truth.scene.depth, number)
     return result
 
 
@@ -202,24 +218,22 @@ def known_floor(recovered: tuple[Recovered, ...], camera: Camera) -> Float32[np.
     return np.zeros((camera.height, camera.width), np.float32) if floor is None else floor_buffer(camera, floor)
 
 
-def _room_error(
-    spoiled: Disparity, frames: np.ndarray, bodies: list[tuple[int, np.ndarray]], masks: dict[int, np.ndarray], truth: Truth,
-    number: int, floor: np.ndarray,
-) -> dict[str, Any]:  # fmt: skip
+def _room_error(spoiled: Disparity, seen: _Seen, room: np.ndarray, number: int) -> dict[str, Any]:
     """Against the true room; and what the best affine map alone would leave, which the fit cannot beat."""
     from scipy.ndimage import binary_dilation
 
-    maps = HeldMaps(frame=frames, values=spoiled.values)
-    room = truth.scene.depth
+    maps = HeldMaps(frame=seen.frames, values=spoiled.values)
     inverse = spoiled.scale * spoiled.values + spoiled.offset
     ideal = np.median(np.where(inverse > 0, 1 / np.where(inverse > 0, inverse, 1.0), np.nan), axis=0)
     known = room > 0
     figures: dict[str, Any] = {"true map": float(np.nanmedian(np.abs(ideal[known] / room[known] - 1)))}
     try:
-        fit = fit_disparity(maps, bodies, rng=np.random.default_rng([number, 17]), floor=floor if floor.any() else None)
+        fit = fit_disparity(
+            maps, seen.bodies, rng=np.random.default_rng([number, 17]), floor=seen.floor if seen.floor.any() else None
+        )
     except ValueError as error:
         return figures | {"refused": str(error)}
-    grown = {frame: binary_dilation(mask, iterations=3) for frame, mask in masks.items()}
+    grown = {frame: binary_dilation(mask, iterations=3) for frame, mask in seen.masks.items()}
     fused, _ = fuse_depth(maps, fit, lambda frame: grown[frame])
     both = known & (fused > 0)
     return figures | {

@@ -7,7 +7,7 @@ from several headings (the paper tries two), then everything. Frames share nothi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,6 @@ EXTRA: dict[str, int] = {
 }  # fmt: skip
 """smplx's joints taken from vertices, after SMPL's 24."""
 LIMBS = ("shoulder", "elbow", "wrist", "knee", "ankle")
-TRUNK = ("left_shoulder", "right_shoulder", "mid_hip")
 SIGMA_PX = 100.0
 """Scale of the robust reprojection, pixels."""
 STAGES: tuple[tuple[float, float], ...] = ((100.0, 12.0), (50.0, 6.0), (10.0, 3.0), (5.0, 1.0))
@@ -40,6 +39,20 @@ class PeerResult:
     joints: Float[np.ndarray, "n 24 3"]
     """World, metres."""
     cost: Float[np.ndarray, " n"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """What the joints are fitted to."""
+
+    body: Body
+    index: list[tuple[int, int]]
+    """Pairs of smplx joints whose middle each target is."""
+    target: Tensor
+    """(n, p, 2) pixels."""
+    weight: Tensor
+    """(n, p)."""
+    K: Tensor
 
 
 def smplify(
@@ -59,11 +72,12 @@ def smplify(
     index, target, weight = _targets(keypoints, layout)
     if int((weight > 0).sum(1).min()) < 4:
         raise ValueError("smplify: a frame has fewer than four usable points; leave it out")
-    K = torch.as_tensor(camera.K, dtype=torch.float32)
+    problem = _Problem(body, index, target, weight, torch.as_tensor(camera.K, dtype=torch.float32))
     best: tuple[np.ndarray, dict[str, Tensor]] | None = None
     for number in range(headings):
         unknowns = _standing(target, weight, camera, body, 2 * np.pi * number / headings)
-        cost = _minimise(unknowns, ("orient", "transl"), body, index, target, _trunk_only(index, weight), K, (0.0, 0.0), steps)
+        trunk = replace(problem, weight=_trunk_only(index, weight))
+        cost = _minimise(trunk, unknowns, ("orient", "transl"), (0.0, 0.0), steps)
         if best is None:
             best = cost, unknowns
         else:
@@ -75,7 +89,7 @@ def smplify(
     unknowns = best[1]
     cost = best[0]
     for stage in STAGES:
-        cost = _minimise(unknowns, tuple(unknowns), body, index, target, weight, K, stage, steps)
+        cost = _minimise(problem, unknowns, tuple(unknowns), stage, steps)
     with torch.no_grad():
         joints = _posed(unknowns, body)[:, :24].numpy().astype(float)
     T = camera.T_world_camera
@@ -138,25 +152,24 @@ def _posed(unknowns: dict[str, Tensor], body: Body) -> Tensor:
 
 
 def _minimise(
-    unknowns: dict[str, Tensor], free: tuple[str, ...], body: Body, index: list[tuple[int, int]], target: Tensor,
-    weight: Tensor, K: Tensor, stage: tuple[float, float], steps: int,
-) -> np.ndarray:  # fmt: skip
+    problem: _Problem, unknowns: dict[str, Tensor], free: tuple[str, ...], stage: tuple[float, float], steps: int
+) -> np.ndarray:
     """Move the ``free`` unknowns in place; the cost of each frame."""
-    first, second = (torch.tensor([pair[side] for pair in index]) for side in (0, 1))
+    first, second = (torch.tensor([pair[side] for pair in problem.index]) for side in (0, 1))
     variables = [unknowns[name].requires_grad_(True) for name in free]
     optimiser = torch.optim.LBFGS(variables, max_iter=steps, line_search_fn="strong_wolfe")
-    last = torch.zeros(len(target))
+    last = torch.zeros(len(problem.target))
 
     def closure() -> Tensor:
         nonlocal last
         optimiser.zero_grad()
-        joints = _posed(unknowns, body)
+        joints = _posed(unknowns, problem.body)
         points = (joints[:, first] + joints[:, second]) / 2
-        pixels = project_clamped(points, K, nearest=0.1)
-        squared = ((pixels - target) ** 2).sum(-1)
+        pixels = project_clamped(points, problem.K, nearest=0.1)
+        squared = ((pixels - problem.target) ** 2).sum(-1)
         # Points behind the camera have no gradient in the clamp: this brings them back.
         behind = (0.3 - points[..., 2]).clamp(min=0.0).sum(1) * 1e4
-        last = (weight**2 * SIGMA_PX**2 * squared / (SIGMA_PX**2 + squared)).sum(1) + behind
+        last = (problem.weight**2 * SIGMA_PX**2 * squared / (SIGMA_PX**2 + squared)).sum(1) + behind
         last = last + stage[0] * (unknowns["betas"] ** 2).sum(1) + stage[1] * _bend(unknowns["pose"])
         total = last.sum()
         total.backward()

@@ -271,11 +271,6 @@ def shared_without_geometry(takes: list[Take], shared: dict[str, Float[np.ndarra
     return {name: spread(rest[state == name]) for name in STATES}
 
 
-def _share_beyond(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float((np.abs(known) > OUTLIER).mean())
-
-
 def _correlation(parts: list[np.ndarray], lag: int) -> float:
     clipped = [np.clip(part, -OUTLIER, OUTLIER) for part in parts if len(part) > lag + 3]
     if not clipped:

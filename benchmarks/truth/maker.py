@@ -221,13 +221,13 @@ def make_truth(
     """
     rng = np.random.default_rng([seed, 0x72])
     body, room = load_body(), _room(seed)
-    square = room.square
+    square, script = room.square, _Script(body, seconds, fps, stature)
     for _ in range(30):
         camera = _draw_camera(square, size, rng=rng)
         scene = _scene(f"truth-{seed}", room, camera)
         try:
-            motions = _cross(scene, square, body, seconds, fps, rng=rng) if action == CROSSING else None
-            motions = motions or _perform(action, people, scene, body, seconds, fps, stature, rng=rng)
+            motions = _cross(scene, square, script, rng=rng) if action == CROSSING else None
+            motions = motions or _perform(action, people, scene, script, rng=rng)
         except PlacementRejected:
             continue
         if cut_legs:
@@ -309,12 +309,21 @@ def _scene(name: str, room: _Room, camera: Camera) -> Scene:
     )  # fmt: skip
 
 
-def _perform(
-    action: str, people: int, scene: Scene, body: Body, seconds: float, fps: float, stature: float | None, *,
-    rng: np.random.Generator,
-) -> tuple[Motion, ...]:  # fmt: skip
-    cast = [_act(action, body, seconds, fps, stature, rng=rng)]
-    cast += [_act(str(rng.choice(["stand", "walk"])), body, seconds, fps, None, rng=rng) for _ in range(people - 1)]
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """How motions are made, whatever the action."""
+
+    body: Body
+    seconds: float
+    fps: float
+    stature: float | None
+    """Of the first person, metres; drawn when None."""
+
+
+def _perform(action: str, people: int, scene: Scene, script: _Script, *, rng: np.random.Generator) -> tuple[Motion, ...]:
+    fps, body, extras = script.fps, script.body, replace(script, stature=None)
+    cast = [_act(action, script, rng=rng)]
+    cast += [_act(str(rng.choice(["stand", "walk"])), extras, rng=rng) for _ in range(people - 1)]
     frames = min(len(motion) for motion in cast)
     placed: list[Motion] = []
     for motion in cast:
@@ -322,7 +331,7 @@ def _perform(
         alone = Performance(people=(motion,), action=action, caption="", segments=motion.segments)
         for _ in range(20):
             found = place(alone, scene, body, rng=rng, props=False).people[0]
-            if all(_apart(found, other, body) for other in placed):
+            if all(_keep_distance(found, other, body) for other in placed):
                 placed.append(found)
                 break
         else:
@@ -330,8 +339,9 @@ def _perform(
     return tuple(placed)
 
 
-def _act(action: str, body: Body, seconds: float, fps: float, stature: float | None, *, rng: np.random.Generator) -> Motion:
-    tall = float(rng.uniform(1.52, 1.92)) if stature is None else stature
+def _act(action: str, script: _Script, *, rng: np.random.Generator) -> Motion:
+    body, seconds, fps = script.body, script.seconds, script.fps
+    tall = float(rng.uniform(1.52, 1.92)) if script.stature is None else script.stature
     betas = betas_from_phenotype(
         body, height_m=tall, weight=float(rng.uniform(0.3, 0.7)), age=float(rng.uniform(0, 1)), gender=float(rng.uniform(0, 1))
     )
@@ -346,15 +356,17 @@ def _act(action: str, body: Body, seconds: float, fps: float, stature: float | N
     return crop(motion, start, min(start + seconds, motion.seconds))
 
 
-def _apart(motion: Motion, other: Motion, body: Body, least: float = 0.55) -> bool:
+def _keep_distance(motion: Motion, other: Motion, body: Body, least: float = 0.55) -> bool:
+    """Whether two people's pelvises stay ``least`` metres apart on the floor."""
     gap = joints_of(body, motion)[:, 0] - joints_of(body, other)[:, 0]
     return bool(np.linalg.norm(gap[:, [0, 2]], axis=-1).min() > least)
 
 
 def _cross(
-    scene: Scene, square: tuple[float, float, float], body: Body, seconds: float, fps: float, *, rng: np.random.Generator
+    scene: Scene, square: tuple[float, float, float], script: _Script, *, rng: np.random.Generator
 ) -> tuple[Motion, Motion]:
     """Two straight walks at right angles to the view, opposite ways, 0.75 m one behind the other."""
+    body, seconds, fps = script.body, script.seconds, script.fps
     ahead = scene.camera.T_world_camera[[0, 2], 2]
     ahead = ahead / np.linalg.norm(ahead)
     heading = float(np.arctan2(ahead[0], ahead[1])) + np.pi / 2
