@@ -15,10 +15,11 @@ from augment.raster.rasterize import Rasterizer, make_rasterizer
 from augment.reconstruct.bodies.cover import depth_frames, z_buffers
 from augment.reconstruct.bodies.fit import fit_people
 from augment.reconstruct.bodies.problem import Setting
+from augment.reconstruct.camera.floor import floor_buffer, floor_for_scale
 from augment.reconstruct.depth.fuse import fuse_depth
 from augment.reconstruct.depth.scale import fit_disparity
 from augment.reconstruct.people import Recovered
-from augment.reconstruct.room import floor_buffer, floor_for_scale, standing_places
+from augment.reconstruct.room import standing_places
 from augment.sources.people.people import LAYOUTS, People
 from augment.types import Camera
 from benchmarks.smplify_peer import smplify

@@ -173,8 +173,9 @@ def reconstruct_clips(
     videos: list[Path], keypoints: list[Path], out: Path, *, prior: str, mask_polygon: tuple[tuple[float, float], ...]
 ) -> Reconstruction:
     """The package's own entry point: all clips of one camera as one scene."""
-    from augment.reconstruct.from_video import mask_from_polygon
-    from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
+    from augment.reconstruct.config import Inputs, ReconstructConfig
+    from augment.reconstruct.pipeline import reconstruct
+    from augment.reconstruct.plate.mask import mask_from_polygon
     from augment.sources.video import probe
 
     info = probe(videos[0])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated
 
 import tyro
 
-if TYPE_CHECKING:
-    from ..reconstruct.pipeline import Inputs
+from ..reconstruct.config import Inputs, ReconstructConfig
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
@@ -43,12 +42,6 @@ class Reconstruct:
     `depth-anything` to run it here (needs the extra `estimators` and the model, see --depth-model)."""
     depth_model: str = "depth-anything/Depth-Anything-V2-Small-hf"
     """Model folder or hub name for `--depth depth-anything`."""
-    depth_kind: Literal["disparity", "depth", "metric"] | None = None
-    """What the maps hold, where the file does not tell."""
-    depth_encoding: Literal["plain", "nyu", "sun"] = "plain"
-    """Encoding of 16-bit depth pictures."""
-    depth_scale: float = 1000.0
-    """Units a metre of 16-bit depth pictures: PrimeSense 1000, TUM 5000."""
     detector_weights: Path | None = None
     """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
     annotations: Path | None = None
@@ -56,47 +49,26 @@ class Reconstruct:
     annotated_people: Path | None = None
     """Where annotated people are, if --annotations is about persons: COCO JSON with track_id, a file or a folder as above.
     Tracks are matched to them."""
-    person_height: float = 1.70
-    """Stature of whoever walks, metres. All measures scale with it, so measure it."""
-    focal: float | None = None
-    """Focal length, pixels, if known."""
     camera: Path | None = None
     """Cameras solved by COLMAP (its folder) or nerfstudio (transforms.json): the focal length is taken from them."""
-    camera_height: float | None = None
-    """Of the camera above the floor, metres, if known."""
-    pitch: float | None = None
-    """Degrees the camera looks down, if known."""
     mask: Path | None = None
     """Picture, white where somebody sat still and is to be painted out of the plate."""
-    prior: Path | None = None
-    """Pose or motion prior from `augment priors train`; the package's own by default."""
-    max_overlays: int = 6
-    """Clips that get an overlay video in the report."""
-    seed: int = 0
-    """Decides what is drawn at random."""
-    fit: FitOptions = field(default_factory=lambda: FitOptions())
-    """How people are fitted."""
+    reconstruction: ReconstructConfig = field(default_factory=ReconstructConfig)
+    """How the reconstruction is made."""
 
     def run(self) -> None:
-        import numpy as np
-
         from ..progress import Progress
         from ..reconstruct.annotate.segments import read_segments
-        from ..reconstruct.camera.calibrate import Given
-        from ..reconstruct.pipeline import ReconstructConfig, reconstruct
+        from ..reconstruct.pipeline import reconstruct
 
         self._check()
         videos = find_videos(self.video)
         (self.out / "work").mkdir(parents=True, exist_ok=True)  # before anything long: it may not be writable
         segments = None if self.annotations is None else read_segments(self.annotations)
-        config = ReconstructConfig(
-            person_height=self.person_height, prior=self.prior, depth_kind=self.depth_kind, seed=self.seed,
-            given=Given(
-                focal=self.focal or self._solved_focal(videos), height=self.camera_height,
-                pitch=None if self.pitch is None else np.radians(self.pitch),
-            ),
-            depth_encoding=self.depth_encoding, depth_scale=self.depth_scale, max_overlays=self.max_overlays,
-            mask=None if self.mask is None else _mask(self.mask, videos), fit=self.fit.config(),
+        given = self.reconstruction.given
+        config = replace(
+            self.reconstruction, given=replace(given, focal=given.focal or self._solved_focal(videos)),
+            mask=None if self.mask is None else _mask(self.mask, videos),
         )  # fmt: skip
         inputs = self._inputs(videos)
         with Progress() as progress:
@@ -143,11 +115,13 @@ class Reconstruct:
 
     def _check(self) -> None:
         """Refuse numbers that mean nothing, and an output folder that cannot be used, before anything long is done."""
+        config, given = self.reconstruction, self.reconstruction.given
         limits = {
-            "focal": (self.focal, 1, 1e5, "pixels"), "camera-height": (self.camera_height, 0.05, 20, "metres"),
-            "pitch": (self.pitch, -60, 89, "degrees"), "person-height": (self.person_height, 0.5, 2.5, "metres"),
-            "depth-scale": (self.depth_scale, 1e-6, 1e9, "units a metre"), "smoothness": (self.fit.smoothness, 0, 1e3, "times"),
-            "prior-weight": (self.fit.prior_weight, 0, 1e3, "times"), "max-overlays": (self.max_overlays, 0, 1e4, "clips"),
+            "focal": (given.focal, 1, 1e5, "pixels"), "camera-height": (given.camera_height, 0.05, 20, "metres"),
+            "pitch": (given.pitch, -60, 89, "degrees"), "person-height": (given.person_height, 0.5, 2.5, "metres"),
+            "depth-scale": (config.depth_scale, 1e-6, 1e9, "units a metre"),
+            "smoothness": (config.fit.smoothness, 0, 1e3, "times"), "prior-weight": (config.fit.prior_weight, 0, 1e3, "times"),
+            "max-overlays": (config.max_overlays, 0, 1e4, "clips"),
         }  # fmt: skip
         for name, (value, low, high, unit) in limits.items():
             if value is not None and not low <= value <= high:
@@ -168,8 +142,6 @@ class Reconstruct:
                 raise ValueError(f"{self.out}: holds another scene (made from {source}); name another folder for --out")
 
     def _inputs(self, videos: list[Path]) -> list[Inputs]:
-        from ..reconstruct.pipeline import Inputs
-
         keypoints: list = [None] * len(videos)
         if self.keypoints is not None:
             from ..sources.people.detectors import DETECTORS
@@ -198,26 +170,9 @@ class Reconstruct:
         ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FitOptions:
-    """How people are fitted."""
-
-    prior_weight: float = 1.0
-    """Weight of the pose prior; 0 leaves it out."""
-    smoothness: float = 1.0
-    """Factor on the cost of acceleration: more is smoother, less follows falls closer."""
-    refine_camera: bool = False
-    """Let focal length, pitch and height of the camera move with the fit."""
-
-    def config(self):
-        from ..reconstruct.bodies.config import FitConfig
-
-        return FitConfig(prior_weight=self.prior_weight, smoothness=self.smoothness, refine_camera=self.refine_camera)
-
-
 def _mask(path: Path, videos: list[Path]):
     """The mask at the size of the first video that can be read; one that cannot be is turned down later, with the reason."""
-    from ..reconstruct.from_video import read_mask
+    from ..reconstruct.plate.mask import read_mask
     from ..sources.video import probe
 
     for number, video in enumerate(videos):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from tyro.conf import Positional
+
+from ..reconstruct.camera.given import Given
+from ..reconstruct.config import Inputs, ReconstructConfig
+from ..reconstruct.plate.config import Sampling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,53 +24,35 @@ class SceneFromVideo:
     """Folder for scene.json, plate.png, depth.npz and mesh.glb."""
     keypoints: tuple[Path, ...] = ()
     """A MediaPipe keypoints file (.npz) for each video, in the same order; without any the camera is guessed or given."""
-    person_height: float = 1.70
-    """Height of whoever walks in the videos, metres."""
     mask: Path | None = None
     """Black-and-white picture of the video's size: white where somebody sat still and is to be painted out."""
     mask_polygon: tuple[tuple[float, float], ...] = ()
     """Corners x y x y ... in pixels of a region to paint out, instead of a mask picture."""
-    focal: float | None = None
-    """Focal length, pixels, where it is known."""
-    camera_height: float | None = None
-    """Metres above the floor, where it is known."""
-    pitch: float | None = None
-    """Degrees the camera looks down, where it is known."""
+    given: Given = field(default_factory=Given)
+    """What was measured beforehand."""
     roll: float | None = None
-    """Degrees the picture's content is turned counter-clockwise, where it is known."""
-    frames: int = 200
-    """Frames sampled for the plate, over all videos."""
-    empty: tuple[float, float] | None = None
-    """First and last second of a stretch of the first video with nobody in the picture: the plate is taken from it alone."""
-    trust_undetected: bool = False
-    """Take frames in which the detector found nobody for empty; only if you looked: it misses people on the floor."""
+    """Degrees the picture's content is turned counter-clockwise, if known."""
+    sampling: Sampling = field(default_factory=Sampling)
+    """Frames the plate is made from."""
 
     def run(self) -> None:
-        import numpy as np
-
-        from ..reconstruct.camera.calibrate import Given
-        from ..reconstruct.from_video import mask_from_polygon, read_mask, scene_from_video
-        from ..scene.store import save_scene
-        from ..sources.video import probe
+        from ..reconstruct.pipeline import reconstruct
 
         if self.mask and self.mask_polygon:
             raise ValueError("give --mask or --mask-polygon, not both")
-        if self.frames < 8:
-            raise ValueError(f"--frames must be at least 8; got {self.frames}")
-        mask = None
-        if self.videos and (self.mask or self.mask_polygon):
-            info = probe(self.videos[0])
-            size = (info.width, info.height)
-            mask = read_mask(self.mask, *size) if self.mask else mask_from_polygon(self.mask_polygon, *size)
-        scene = scene_from_video(
-            self.videos, self.keypoints or None, person_height_m=self.person_height, mask=mask, name=self.out.name,
-            given=Given(
-                focal=self.focal, height=self.camera_height, pitch=None if self.pitch is None else np.radians(self.pitch),
-                roll=None if self.roll is None else np.radians(self.roll),
-            ),
-            max_frames=self.frames, trust_undetected=self.trust_undetected, empty=self.empty,
-        )  # fmt: skip
-        save_scene(scene, self.out)
+        if self.sampling.frames < 8:
+            raise ValueError(f"--frames must be at least 8; got {self.sampling.frames}")
+        if self.keypoints and len(self.keypoints) != len(self.videos):
+            raise ValueError(
+                f"{len(self.videos)} videos but {len(self.keypoints)} keypoints files; give one for each video, in the same "
+                "order"
+            )
+        files = self.keypoints or (None,) * len(self.videos)
+        inputs = [Inputs(video=video, keypoints=file) for video, file in zip(self.videos, files, strict=True)]
+        config = ReconstructConfig(
+            people=False, given=replace(self.given, roll=self.roll), sampling=self.sampling, mask=self._mask()
+        )
+        scene = reconstruct(inputs, self.out, config=config).scene
         camera = scene.provenance["camera"]
         fit = (
             ""
@@ -78,6 +65,18 @@ class SceneFromVideo:
         )
         for line in scene.provenance["guessed"]:
             print(f"  guessed: {line}")
+
+    def _mask(self) -> np.ndarray | None:
+        """The mask that was given, at the size of the first video; None where none was."""
+        if not self.videos or not (self.mask or self.mask_polygon):
+            return None
+        from ..reconstruct.plate.mask import mask_from_polygon, read_mask
+        from ..sources.video import probe
+
+        info = probe(self.videos[0])
+        if self.mask:
+            return read_mask(self.mask, info.width, info.height)
+        return mask_from_polygon(self.mask_polygon, info.width, info.height)
 
 
 @dataclass(frozen=True, kw_only=True)

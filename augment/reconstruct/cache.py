@@ -7,20 +7,38 @@ import json
 import zipfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..files import canonical_json, npz_arrays, npz_bytes, write_atomic
+from ..files import canonical_json, code_digest, npz_arrays, npz_bytes, write_atomic
 from ..sources.people.people import People
 from ..types import Motion
+from .bodies.problem import Setting
+from .config import Inputs
 from .people import Recovered
 
+_CODE = ("geometry.py", "body", "priors", "sources/people", "reconstruct/watch", "reconstruct/bodies")
+"""Source that decides what a fit gives: fits kept by other code are not reused."""
 _MOTION = ("global_orient", "body_pose", "transl", "betas")
 _WORDS = ("fps", "name", "source", "provenance")
 _ARRAYS = ("frames", "observed", "joints", "observed2d", "fitted2d", "reprojection_px", "contact")
+
+
+def fit_key(inputs: Inputs, prior: Path | None, setting: Setting) -> str:
+    """A digest of all that a fit of one video depends on."""
+    camera = {"K": setting.camera.K, "T": setting.camera.T_world_camera, "body": setting.body.name}
+    options = (asdict(setting.config), setting.person_height)
+    return digest_of(_code(), inputs.video, inputs.keypoints, inputs.hmr, prior, *options, camera)
+
+
+@cache
+def _code() -> str:
+    package = Path(__file__).parents[1]
+    return code_digest(*(package / name for name in _CODE))
 
 
 def digest_of(*parts: Any) -> str:

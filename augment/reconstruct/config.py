@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
-from jaxtyping import Bool
+import tyro
 
-from ..sources.depth.maps import DepthMaps
-from ..sources.people.people import People
 from .bodies.config import FitConfig
-from .camera.calibrate import Given
+from .camera.given import Given
+from .plate.config import Sampling
+
+if TYPE_CHECKING:
+    from ..sources.depth.maps import DepthMaps
+    from ..sources.people.people import People
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,24 +33,26 @@ class Inputs:
 class ReconstructConfig:
     """How a reconstruction is made."""
 
-    person_height: float = 1.70
-    """Stature of whoever walks in the videos, metres; all measures scale with it."""
     given: Given = field(default_factory=Given)
-    """What is known of the camera."""
-    prior: Path | None = None
-    """Pose or motion prior; None takes the one the package brings."""
-    fit: FitConfig = field(default_factory=FitConfig)
-    """How people are fitted."""
-    depth_frames: int = 16
-    """Frames of a video whose depth maps are compared with bodies."""
-    depth_kind: str | None = None
-    """``disparity``, ``depth`` or ``metric``; None tells by the file."""
-    depth_encoding: str = "plain"
+    """What was measured beforehand."""
+    depth_kind: Literal["disparity", "depth", "metric"] | None = None
+    """What the maps hold, where the file does not tell."""
+    depth_encoding: Literal["plain", "nyu", "sun"] = "plain"
+    """Encoding of 16-bit depth pictures."""
     depth_scale: float = 1000.0
-    """Units a metre of 16-bit depth pictures."""
-    mask: Bool[np.ndarray, "h w"] | None = None
-    """True where somebody sat still and is to be painted out of the plate."""
+    """Units a metre of 16-bit depth pictures: PrimeSense 1000, TUM 5000."""
+    prior: Path | None = None
+    """Pose or motion prior from `augment priors train`; the package's own by default."""
     max_overlays: int = 6
     """Clips that get an overlay video in the report."""
     seed: int = 0
-    """Decides what RANSAC draws."""
+    """Decides what is drawn at random."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """How people are fitted."""
+    people: Annotated[bool, tyro.conf.Fixed, tyro.conf.Suppress] = True
+    """Whether people are tracked and fitted. If not, the room alone is made: each video's keypoints are one person's, taken as
+    they are; they calibrate the camera, say where the floor is, and are kept out of the plate."""
+    sampling: Annotated[Sampling, tyro.conf.Fixed, tyro.conf.Suppress] = field(default_factory=Sampling)
+    """Frames the plate is made from."""
+    mask: Annotated[Any, tyro.conf.Fixed, tyro.conf.Suppress] = None
+    """True where somebody sat still and is to be painted out of the plate. Shape (h, w), bool."""

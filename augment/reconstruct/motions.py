@@ -82,7 +82,7 @@ def cut_motion(
 
 
 def _whole(own: Sequence[Segment], labels: Sequence[Segment]) -> list[Segment]:
-    """The segments of a stretch that are more than the first or last bit of what was labelled: half of it, or a second."""
+    """The segments of a stretch that hold at least half of what was labelled, or a second of it."""
     longest: dict[str, float] = {}
     for label in labels:
         longest[label.label] = max(longest.get(label.label, 0.0), label.end_sec - label.start_sec)
@@ -94,11 +94,11 @@ _ACTION_OF_LABEL = {
     "standing": "stand", "kneel_down": "kneel", "kneeling": "kneel", "crawl": "crawl", "jump": "jump", "fallen": "lie",
 }  # fmt: skip
 _TELLING = ("fall", "jump", "sit_down", "lie_down", "stand_up", "crawl", "kneel_down", "walk")
-"""Labels that name a motion whatever else is in it, the rarest first."""
+"""Labels that give a motion its action whatever else is in it, the rarest first."""
 
 
 def _action_of(segments: Sequence[Segment], motion: Motion, part: slice) -> str:
-    """The action that a stretch's labels tell; a fall's direction is read off the way the pelvis goes."""
+    """The action of a stretch by its labels; a fall is named after its direction."""
     if not segments:
         return "other"
     labels = [segment.label for segment in segments]
@@ -116,7 +116,7 @@ def _action_of(segments: Sequence[Segment], motion: Motion, part: slice) -> str:
 
 
 def fall_direction(motion: Motion, first: int, last: int) -> str:
-    """Which fall: by the way the head goes, seen from the way the body faced when it began.
+    """Which fall: by the direction of the head relative to the way the body faced when it began.
 
     Returns:
         ``fall_forward_hands``, ``fall_backward`` or ``fall_sideways``.

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from augment.cli import main
-from augment.reconstruct.bodies.config import FitConfig
+from augment.reconstruct import pipeline
+from augment.reconstruct.config import ReconstructConfig
+from augment.reconstruct.people import Reconstruction
 from augment.scene.store import load_scene
 from benchmarks.truth.maker import make_truth, write_mediapipe
 from tests.make.clip import refilmed, respelled, write_wham
@@ -23,17 +25,25 @@ from tests.make.clip import refilmed, respelled, write_wham
 
 
 @pytest.fixture
-def refused(clip, tmp_path, capsys, monkeypatch):
-    """Run the command on the clip with some options changed; the one line it ends with."""
-    from augment.commands.reconstruct import FitOptions
+def quick(monkeypatch):
+    """Let the command fit in a few steps."""
+    real = pipeline.reconstruct
 
-    monkeypatch.setattr(FitOptions, "config", lambda self: FitConfig(iterations=(2, 2, 2)))
+    def reconstruct(*inputs: Any, config: ReconstructConfig, **options: Any) -> Reconstruction:
+        return real(*inputs, config=replace(config, fit=replace(config.fit, iterations=(2, 2, 2))), **options)
+
+    monkeypatch.setattr(pipeline, "reconstruct", reconstruct)
+
+
+@pytest.fixture
+def refused(clip, tmp_path, capsys, quick):
+    """Run the command on the clip with some options changed; the one line it ends with."""
 
     def run(*, video: Path | None = None, **options: Any) -> str:
         named = {"keypoints": clip.keypoints} | options
-        given = clip.camera_given
-        arguments = ["reconstruct", str(video or clip.video), "--out", str(tmp_path / "out"), "--focal", str(given["focal"]),
-                     "--camera-height", str(given["height"]), "--pitch", str(np.degrees(given["pitch"])),
+        given = clip.given
+        arguments = ["reconstruct", str(video or clip.video), "--out", str(tmp_path / "out"), "--focal", str(given.focal),
+                     "--camera-height", str(given.camera_height), "--pitch", str(given.pitch),
                      "--max-overlays", "0"]  # fmt: skip
         for name, value in named.items():
             arguments += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
@@ -180,11 +190,8 @@ def test_several_videos_need_a_file_each(refused, clip, tmp_path):
     assert "named like b.mp4" in line
 
 
-def test_the_command_makes_a_scene_of_what_is_right(clip, tmp_path, capsys, monkeypatch):
+def test_the_command_makes_a_scene_of_what_is_right(clip, tmp_path, capsys, quick):
     """A folder of two videos, the first of which is corrupt: exit 0, the reason among the notes, scene and report made."""
-    from augment.commands.reconstruct import FitOptions
-
-    monkeypatch.setattr(FitOptions, "config", lambda self: FitConfig(iterations=(2, 2, 2)))
     folder, points = tmp_path / "videos", tmp_path / "points"
     folder.mkdir()
     points.mkdir()

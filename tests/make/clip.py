@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from augment.reconstruct.bodies.config import FitConfig
-from augment.reconstruct.camera.calibrate import Given
+from augment.reconstruct.camera.given import Given
+from augment.reconstruct.config import Inputs, ReconstructConfig
 from augment.reconstruct.people import Reconstruction
-from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
+from augment.reconstruct.pipeline import reconstruct
 from augment.shards.video_codec import decode_video, encode_video
 from augment.sources.people.people import People
 from benchmarks.truth.maker import Truth, film_truth, make_truth, write_mediapipe
@@ -46,12 +47,13 @@ class Clip:
         return self.folder / "clip_depth.npz"
 
     @property
-    def camera_given(self) -> dict[str, float]:
-        """Focal length, height and pitch (radians) as they are."""
+    def given(self) -> Given:
+        """Stature, focal length, height and pitch as they are."""
         T = self.truth.camera.T_world_camera
-        return {
-            "focal": float(self.truth.camera.K[0, 0]), "height": float(T[1, 3]), "pitch": float(np.arcsin(-T[1, 2])),
-        }  # fmt: skip
+        return Given(
+            person_height=self.truth.heights()[0], focal=float(self.truth.camera.K[0, 0]), camera_height=float(T[1, 3]),
+            pitch=float(np.degrees(np.arcsin(-T[1, 2]))),
+        )  # fmt: skip
 
 
 def make_clip(folder: Path) -> Clip:
@@ -105,10 +107,7 @@ def refilmed(clip: Clip, path: Path, change) -> Path:
 
 
 def config_of(clip: Clip, **changes: Any) -> ReconstructConfig:
-    fields = {
-        "person_height": clip.truth.heights()[0], "given": Given(**clip.camera_given), "fit": FitConfig(iterations=STEPS),
-        "max_overlays": 0,
-    }  # fmt: skip
+    fields = {"given": clip.given, "fit": FitConfig(iterations=STEPS), "max_overlays": 0}
     return ReconstructConfig(**(fields | changes))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from augment.geometry import invert_transform, pixel_grid, project, transform_points
 from augment.reconstruct.camera.calibrate import Calibration
+from augment.reconstruct.camera.given import Picture
 from augment.sources.people.mediapipe import LANDMARK, LANDMARKS
 from augment.types import Camera
 
@@ -54,8 +55,8 @@ def box_landmarks(boxes: np.ndarray) -> np.ndarray:
 def camera_of(*, focal: float, height: float, pitch: float, roll: float = 0.0, width: int = 640, tall: int = 480) -> Camera:
     """A camera over the floor, angles in degrees."""
     return Calibration(
-        focal=focal, height=height, pitch=np.radians(pitch), roll=np.radians(roll), center=(width / 2, tall / 2), width=width,
-        picture_height=tall,
+        focal=focal, height=height, pitch=np.radians(pitch), roll=np.radians(roll),
+        picture=Picture(width=width, height=tall),
     ).camera  # fmt: skip
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from augment.reconstruct.annotate.segments import read_segments
+from augment.reconstruct.config import Inputs
 from augment.reconstruct.people import Reconstruction
-from augment.reconstruct.pipeline import Inputs
 from tests.make.clip import reconstruct_clip
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from augment.commands.scenes_real import SceneFromRgbd
-from augment.reconstruct.depth.from_rgbd import pitch_deg, scene_from_depth
+from augment.reconstruct.depth.floor import pitch_deg
+from augment.reconstruct.depth.from_rgbd import scene_from_depth
 from augment.scene.store import load_scene
 from tests.make.realdata import require
 from tests.make.scenery import box_room, camera_of

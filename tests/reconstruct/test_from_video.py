@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from augment.commands.scenes_real import SceneFromVideo
 from augment.geometry import invert_transform, project, transform_points
-from augment.reconstruct.camera.calibrate import Given
-from augment.reconstruct.from_video import mask_from_polygon, read_mask, scene_from_video
+from augment.reconstruct.camera.given import Given
+from augment.reconstruct.config import Inputs, ReconstructConfig
+from augment.reconstruct.pipeline import reconstruct
+from augment.reconstruct.plate.config import Sampling
+from augment.reconstruct.plate.mask import mask_from_polygon, read_mask
 from augment.scene.store import load_scene
+from augment.types import Scene
 from tests.make.scenery import background, camera_of, people_landmarks, write_keypoints, write_video
 
 SIZE = (160, 120)
@@ -32,9 +38,15 @@ def walk(tmp_path_factory):
     return video, write_keypoints(folder / "walk.npz", landmarks, SIZE), camera, empty
 
 
-def test_scene_has_the_empty_room_the_camera_and_a_floor(walk):
+def room_of(out: Path, video: Path, keypoints: Path | None, given: Given | None = None) -> Scene:
+    """The room alone, nobody fitted."""
+    config = ReconstructConfig(people=False, given=given or Given())
+    return reconstruct([Inputs(video=video, keypoints=keypoints)], out, config=config).scene
+
+
+def test_scene_has_the_empty_room_the_camera_and_a_floor(walk, tmp_path):
     video, keypoints, _, empty = walk
-    scene = scene_from_video([video], [keypoints])
+    scene = room_of(tmp_path / "room", video, keypoints)
     known = np.abs(scene.plate.astype(int) - empty).max(axis=2) == 0
     assert known.mean() > 0.97
     assert scene.camera.T_world_camera[1, 3] == pytest.approx(2.0, rel=0.06)
@@ -62,8 +74,9 @@ def test_command_writes_a_scene_that_loads(walk, tmp_path, capsys):
 def test_options_reach_the_camera(walk, tmp_path):
     video, keypoints, _, _ = walk
     SceneFromVideo(
-        videos=(video,), keypoints=(keypoints,), out=tmp_path / "a", person_height=1.6, focal=150, camera_height=2.2, pitch=20,
-        roll=1, frames=30, trust_undetected=True, empty=(0, 1),
+        videos=(video,), keypoints=(keypoints,), out=tmp_path / "a", roll=1,
+        given=Given(person_height=1.6, focal=150, camera_height=2.2, pitch=20),
+        sampling=Sampling(frames=30, trust_undetected=True, empty=(0, 1)),
     ).run()  # fmt: skip
     camera = load_scene(tmp_path / "a").provenance["camera"]
     assert camera["focal_px"] == pytest.approx(150, rel=1e-2)
@@ -72,8 +85,8 @@ def test_options_reach_the_camera(walk, tmp_path):
     assert camera["roll_deg"] == pytest.approx(1, abs=0.1)
 
 
-def test_without_keypoints_the_camera_is_said_to_be_guessed(walk):
-    scene = scene_from_video([walk[0]], None, given=Given(height=2.7))
+def test_without_keypoints_the_camera_is_said_to_be_guessed(walk, tmp_path):
+    scene = room_of(tmp_path / "room", walk[0], None, Given(camera_height=2.7))
     assert scene.camera.T_world_camera[1, 3] == pytest.approx(2.7)
     guessed = " ".join(scene.provenance["guessed"])
     assert "camera focal" in guessed
@@ -86,17 +99,17 @@ def test_keypoints_of_another_video_are_refused(walk, tmp_path):
     rng = np.random.default_rng(0)
     short = write_keypoints(tmp_path / "s.npz", people_landmarks(camera, np.full((20, 2), 3.0), rng=rng), SIZE)
     with pytest.raises(ValueError, match=r"has 20 frames but .* has 60"):
-        scene_from_video([video], [short])
+        room_of(tmp_path / "room", video, short)
     other = write_keypoints(tmp_path / "o.npz", people_landmarks(camera, np.full((60, 2), 3.0), rng=rng), (640, 480))
     with pytest.raises(ValueError, match=r"found in a 640x480 video"):
-        scene_from_video([video], [other])
+        room_of(tmp_path / "room", video, other)
     with pytest.raises(ValueError, match="1 videos but 2 keypoints"):
-        scene_from_video([video], [other, other])
+        SceneFromVideo(videos=(video,), keypoints=(other, other), out=tmp_path / "room").run()
     nobody = write_keypoints(tmp_path / "n.npz", np.full((60, 33, 3), np.nan), SIZE)
     with pytest.raises(ValueError, match="nobody found"):
-        scene_from_video([video], [nobody])
+        room_of(tmp_path / "room", video, nobody)
     with pytest.raises(ValueError, match="no video given"):
-        scene_from_video([], None)
+        SceneFromVideo(videos=(), out=tmp_path / "room").run()
 
 
 def test_masks(tmp_path):
@@ -120,4 +133,4 @@ def test_mask_twice_and_too_few_frames_are_refused(walk, tmp_path):
     with pytest.raises(ValueError, match="not both"):
         SceneFromVideo(videos=(walk[0],), out=tmp_path, mask=tmp_path / "m.png", mask_polygon=triangle).run()
     with pytest.raises(ValueError, match="at least 8"):
-        SceneFromVideo(videos=(walk[0],), out=tmp_path, frames=2).run()
+        SceneFromVideo(videos=(walk[0],), out=tmp_path, sampling=Sampling(frames=2)).run()

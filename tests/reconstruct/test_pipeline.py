@@ -12,8 +12,8 @@ import pytest
 from augment.motion.store import read_store
 from augment.reconstruct.annotate.segments import read_segments
 from augment.reconstruct.bodies.config import FitConfig
+from augment.reconstruct.config import Inputs
 from augment.reconstruct.people import Reconstruction
-from augment.reconstruct.pipeline import Inputs
 from augment.scene.store import load_scene
 from augment.sources.people.keypoints import read_keypoints
 from tests.make.clip import Clip, off, reconstruct_clip, refilmed, respelled
@@ -127,7 +127,7 @@ def test_bodies_alone_are_enough(clip, tmp_path):
     from benchmarks.truth.spoil_bodies import bodies_to_joints
 
     result = reconstruct_clip(clip, tmp_path / "ward", Inputs(video=clip.video, hmr=clip.hmr))
-    believed = read_hmr(clip.hmr, width=320, height=240, focal=clip.camera_given["focal"])
+    believed = read_hmr(clip.hmr, width=320, height=240, focal=clip.given.focal)
     before = bodies_to_joints(believed, clip.truth.camera, clip.truth.body, frames=30) - clip.truth.joints[0]
     assert off(clip, result) < 0.6 * float(np.linalg.norm(before, axis=-1).mean())
     assert result.people[0].layout == ""

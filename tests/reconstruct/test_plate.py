@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment.reconstruct.plate.frames import Sampling
+from augment.reconstruct.plate.config import Sampling
 from augment.reconstruct.plate.inpaint import fill_holes
 from augment.reconstruct.plate.looks import content_box, make_plate
 from augment.reconstruct.watch.masks import followed, keeps_still, person_mask

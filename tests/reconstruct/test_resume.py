@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from augment.motion.store import read_store
-from augment.reconstruct import pipeline as module
+from augment.reconstruct import fitting as module
 from augment.reconstruct.annotate.segments import read_segments
 from augment.reconstruct.bodies.config import FitConfig
-from augment.reconstruct.pipeline import Inputs
+from augment.reconstruct.config import Inputs
 from tests.make.clip import STEPS, reconstruct_clip, respelled
 
 
@@ -64,10 +64,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from augment.reconstruct.bodies.config import FitConfig
-from augment.reconstruct.camera.calibrate import Given
-from augment.reconstruct.pipeline import Inputs, ReconstructConfig, reconstruct
+from augment.reconstruct.camera.given import Given
+from augment.reconstruct.config import Inputs, ReconstructConfig
+from augment.reconstruct.pipeline import reconstruct
 folder, out, height, focal, up, pitch = Path(sys.argv[1]), Path(sys.argv[2]), *map(float, sys.argv[3:])
-config = ReconstructConfig(person_height=height, given=Given(focal=focal, height=up, pitch=pitch),
+config = ReconstructConfig(given=Given(person_height=height, focal=focal, camera_height=up, pitch=pitch),
                            fit=FitConfig(iterations=(15, 20, 30)), max_overlays=0)
 reconstruct([Inputs(video=folder / f"{n}.mp4", keypoints=folder / f"{n}.npz") for n in "ab"], out, config=config)
 """
@@ -78,8 +79,8 @@ def test_killed_in_the_middle_it_goes_on(clip, tmp_path, monkeypatch):
     for name in "ab":
         shutil.copy(clip.video, tmp_path / f"{name}.mp4")
         shutil.copy(clip.keypoints, tmp_path / f"{name}.npz")
-    out, given = tmp_path / "ward", clip.camera_given
-    numbers = [clip.truth.heights()[0], given["focal"], given["height"], given["pitch"]]
+    out, given = tmp_path / "ward", clip.given
+    numbers = [given.person_height, given.focal, given.camera_height, given.pitch]
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path), str(out), *map(repr, numbers)], cwd=Path(__file__).parents[2],
         env=os.environ | {"OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

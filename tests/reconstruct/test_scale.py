@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from augment.geometry import floor_points, pixel_grid
+from augment.reconstruct.depth import scale as scale_module
 from augment.reconstruct.depth.from_rgbd import scene_from_rgbd
-from augment.reconstruct.depth.scale import ScaleConfig, fit_disparity
+from augment.reconstruct.depth.scale import fit_disparity
 from augment.scene.rooms.care_room import make_room
 from tests.make.depth_scenes import ArrayMaps, film, places_in, scrambled
 from tests.make.realdata import require
@@ -113,7 +114,7 @@ def test_a_frame_that_disagrees_is_left_out_and_counted(filmed):
     assert error(result, filmed.room) < 0.025
 
 
-def test_the_wrong_kind_no_overlap_and_another_videos_map_are_refused(exact, filmed):
+def test_the_wrong_kind_no_overlap_and_another_videos_map_are_refused(exact, filmed, monkeypatch):
     rng = np.random.default_rng(0)
     disparity = scrambled(exact.depth, scale=SCALE, offset=OFFSET, rng=rng, noise=0)
     with pytest.raises(ValueError, match="looks like depth given as disparity"):
@@ -130,8 +131,9 @@ def test_the_wrong_kind_no_overlap_and_another_videos_map_are_refused(exact, fil
         fit(maps_of(disparity), [(0, np.ones((10, 10), np.float32))])
     with pytest.raises(ValueError, match="unknown kind"):
         fit(maps_of(disparity, kind="inverse"), exact.bodies)
+    monkeypatch.setattr(scale_module, "LEAST_INLIERS", 1.01)
     with pytest.raises(ValueError, match="no consensus"):
-        fit(maps_of(disparity), exact.bodies, config=ScaleConfig(least_inliers=1.01))
+        fit(maps_of(disparity), exact.bodies)
 
 
 def test_bodies_at_one_distance_cannot_tell_scale_from_offset(filmed):

@@ -36,7 +36,7 @@ def write_coco(people: People, path: Path, **fields) -> Path:
 
 def test_keypoints_and_bodies_of_one_person_come_together(clip, body):
     """Two tables of one person, keypoints first; outlines of the whole video; the estimators' notes are kept."""
-    seen = look(clip, body, hmr=clip.hmr, focal=clip.camera_given["focal"])
+    seen = look(clip, body, hmr=clip.hmr, focal=clip.given.focal)
     assert [[table.has_bodies for table in person] for person in seen.people] == [[False, True]]
     assert seen.people[0][0].layout == "mediapipe33"
     assert track_of(seen.people[0]) == 0

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,5 +18,5 @@ class FitConfig:
     """Factor on the cost of acceleration: more is smoother, less follows falls closer."""
     refine_camera: bool = False
     """Let focal length, pitch and height of the camera move with the fit."""
-    iterations: tuple[int, int, int] = (80, 100, 150)
+    iterations: Annotated[tuple[int, int, int], tyro.conf.Fixed, tyro.conf.Suppress] = (80, 100, 150)
     """Steps of each of the three stages: root, pose, everything."""

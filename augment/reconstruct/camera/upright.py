@@ -1,4 +1,4 @@
-"""People who stand or walk, read off keypoints: four points up their middle, the measuring rods a camera is calibrated with."""
+"""People who stand or walk, found among keypoints: four points along their vertical axis, which a camera is calibrated with."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ from ...sources.people.mediapipe import LANDMARK, Keypoints
 PARTS: tuple[tuple[str, float], ...] = (("ankle", 0.045), ("hip", 0.50), ("shoulder", 0.815), ("ear", 0.93))
 """Landmark pairs whose middles stand above one another in a standing person, and their heights as shares of the stature.
 
-Shares are for MediaPipe's points, shoes included; what a person deviates calibration estimates along. Huston's table has
-the mid-shoulder at 0.82 and the eye at 0.935 of the stature; MediaPipe's hips lie lower than an anatomist's (0.53)."""
+Shares are for MediaPipe's points, shoes included; calibration estimates a person's deviation from them."""
 
 _VISIBLE = 0.5
 """Least visibility of a landmark that counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rods:
-    """Upright people as rods, one row for each frame that qualified."""
+class UprightPeople:
+    """Upright people, one row for each frame that qualified."""
 
     points: Float[np.ndarray, "n 4 2"]
     """Image points of ``PARTS``, pixels; NaN where not visible or outside the picture."""
@@ -34,20 +33,20 @@ class Rods:
     def __len__(self) -> int:
         return len(self.points)
 
-    def take(self, rows: np.ndarray) -> Rods:
-        """Some of the rods."""
-        return Rods(points=self.points[rows], sigma=self.sigma[rows], video=self.video[rows], frame=self.frame[rows])
+    def take(self, rows: np.ndarray) -> UprightPeople:
+        """Some of the rows."""
+        return UprightPeople(points=self.points[rows], sigma=self.sigma[rows], video=self.video[rows], frame=self.frame[rows])
 
 
-def find_upright(keypoints: Sequence[Keypoints]) -> Rods:
+def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
     """All frames in which the person stands or walks upright, over all videos.
 
     Upright: the torso within 25 degrees of the picture's vertical, hips above knees above ankles by at least half the
     torso's length each (where the legs are out of the picture, by the detector's 3D guess), shoulders and hips visible.
-    Feet out of the picture are NaN, the rest of the rod still counts.
+    Feet out of the picture are NaN, the other points still count.
     """
-    parts = [_rods_of(k, number) for number, k in enumerate(keypoints)]
-    return Rods(
+    parts = [_upright_of(k, number) for number, k in enumerate(keypoints)]
+    return UprightPeople(
         points=np.concatenate([p.points for p in parts]),
         sigma=np.concatenate([p.sigma for p in parts]),
         video=np.concatenate([p.video for p in parts]),
@@ -55,7 +54,7 @@ def find_upright(keypoints: Sequence[Keypoints]) -> Rods:
     )
 
 
-def _rods_of(keypoints: Keypoints, number: int) -> Rods:
+def _upright_of(keypoints: Keypoints, number: int) -> UprightPeople:
     two, world = keypoints.landmarks2d.astype(float), keypoints.landmarks_world
     middle = {name: _middle(two, name) for name in ("ankle", "knee", "hip", "shoulder", "ear")}
     inside = {
@@ -75,7 +74,7 @@ def _rods_of(keypoints: Keypoints, number: int) -> Rods:
         upright &= np.where(legs_seen, straight, _straight_in_world(world, len(keypoints)))
     rows = np.flatnonzero(upright)
     points = np.stack([np.where(visible[name][:, None], middle[name], np.nan) for name, _ in PARTS], axis=1)[rows]
-    return Rods(
+    return UprightPeople(
         points=points, sigma=1.0 + 0.05 * length[rows], video=np.full(len(rows), number), frame=rows,
     )  # fmt: skip
 
@@ -85,7 +84,7 @@ def _middle(landmarks: np.ndarray, name: str) -> np.ndarray:
 
 
 def _visibility(landmarks: np.ndarray, name: str) -> np.ndarray:
-    """The better one of a pair counts for the head and torso (one is always turned away), the worse one for the legs."""
+    """The higher one of a pair for head and torso (one side is always turned away), the lower one for the legs."""
     both = landmarks[:, [LANDMARK[f"left_{name}"], LANDMARK[f"right_{name}"]], 2]
     return both.max(axis=1) if name in ("ear", "shoulder", "hip") else both.min(axis=1)
 
@@ -101,12 +100,12 @@ def _straight_in_world(world: np.ndarray | None, frames: int) -> np.ndarray:
     return (y["knee"] - y["hip"] > 0.6 * torso) & (y["ankle"] - y["knee"] > 0.6 * torso)
 
 
-def spread_out(rods: Rods, *, cell: float = 24.0, per_cell: int = 4, most: int = 300) -> Rods:
-    """Thin the rods so that a person who stood in one place for a minute does not outvote the rest.
+def spread_out(upright: UprightPeople, *, cell: float = 24.0, per_cell: int = 4, most: int = 300) -> UprightPeople:
+    """Thin the rows so that a person who stood in one place for a minute does not outweigh the rest.
 
-    At most ``per_cell`` rods, evenly in time, for every square of ``cell`` pixels around the hips.
+    At most ``per_cell`` rows, evenly in time, for every square of ``cell`` pixels around the hips.
     """
-    keys = np.floor(rods.points[:, 1] / cell).astype(int)
+    keys = np.floor(upright.points[:, 1] / cell).astype(int)
     keep = []
     for key in np.unique(keys, axis=0):
         rows = np.flatnonzero((keys == key).all(axis=1))
@@ -114,4 +113,4 @@ def spread_out(rods: Rods, *, cell: float = 24.0, per_cell: int = 4, most: int =
     rows = np.sort(np.concatenate(keep)) if keep else np.zeros(0, int)
     if len(rows) > most:
         rows = rows[np.linspace(0, len(rows) - 1, most).round().astype(int)]
-    return rods.take(rows)
+    return upright.take(rows)

@@ -1,4 +1,4 @@
-"""Floor and gravity out of a depth picture, and the world that stands on it."""
+"""Floor and gravity from a depth picture, and the world over that floor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from jaxtyping import Float, Float32
 from ...geometry import invert_transform, pixel_grid, rigid, unproject
 
 _UPRIGHT = np.cos(np.radians(50))
-"""A floor's normal is within 50 degrees of the camera's own up: cameras hang about upright and look down a little."""
+"""A floor's normal is within 50 degrees of the camera's own up axis: cameras are about upright and look down a little."""
+
+_SEED = 0
+"""Of RANSAC: the same picture always gives the same floor."""
 
 
 def pitch_deg(T_world_camera: Float[np.ndarray, "4 4"]) -> float:
@@ -51,8 +54,8 @@ def points_and_normals(
 def find_floor(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"]) -> tuple[Float[np.ndarray, "3"], float]:
     """The lowest sizeable plane that faces up: its normal (camera frame, unit) and the camera's height above it, metres.
 
-    RANSAC over the upward-facing points settles the direction of up (all level things share it); along it the lowest level
-    with enough points and next to nothing below is the floor, and a plane is fitted to it.
+    RANSAC over the upward-facing points gives the direction of up, which all level surfaces share; the lowest level along it
+    with enough points and almost none below is the floor, and a plane is fitted to it.
 
     Raises:
         ValueError: If there is none.
@@ -61,7 +64,7 @@ def find_floor(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3
     if facing.sum() < max(40, 0.005 * len(points)):
         raise _no_floor(f"only {int(facing.sum())} of {len(points)} points face upwards")
     level, directions = points[facing], normals[facing]
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(_SEED)
     best, up = -1, None
     for pick in rng.integers(len(level), size=200):
         near = np.linalg.norm(level - level[pick], axis=1) < 0.15

@@ -1,4 +1,4 @@
-"""A scene out of one RGB-D frame: floor and gravity, coloured mesh, seats and beds, what stands in the way."""
+"""A scene from one RGB-D frame: floor and gravity, coloured mesh, seats and beds, obstacles."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from ...sources.depth.rgbd import read_color, read_depth, read_intrinsics
 from ...types import Light, Scene
 from .floor import pitch_deg
 from .room import room_from_depth
-
-__all__ = ["pitch_deg", "scene_from_depth", "scene_from_rgbd"]
 
 
 def scene_from_rgbd(
@@ -60,9 +58,7 @@ def scene_from_depth(
         name=name, camera=room.camera, plate=color, depth=depth, floor=room.floor, surfaces=room.surfaces,
         obstacles=room.obstacles, mesh=room.mesh,
         lights=(
-            Light(
-                kind="point", position=np.array([*(0.0, 2.6), float(room.floor[:, 1].mean())]), color=np.ones(3), intensity=1.0
-            ),
+            Light(kind="point", position=np.array([0.0, 2.6, room.floor[:, 1].mean()]), color=np.ones(3), intensity=1.0),
         ),
         provenance={
             "source": "rgbd", "camera": {"height_m": float(T_world_camera[1, 3]), "pitch_deg": pitch_deg(T_world_camera)},

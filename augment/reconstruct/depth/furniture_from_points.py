@@ -1,4 +1,4 @@
-"""Seats, beds and obstacles out of a point cloud that stands on a known floor."""
+"""Seats, beds and obstacles from a point cloud over a known floor."""
 
 from __future__ import annotations
 

@@ -16,13 +16,13 @@ from .scale import DepthFit
 _STRIP_BYTES = 24_000_000
 """Working set of one strip of rows; memory stays flat whatever the number of frames."""
 _MAX_FRAMES = 60
-"""Frames used at most, evenly spaced: more hardly steady the mean."""
+"""Frames used at most, evenly spaced: more hardly change the mean."""
 _ALIKE = 0.08
 """Relative depth difference up to which two frames show the same surface."""
 _SMALL_HOLE = 0.03
-"""Holes whose widest inside radius is below this share of the picture's height are filled from around them."""
+"""Holes with a smaller inscribed radius than this share of the picture's height are filled from around them."""
 _STEEP = 0.03
-"""Share of the depth by which it climbs within one pixel where it may jump."""
+"""Least change of depth from one pixel to the next, as a share of the depth, at a jump."""
 
 
 def fuse_depth(
@@ -91,10 +91,10 @@ def _robust_mean(stack: np.ndarray, *, inverse: bool) -> tuple[np.ndarray, np.nd
 
 
 def without_flying_pixels(depth: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
-    """Put pixels that hang between a near and a far surface onto the nearest pixel that lies on one.
+    """Give pixels between a near and a far surface the depth of the nearest pixel on one of them.
 
-    A pixel hangs if, along a row or a column, depth climbs through it by ``_STEEP`` a pixel on both sides, but no longer so
-    one pixel farther on one of them: a plane seen at a grazing angle climbs on (evenly in inverse depth), a smear ends.
+    Such a pixel is one through which, along a row or a column, depth changes by at least ``_STEEP`` a pixel on both sides, but
+    not one pixel farther on one of them: a plane seen at a grazing angle goes on (evenly in inverse depth), a smear ends.
     """
     from scipy.ndimage import distance_transform_edt
 
@@ -129,7 +129,7 @@ def fill_small_holes(depth: Float32[np.ndarray, "h w"], *, share: float = _SMALL
     small = (hole > 0) & (widest[labels] <= max(1.5, share * depth.shape[0]))
     if not small.any():
         return depth
-    # inverse depth is linear in the picture over any plane, so that is what is continued
+    # inverse depth of a plane is linear in the picture
     inverse = np.where(depth > 0, 1 / np.where(depth > 0, depth, 1), 0).astype(np.float32)
     rest = np.where((hole > 0) & ~small, _nearest(inverse, depth > 0), inverse).astype(np.float32)
     filled = cv2.inpaint(rest, small.astype(np.uint8), 3, cv2.INPAINT_NS)

@@ -1,7 +1,8 @@
-"""Where bodies, floor and depth maps meet: medians over patches; and how the maps of single frames relate to each other."""
+"""Patches in which bodies or floor and a depth map are both seen, and the alignment of the maps of single frames."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -10,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 _ACROSS = 8
-"""A body is cut into patches of about this many to the root of its area."""
+"""Patches across a body, about."""
 _FLOOR_FRAMES, _FLOOR_PATCHES = 8, 150
 _GRID = 48
-"""Points to a map's side by which frames are compared with each other."""
+"""Points along each side of a map at which frames are compared with each other."""
 
 
 @runtime_checkable
@@ -50,19 +51,19 @@ class Overlap:
     """Medians over patches in which a body (or the floor) and a map were both seen, ``m`` of them."""
 
     index: Int[np.ndarray, " m"]
-    """Which map."""
+    """Index of the map."""
     value: Float[np.ndarray, " m"]
-    """Of the map."""
+    """Median of the map."""
     z: Float[np.ndarray, " m"]
-    """Of the body or the floor, metres."""
+    """Median depth of the body or the floor, metres."""
     floor: Bool[np.ndarray, " m"]
-    """Whether it is floor."""
+    """Whether the patch is floor."""
     weight: Float[np.ndarray, " m"]
-    """Frames weigh alike, and all floor together as much as all bodies."""
+    """Every frame has the same total weight, and all floor together as much as all bodies."""
     maps: int
     """Number of maps."""
     bodies: dict[int, Bool[np.ndarray, "g k"]]
-    """Where bodies cover the coarse grid, for each map that has some; widened."""
+    """Points of the coarse grid that bodies cover, widened, for each map that has some."""
     skipped: dict[str, int]
     """Frames left out, counted by reason."""
 
@@ -78,14 +79,11 @@ def look_at_overlap(
     number = {int(frame): i for i, frame in enumerate(np.asarray(maps.frame))}
     parts: list[tuple[int, np.ndarray, np.ndarray, bool]] = []
     covered: dict[int, np.ndarray] = {}
-    skipped: dict[str, int] = {}
-
-    def skip(reason: str) -> None:
-        skipped[reason] = skipped.get(reason, 0) + 1
+    skipped: Counter[str] = Counter()
 
     for frame, buffer in bodies:
         if int(frame) not in number:
-            skip("no depth map of it")
+            skipped["no depth map of it"] += 1
             continue
         index = number[int(frame)]
         values, valid = maps.load(index)
@@ -93,7 +91,7 @@ def look_at_overlap(
         covered[index] = covered.get(index, False) | _coarse(_widened(buffer > 0))
         value, z = _patches(values, buffer, _inner(buffer > 0) & valid & np.isfinite(values))
         if not len(z):
-            skip("its bodies are too small or covered by no valid depth")
+            skipped["its bodies are too small or covered by no valid depth"] += 1
             continue
         parts.append((index, value, z, False))
     if floor is not None:
@@ -133,7 +131,7 @@ def _same_size(picture: np.ndarray, values: np.ndarray, what: str) -> None:
 
 
 def _inner(mask: np.ndarray) -> np.ndarray:
-    """The mask without its rim: outlines are off by some pixels, and clothes hang over them."""
+    """The mask without its rim: outlines are inexact by some pixels, and clothes extend beyond them."""
     import cv2
 
     radius = max(1, round(0.035 * np.sqrt(mask.sum())))

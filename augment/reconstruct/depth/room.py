@@ -1,4 +1,4 @@
-"""The room in a depth picture: floor and gravity, seats and beds, what stands in the way, mesh and point cloud."""
+"""The room in a depth picture: floor and gravity, seats and beds, obstacles, mesh and point cloud."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .floor import find_floor, points_and_normals, world_from_floor
 from .furniture_from_points import find_obstacles, find_surfaces
 
 _TILT_DEG, _RISE_M = 5.0, 0.15
-"""By more than this the depth's floor and the camera's differ remarkably."""
+"""Largest tilt and height difference of the depth's floor and the camera's that is not mentioned."""
 _LEAST_FLOOR = 30
-"""A floor polygon needs as many points."""
+"""Points needed for a floor polygon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +40,14 @@ class DepthRoom:
     """How far the depth's floor lies above the given camera's (negative: below), metres, where people stood or, without
     contacts, below the camera; None as above."""
     notes: tuple[str, ...] = field(default=())
-    """What does not fit together, in words for the report."""
+    """Contradictions, in words for the report."""
 
 
 def room_from_depth(
     plate: UInt8[np.ndarray, "a b 3"], depth: Float32[np.ndarray, "h w"], K: Float[np.ndarray, "3 3"],
     camera: Camera | None = None, *, contacts: Float[np.ndarray, "c 3"] | None = None, stride: int = 2,
 ) -> DepthRoom:  # fmt: skip
-    """Floor, seats, beds, obstacles, mesh and cloud out of a depth picture.
+    """Floor, seats, beds, obstacles, mesh and cloud from a depth picture.
 
     Args:
         plate: RGB.
@@ -74,7 +74,7 @@ def room_from_depth(
         T_level_camera = camera.T_world_camera
     else:
         T_level_camera, tilt, rise, notes = _compare(points, normals, camera, contacts)
-    # heights are counted from the depth's own floor: where both floors differ, a seat is still as high as it is
+    # heights are measured from the depth's own floor, so that a seat is as high as it is even where both floors differ
     world = transform_points(T_level_camera, points)
     upward = normals @ T_level_camera[1, :3] > np.cos(np.radians(20))
     on_floor = upward & (np.abs(world[:, 1]) < 0.05 + 0.01 * points[:, 2])
@@ -98,7 +98,7 @@ def _compare(
     points: np.ndarray, normals: np.ndarray, camera: Camera, contacts: np.ndarray | None
 ) -> tuple[np.ndarray, float | None, float | None, list[str]]:
     """The depth's own level world (the camera's where the depth has no floor), tilt in degrees and rise in metres of its
-    floor against the camera's, and what to say about it."""
+    floor against the camera's, and notes for the report."""
     up, height = camera.T_world_camera[1, :3], float(camera.T_world_camera[1, 3])
     at = -height * up
     if contacts is not None and len(contacts):

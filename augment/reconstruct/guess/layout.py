@@ -1,4 +1,4 @@
-"""A guess at a room nobody measured: the calibrated camera's floor, and upright walls where the picture speaks for them."""
+"""A guess at a room nobody measured: the calibrated camera's floor, and upright walls at edges seen in the picture."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from jaxtyping import Float, Float32, UInt8
 from ...geometry import depth_to_floor, heading_vector, invert_transform, pixel_grid, pixel_rays, project, transform_points
 from ...polygon import clip_convex, convex_hull
 from ...types import Camera, Obstacle
-from .manhattan import lengths, line_segments, manhattan_angle, misses
+from .manhattan import angle_to_vanishing_point, lengths, line_segments, manhattan_angle
 
 _ROOM_FOR_A_BODY = 0.35
-"""No wall is nearer to where somebody stood, metres."""
+"""Least distance of a wall from where somebody stood, metres."""
 _DEFAULT_MARGIN = 1.0
-"""A wall that nothing speaks for stands this far behind where people walked, metres."""
+"""Distance of a wall without evidence behind where people walked, metres."""
 _REACH, _STEP = 5.0, 0.05
-"""Walls are looked for this far behind where people walked, at such steps, metres."""
+"""Distance behind where people walked within which walls are searched, and the step of the search, metres."""
 _LEAST_SUPPORT = 0.22
+"""Evidence from which a wall counts as seen, see ``_Evidence.support``."""
 _HEIGHT, _THICK = 2.5, 0.1
-"""Of a wall, metres."""
+"""Size of a wall's box, metres."""
 _SURE_TURN = 0.08
-"""Below this the picture's lines do not tell how the room is turned; it is then taken to face the camera."""
+"""Least confidence in the room's turn from the picture's lines; below it the room is assumed to face the camera."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wall:
-    """An upright plane ``normal . (x, z) = offset`` that closes the room."""
+    """An upright plane ``normal . (x, z) = offset`` that bounds the room."""
 
     normal: Float[np.ndarray, "2"]
     """(x, z), unit, out of the room."""
     offset: float
     """Metres."""
     confidence: float
-    """0 where it was put at the default margin, else how much of its foot is seen as an edge, to 1."""
+    """0 at the default margin, else the share of its foot that is seen as an edge, 0..1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ def guess_layout(
     Args:
         plate: RGB, without people.
         camera: Calibrated over the floor; the plate's.
-        feet: Where people stood, (x, z) metres; no wall is put before them.
+        feet: Where people stood, (x, z) metres; walls are put behind them.
         floor: Polygon to be cut to the walls, counter-clockwise as ``convex_hull`` gives it; None takes the hull of feet.
         content: x0, y0, x1, y1 of the picture inside black bars; what is outside has no depth.
     Returns:
@@ -88,7 +89,7 @@ def guess_layout(
         nearest = max(stood + _ROOM_FOR_A_BODY, float(inside[-1] @ normal) + 0.05)
         offsets = np.arange(nearest, nearest + _REACH, _STEP)
         support = np.array([evidence.support(normal, offset) for offset in offsets.tolist()])
-        # of two edges alike the nearer is the wall's foot: what lies behind a wall is not seen
+        # of two similar edges the nearer one is the wall's foot: nothing behind a wall is seen
         best = int(np.argmax(support * np.exp(-(offsets - nearest) / 8)))
         if support[best] >= _LEAST_SUPPORT:
             walls.append(Wall(normal=normal, offset=float(offsets[best]), confidence=float(min(1.0, support[best]))))
@@ -104,7 +105,7 @@ def guess_layout(
 
 
 def inside_picture(segments: np.ndarray, content: tuple[int, int, int, int] | None) -> np.ndarray:
-    """Without the rims of black bars."""
+    """Segments that are not the rims of black bars."""
     if content is None:
         return segments
     x0, y0, x1, y1 = content
@@ -124,14 +125,14 @@ def _words(walls: list[Wall], sure: float) -> tuple[str, ...]:
 
 
 def _in_view(camera: Camera, direction: np.ndarray) -> bool:
-    """Whether rays of the picture run towards a wall that way: some corner's or border's ray does by 10 degrees and more."""
+    """Whether a wall in this direction can be in the picture: the ray of some corner or border heads for it by 10 degrees."""
     border = [[u, v] for u in (0, camera.width / 2, camera.width) for v in (0, camera.height / 2, camera.height)]
     rays = pixel_rays(np.array(border), camera)
     return bool(((rays @ direction) / np.linalg.norm(rays, axis=1) > np.sin(np.radians(10))).any())
 
 
 class _Evidence:
-    """What the picture says about a wall's foot at a given place; keeps what all questions share."""
+    """Evidence in the picture for a wall's foot at a given place; holds what all queries share."""
 
     def __init__(self, plate: np.ndarray, camera: Camera, segments: np.ndarray, feet: np.ndarray) -> None:
         import cv2
@@ -154,7 +155,7 @@ class _Evidence:
         return pixels[((pixels >= 0) & (pixels < [self.camera.width, self.camera.height])).all(axis=1)]
 
     def support(self, normal: np.ndarray, offset: float) -> float:
-        """0..1: how much of the wall's foot is an edge with floor before it and something else behind it."""
+        """Share of the wall's foot that is an edge with floor in front of it and something else behind it, 0..1."""
         along = np.array([normal[1], -normal[0]])
         places = normal * offset + np.linspace(-8, 8, 400)[:, None] * along
         pixels = self._pixels(places)
@@ -180,7 +181,7 @@ class _Evidence:
         """Share of the foot's length in the picture that segments running along it cover."""
         if not len(self.segments):
             return 0.0
-        runs = misses(self.segments, self.camera, np.array([normal[1], 0.0, -normal[0]])) < np.radians(4)
+        runs = angle_to_vanishing_point(self.segments, self.camera, np.array([normal[1], 0.0, -normal[0]])) < np.radians(4)
         runs &= self.below_horizon
         middle = (self.segments[runs, :2] + self.segments[runs, 2:]) / 2
         away = (middle - point) @ across / (0.006 * self.camera.width)

@@ -1,4 +1,4 @@
-"""Seats and beds out of how people used them: where somebody sat or lay still, something carried them."""
+"""Seats and beds from how people used them: where somebody sat or lay still, something supported them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ...geometry import heading_vector
 from ...types import JOINT, Surface
 
 _SIT, _LIE = (0.30, 0.75), (0.15, 0.90)
-"""Heights of the surface that count, metres: lower is the floor."""
+"""Range of heights of a seat and of a bed, metres: lower is the floor."""
 _PELVIS_ABOVE_SEAT, _BACK_ABOVE_BED = 0.11, 0.11
-"""How far joints lie inside a body: the pelvis above what it sits on, pelvis and spine above what they lie on, metres."""
+"""Height of the pelvis above a seat, and of pelvis and spine above a bed, metres: joints lie inside the body."""
 _BEND = np.radians(45.0)
 """Least bend of hips and knees of somebody who sits."""
 _KNEES_UP = 0.22
 """Least height of a sitter's knees, metres."""
 _SQUAT, _OFF_FEET = 0.40, 0.10
-"""Below this height of the seat a sitter's middle must be this far behind the ankles, metres: else it may be a squat."""
+"""Below this height of the seat the middle of the body must be this far behind the ankles, metres: else it may be a squat."""
 _LEVEL = np.radians(30.0)
 """Largest slope of a lying trunk."""
 _STILL = 0.15
 """Largest speed of a resting pelvis, metres a second."""
 _LEAST_SECONDS = 1.0
 _SEAT_SIZE, _BED_SIZE = (0.50, 0.48), (0.95, 2.0)
-"""What is assumed: the extent of a surface is not seen from a body on it."""
+"""Assumed width and depth, metres: a body on a surface does not show its extent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,19 +57,19 @@ def seats_from_people(joints: Sequence[Float[np.ndarray, "_ 24 3"]], fps: float)
     groups: list[list[_Rest]] = []
     for rest in sorted(rests, key=lambda r: -r.seconds):
         reach = 0.45 if rest.kind == "chair" else 0.9
-        home = next((g for g in groups if g[0].kind == rest.kind and _apart(g[0], rest) < reach), None)
+        home = next((g for g in groups if g[0].kind == rest.kind and _distance(g[0], rest) < reach), None)
         if home is None:
             groups.append([rest])
         else:
             home.append(rest)
     beds = [g[0] for g in groups if g[0].kind == "bed"]
-    # who sits on a bed's edge needs no chair there
+    # sitting on the edge of a bed is no chair
     kept = [g for g in groups if g[0].kind == "bed" or not any(_on_bed(g[0], bed) for bed in beds)]
     kept.sort(key=lambda g: -sum(r.seconds for r in g))
     return tuple(_surface(group) for group in kept)
 
 
-def _apart(a: _Rest, b: _Rest) -> float:
+def _distance(a: _Rest, b: _Rest) -> float:
     return float(np.linalg.norm((a.center - b.center)[[0, 2]]))
 
 
@@ -121,7 +121,7 @@ def _trunk(person: np.ndarray) -> np.ndarray:
 def sitting(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
     """Pelvis at sitting height, hips and knees bent, trunk up; neither kneeling nor squatting.
 
-    Who kneels has the knees on the floor; who squats, low, stands over the own feet.
+    Kneeling has the knees on the floor; squatting has the middle of the body low and over the feet.
     """
     height = person[:, JOINT["pelvis"], 1] - _PELVIS_ABOVE_SEAT
     bent = np.ones(len(person), bool)
@@ -143,7 +143,7 @@ def sitting(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
 
 
 def lying(person: Float[np.ndarray, "t 24 3"]) -> Bool[np.ndarray, " t"]:
-    """Trunk level, and above what is still the floor."""
+    """Trunk level, and higher than on the floor."""
     height = person[:, [JOINT["pelvis"], JOINT["spine2"]], 1].mean(axis=1) - _BACK_ABOVE_BED
     slope = np.abs(np.pi / 2 - _angle(_trunk(person), np.array([0.0, 1.0, 0.0])))
     return np.asarray((slope < _LEVEL) & (height >= _LIE[0] - 0.02) & (height <= _LIE[1]))
@@ -154,7 +154,7 @@ def _rest(kind: str, person: np.ndarray, seconds: float) -> _Rest:
     pelvis, neck = middle[JOINT["pelvis"]], middle[JOINT["neck"]]
     if kind == "chair":
         across = middle[JOINT["left_hip"]] - middle[JOINT["right_hip"]]
-        # left hand towards +x when facing +z: facing = across x up
+        # facing = across x up
         facing = np.cross(across, [0.0, 1.0, 0.0])
         height = pelvis[1] - _PELVIS_ABOVE_SEAT
         center = np.array([pelvis[0], height, pelvis[2]])

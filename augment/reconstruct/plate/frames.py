@@ -11,21 +11,10 @@ import numpy as np
 from ...sources.people.mediapipe import Keypoints
 from ...sources.video import VideoInfo, probe, read_frames
 from ..watch.masks import followed, keeps_still, person_mask
+from .config import Sampling
 
 Outlines = Sequence[Sequence[Keypoints]]
 """For each video the keypoints of everybody found in it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """Which frames the plate is made from."""
-
-    frames: int = 200
-    """Frames sampled for the plate, over all videos."""
-    empty: tuple[float, float] | None = None
-    """First and last second of a stretch of the first video with nobody in the picture: the plate is taken from it alone."""
-    trust_undetected: bool = False
-    """Take frames in which the detector found nobody for empty; only if you looked: it misses people on the floor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, UInt8
 
 from .blocks import grow_room
-from .frames import Outlines, Samples, Sampling, sample_videos
+from .config import Sampling
+from .frames import Outlines, Samples, sample_videos
 from .inpaint import fill_holes
 
 _STRIP_BYTES = 24_000_000

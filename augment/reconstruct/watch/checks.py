@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from ...sources.people.mediapipe import Keypoints
 from ...sources.people.people import People
 from ...sources.video import VideoInfo
 from .stillness import Sampled, outline_of, person_hull
@@ -106,28 +107,29 @@ def require_upright(people: People) -> Uprightness:
     return found
 
 
-def require_same_video(video: VideoInfo, people: People) -> None:
-    """Refuse detections whose picture size, length or rate are not the video's.
+def require_same_video(video: VideoInfo, found: People | Keypoints) -> None:
+    """Refuse detections whose picture size or length is not the video's.
 
     Raises:
         ValueError: Naming both files, what was expected and what was found.
     """
-    sizes = ((people.width, video.width), (people.height, video.height))
+    sizes = ((found.width, video.width), (found.height, video.height))
     if any(theirs is not None and theirs != ours for theirs, ours in sizes):
         raise ValueError(
-            f"{people.path}: found in a {people.width}x{people.height} video but {video.path} is {video.width}x{video.height}; "
+            f"{found.path}: found in a {found.width}x{found.height} video but {video.path} is {video.width}x{video.height}; "
             "use the detections of this very video"
         )
     slack = max(2, 0.01 * video.frames)
-    if people.frames is not None and abs(people.frames - video.frames) > slack:
+    frames = found.frames if isinstance(found, People) else len(found)
+    if frames is not None and abs(frames - video.frames) > slack:
         raise ValueError(
-            f"{people.path}: has {people.frames} frames but {video.path} has {video.frames}; they belong to different "
+            f"{found.path}: has {frames} frames but {video.path} has {video.frames}; they belong to different "
             "videos (or the video was cut or resampled after detection): run the detector on this very file"
         )
-    last = int(people.frame.max(initial=0))
+    last = int(found.frame.max(initial=0)) if isinstance(found, People) else 0
     if last >= video.frames + slack:
         raise ValueError(
-            f"{people.path}: field frame: holds frame {last} but {video.path} has only {video.frames}; run the detector on "
+            f"{found.path}: field frame: holds frame {last} but {video.path} has only {video.frames}; run the detector on "
             "this very file"
         )
 

@@ -1,0 +1,47 @@
+"""What is known before a camera is calibrated: the picture, and what the user measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What was measured beforehand; None is estimated (or, without people, guessed)."""
+
+    person_height: float = 1.70
+    """Stature of whoever walks in the videos, metres. All measures scale with it, so measure it."""
+    focal: float | None = None
+    """Focal length, pixels, if known."""
+    camera_height: float | None = None
+    """Of the camera above the floor, metres, if known."""
+    pitch: float | None = None
+    """Degrees the camera looks down, if known."""
+    roll: Annotated[float | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
+    """Degrees the picture's content is turned counter-clockwise, if known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Size of a video's frames, and where black bars leave the picture itself."""
+
+    width: int
+    """Pixels."""
+    height: int
+    """Pixels."""
+    content: tuple[int, int, int, int] | None = None
+    """x0, y0, x1, y1 inside the black bars, pixels; None where there are none."""
+
+    @property
+    def center(self) -> tuple[float, float]:
+        """Middle of the content, pixels: the assumed principal point."""
+        x0, y0, x1, y1 = self.content or (0, 0, self.width, self.height)
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
+    @property
+    def content_width(self) -> int:
+        """Pixels."""
+        return self.width if self.content is None else self.content[2] - self.content[0]
