@@ -1,1 +1,1 @@
-"""Bodies fitted to what estimators found."""
+"""Bodies fitted to detections of estimators."""

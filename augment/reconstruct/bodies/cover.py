@@ -1,4 +1,4 @@
-"""What fitted bodies cover of the picture: z-buffers to compare depth maps with, and outlines to keep out of the plate."""
+"""Pixels that fitted bodies cover: z-buffers to compare depth maps with, and outlines to keep out of the plate."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ..people import Recovered
 from ..watch.watch import Watched, track_of
 
 _STANDING = 0.4
-"""The pelvis of somebody on their feet, bent or not, is above this share of the stature."""
+"""Least height of the pelvis of a standing person, share of the stature."""
 _ROAMED = 1.5
-"""Who was this many times farther away than at the nearest walked through the depth of the room."""
+"""Ratio of the largest to the smallest distance from which people walked through the depth of the room."""
 
 
 def trusted(person: Recovered, frame: int) -> bool:
-    """Whether a frame of the video shows this person where the fit has them."""
+    """Whether a person was seen in a frame of the video and the fit is trusted there."""
     row = frame - int(person.frames[0])
     return 0 <= row < len(person.frames) and bool(person.observed[row] and person.believed[row])
 
@@ -35,24 +35,24 @@ def depth_frames(
 ) -> list[int]:
     """Frames that have a map and a trusted body whose place is well known, evenly spaced, ``count`` at most.
 
-    Somebody who walks through the depth of the room tells scale and offset however single frames err. Who keeps to one place
-    does not, and then errors that frames share count in full: somebody who falls or lies is easily five per cent off along the
-    view, while one on their feet stands where the calibrated floor says. So of somebody who keeps to one place, frames are
-    taken whose points are no farther off than the median, and of these the ones on their feet if there are ``least`` of them.
+    People who walk through the depth of the room determine scale and offset in spite of errors of single frames. For people who
+    stay in one place errors are correlated: lying or falling bodies are easily 5 % off along the view, while the calibrated
+    floor determines the distance of standing ones. For them frames with at most the median reprojection error are taken, and
+    of these the standing ones if there are at least ``least``.
 
     Raises:
         ValueError: If there is none.
     """
     if not people:
         raise ValueError(
-            "nobody was found in the video, and only people say how large the maps' values are; give --keypoints or --hmr, or "
-            "leave --depth away for a guessed room"
+            "nobody was found in the video, and only people give the scale of the maps; give --keypoints or --hmr, or "
+            "omit --depth for a guessed room"
         )
     usable = [int(frame) for frame in maps if any(trusted(person, int(frame)) for person in people)]
     if not usable:
         raise ValueError(
-            "no depth map shows a person where the fit trusts them, so nothing says how large its values are; give maps of "
-            "frames in which somebody stands in full view, or leave --depth away for a guessed room"
+            "no depth map shows a person where the fit trusts them, so its scale is unknown; give maps of "
+            "frames in which somebody stands in full view, or omit --depth for a guessed room"
         )
     columns = zip(*(_placed(people, camera, frame) for frame in usable), strict=True)
     off, stands, away = (np.array(column) for column in columns)
@@ -65,7 +65,7 @@ def depth_frames(
 
 
 def _placed(people: Sequence[Recovered], camera: Camera, frame: int) -> tuple[float, bool, float]:
-    """How far the worst trusted body's points are off, metres where it is; whether all are on their feet; and the median
+    """Largest reprojection error of the trusted bodies, metres at their distance; whether all are standing; and the median
     distance along the view, metres."""
     off, stands, places = 0.0, True, []
     for person in people:
@@ -99,11 +99,11 @@ def z_buffers(
 
 
 def body_outlines(watched: Watched, people: Sequence[Recovered], body: Body, camera: Camera) -> list[Keypoints]:
-    """Everybody's outline in every frame from first to last sight: the detector's own points, the fit's where it has none."""
+    """Each person's outline from their first to their last frame: the detector's points, the fit's where it has none."""
     outlines, by_track = [], {person.track: person for person in people}
     for tables, seen in zip(watched.people, watched.outlines, strict=True):
         person = by_track.get(track_of(tables))
-        if person is None:  # nothing to fit, but still to be kept out of the plate
+        if person is None:  # not fitted, but still to be kept out of the plate
             outlines.append(seen)
             continue
         fitted = _fitted_points(person, body, camera)

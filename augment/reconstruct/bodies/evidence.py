@@ -1,4 +1,4 @@
-"""What is known of tracked people before the fit: their tracks laid out on a gapless row of frames, with weights."""
+"""Input of the fit: each person's detections on consecutive frames, with weights."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ...sources.people.people import LAYOUTS, People
 from ...types import JOINT, SMPL_JOINTS, Camera
 
 LEAST_CONFIDENCE = 0.1
-"""A point the detector trusts less is not looked at."""
+"""Points of lower confidence are ignored."""
 _ENOUGH = 3.0
-"""Sum of weights from which a frame's keypoints speak for themselves."""
+"""Sum of weights from which a frame's keypoints need no points of estimated bodies."""
 _OWN_WEIGHT = np.array([0.0 if "hand" in name or "spine" in name or "collar" in name else 1.0 for name in SMPL_JOINTS])
 _GROUP = 0.25
-"""Points that err together (a face's eleven, a hand's three) count for less each."""
+"""Weight of points with correlated errors (of the face or a hand)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One tracked person from the first frame they were seen to the last; rows without a detection weigh nothing."""
+    """One tracked person from the first frame they were seen to the last; rows without a detection have weight 0."""
 
     path: Path
     """Where the person was detected, for messages."""
@@ -46,12 +46,10 @@ class Evidence:
     bodies: People | None
     """An estimator's bodies, where there are any; their frames are among ``observed``."""
     own_uv: Float[np.ndarray, "t 24 2"] | None = None
-    """SMPL joints of those bodies, pixels, where they say where they are."""
+    """SMPL joints of those bodies, pixels, where they have a translation."""
     own_weight: Float[np.ndarray, "t 24"] | None = None
-    jumps: int = 0
-    """Bodies left out because they are turned or twisted for a moment as nobody moves."""
     swapped: int = 0
-    """Frames whose left and right were exchanged back."""
+    """Frames in which left and right were exchanged."""
 
     @property
     def name(self) -> str:
@@ -65,17 +63,17 @@ class Evidence:
 
 
 def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest_joints: Float[np.ndarray, "24 3"]) -> Evidence:
-    """Lay a track out on consecutive frames.
+    """A track on consecutive frames.
 
-    Bodies that come with a place also give points: where their own joints lie in the picture. These stand in where there are
-    no keypoints, and count little beside them.
+    Bodies with a translation also give points: their projected joints. These replace missing keypoints, and have little weight
+    beside keypoints.
 
     Args:
         track: Rows of one person, one a frame; or several tables of the same person, such as one with keypoints and one with
-            bodies, which need not cover the same frames. Of each kind the first table that has it counts.
-        camera: For the picture's size: points outside it are extrapolations and count little.
+            bodies, which need not cover the same frames. The first table with keypoints and the first with bodies are used.
+        camera: For the picture's size: points outside it are extrapolated and have little weight.
         fps: Of the video.
-        rest_joints: Of the body to be fitted; an estimator's own shape means nothing in another body's shape space.
+        rest_joints: Of the body to be fitted; an estimator's shape does not transfer to another body's shape space.
     Raises:
         ValueError: If two rows of a table share a frame, or there is neither a keypoint nor a body.
     """
@@ -86,10 +84,8 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             raise ValueError(f"{table.path}: one track holds two people at frame {twice}; run track_people on it first")
     points = next((table for table in tables if table.keypoints2d is not None), None)
     bodies = next((table for table in tables if table.has_bodies), None)
-    jumps = 0
     if bodies is not None:
-        steady = steady_bodies(bodies, fps)
-        jumps, bodies = int((~steady).sum()), bodies.take(steady)
+        bodies = bodies.take(steady_bodies(bodies, fps))
     if points is None and bodies is None:
         raise ValueError(f"{tables[0].path}: neither keypoints nor bodies to fit to")
     used = [table for table in (points, bodies) if table is not None]
@@ -113,7 +109,7 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
             weight3d[rows] = known * group_weights(layout) * np.maximum(weight[rows] > 0, 0.3)
     evidence = unswap(Evidence(
         path=tables[0].path, source=tables[0].source, track=int(tables[0].track[0]), frames=frames, observed=observed, fps=fps,
-        layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d, bodies=bodies, jumps=jumps,
+        layout=layout, uv=uv, weight=weight, points3d=points3d, weight3d=weight3d, bodies=bodies,
     ))  # fmt: skip
     if bodies is None or bodies.transl is None or bodies.K is None:
         return evidence
@@ -126,7 +122,7 @@ def gather(track: People | Sequence[People], camera: Camera, *, fps: float, rest
 
 
 def _own_pixels(bodies: People, rest_joints: np.ndarray) -> Float[np.ndarray, "n 24 2"]:
-    """Where an estimator's bodies have their joints in the picture, under the focal length it believed in."""
+    """Joints of an estimator's bodies projected with its own intrinsics, pixels."""
     assert bodies.global_orient is not None
     assert bodies.body_pose is not None
     assert bodies.transl is not None
@@ -138,10 +134,9 @@ def _own_pixels(bodies: People, rest_joints: np.ndarray) -> Float[np.ndarray, "n
 
 
 def steady_bodies(bodies: People, fps: float) -> Bool[np.ndarray, " n"]:
-    """Bodies that agree with those around them in time: an estimator takes the front for the back, or left for right, for
-    a few frames, and turns back.
+    """Bodies that agree with their neighbours in time; estimators confuse front and back, or left and right, for a few frames.
 
-    A body is compared with all others within a quarter of a second; it stays if no fewer than two in five of them are close.
+    A body is compared with all others within a quarter of a second and kept if at least 40 % of them are close.
     """
     assert bodies.global_orient is not None
     assert bodies.body_pose is not None
@@ -163,7 +158,7 @@ def steady_bodies(bodies: People, fps: float) -> Bool[np.ndarray, " n"]:
 
 
 def group_weights(layout: str) -> Float[np.ndarray, " k"]:
-    """How much each point of a layout counts."""
+    """Weight of each point of a layout."""
     face = ("eye", "ear", "mouth", "nose")
     hand = ("index", "pinky", "thumb")
     return np.array([
@@ -174,7 +169,7 @@ def group_weights(layout: str) -> Float[np.ndarray, " k"]:
 
 
 def _weights(keypoints: Float[np.ndarray, "n k 3"], camera: Camera) -> Float[np.ndarray, "n k"]:
-    """Confidence cubed, as errors grow that fast when it falls; 0 where hardly trusted, a tenth outside the picture."""
+    """Confidence cubed, as errors grow that fast when it falls; 0 below ``LEAST_CONFIDENCE``, a tenth outside the picture."""
     known = np.isfinite(keypoints).all(axis=-1)
     filled = np.nan_to_num(keypoints)
     u, v, confidence = filled[..., 0], filled[..., 1], filled[..., 2].clip(0, 1)
@@ -185,10 +180,10 @@ def _weights(keypoints: Float[np.ndarray, "n k 3"], camera: Camera) -> Float[np.
 
 
 def unswap(evidence: Evidence) -> Evidence:
-    """Exchange left and right back where a detector exchanged them for some frames.
+    """Correct frames in which a detector exchanged left and right.
 
-    Upper and lower body each are swapped or not; the cheapest path through the frames (Viterbi) moves points as little as
-    can be and is swapped in as few frames as can be, so that what a detector says most of the time stands.
+    Upper and lower body each are swapped or not; the cheapest path through the frames (Viterbi) minimises the movement of
+    points and the number of swapped frames, so that the detector's most frequent assignment is kept.
     """
     names = LAYOUTS.get(evidence.layout, ())
     partner = partners(evidence.layout)
@@ -225,7 +220,7 @@ def unswap(evidence: Evidence) -> Evidence:
             if chosen and array is not None:
                 array[row] = array[row][swaps[chosen]]
     if evidence.points3d is not None and new["points3d"] is not None:
-        # a detector that takes the front for the back mirrors its depth as well
+        # a detector that confuses front and back mirrors its depth as well
         for row, chosen in zip(rows, states, strict=True):
             if chosen == 3:
                 new["points3d"][row, :, 2] *= -1

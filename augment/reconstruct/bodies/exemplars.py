@@ -1,4 +1,4 @@
-"""Poses seen from all sides, to find a rough body for 2D points that come without anything in 3D."""
+"""A bank of poses seen from all sides, to initialise bodies from 2D points alone."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from ...priors.load import load_prior
 _POSES, _HEADINGS = 160, 16
 _TILTS = (0.0, 0.35, 0.8, 1.3, -0.5, -1.2)
 """Radians by which the trunk leans towards the camera (its head end nearer); how it lies in the picture is solved for."""
+_SEED = 0
+"""Of the poses drawn: the bank is a constant, so that a fit does not depend on a run's seed."""
 _KEPT = 12
 """Candidates kept for each frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemplars:
-    """``e`` poses turned and tilted before an orthographic camera."""
+    """``e`` poses, rotated and tilted before an orthographic camera."""
 
     rotations: Float[np.ndarray, "e 24 3 3"]
     """Root in camera axes, joints relative to their parents."""
     points: Float[np.ndarray, "e k 2"]
     """The landmarks, x right and y down, metres."""
     upright: Float[np.ndarray, " e"]
-    """What an exemplar costs for being rare: people mostly stand straight."""
+    """Cost of an exemplar's tilt: people are mostly upright."""
 
 
 @lru_cache(maxsize=1)
 def _poses() -> Float[np.ndarray, "p 23 3 3"]:
-    """Poses drawn from the prior the package brings, the same in every run."""
+    """Poses drawn from the package's prior, the same in every run."""
     prior = load_prior(None)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(_SEED)
     drawn = prior.sample(_POSES, generator=generator)  # type: ignore[attr-defined]
     rotations = np.tile(np.eye(3), (len(drawn), 23, 1, 1))
     rotations[:, :21] = drawn.numpy()[:, :21]
@@ -45,7 +47,7 @@ def _poses() -> Float[np.ndarray, "p 23 3 3"]:
 
 
 def exemplars(body: Body, landmarks: Landmarks, betas: Float[np.ndarray, "10"]) -> Exemplars:
-    """Pose the bank on a body."""
+    """The bank posed on a body."""
     poses = _poses()
     flip = np.diag([-1.0, -1.0, 1.0])  # a body facing +z in a y-up frame, before a camera that looks along +z with y down
     roots, cost = [], []
@@ -72,8 +74,8 @@ def compare(
 ) -> tuple[Int[np.ndarray, "n h"], Float[np.ndarray, "n h"], Float[np.ndarray, "n h"]]:
     """The closest exemplars of each frame.
 
-    Shift, size and turn in the picture are the best ones in the least-squares sense, in closed form (points as complex
-    numbers). A turn costs a little: the camera stands upright.
+    Translation, scale and rotation in the picture are the least-squares ones, in closed form (points as complex numbers).
+    Rotation has a small cost, as the camera is upright.
 
     Returns:
         Exemplar; cost, the squared distance as a share of the points' own spread; turn in the picture, radians.

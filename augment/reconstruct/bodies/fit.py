@@ -70,7 +70,7 @@ def fit_people(
     if start is not None:
         start_from(problem, unknowns, start)
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # these tensors are small: a second thread waits more than it works, tenfold on a busy machine
+    torch.set_num_threads(1)  # the tensors are small: more threads are slower, tenfold on a busy machine
     try:
         stages = run_stages(problem, unknowns, last_only=start is not None, progress=progress)
     finally:

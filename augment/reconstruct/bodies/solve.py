@@ -1,4 +1,4 @@
-"""The energy of a fit, and how it is minimised: three stages of Adam on a pyramid in time."""
+"""Energy of a fit and its minimisation: three stages of Adam on a pyramid in time."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def energy_of(problem: Problem, unknowns: Unknowns, stage: int) -> dict[str, Ten
     """Every term, weighted, summed over frames and divided by their number."""
     posed = posed_bodies(problem, unknowns)
     count = len(posed["joints"])
-    # What holds for a whole clip counts as ten frames' worth, as frames next to each other err alike; and never less than a
-    # tenth, as a detector also errs alike through a whole clip, however long.
+    # Terms of a whole clip weigh as much as ten frames, as errors of neighbouring frames are correlated; at least a tenth of
+    # all frames, as some errors of a detector persist through a clip of any length.
     lasting = max(10 / count, 0.1)
     energy = _observation_terms(problem, unknowns, stage, posed)
     energy["shift"] = (unknowns.shift**2).sum() / SHIFT_SIGMA**2 * lasting
@@ -72,7 +72,7 @@ def energy_of(problem: Problem, unknowns: Unknowns, stage: int) -> dict[str, Ten
 def _observation_terms(
     problem: Problem, unknowns: Unknowns, stage: int, posed: dict[str, Tensor]
 ) -> dict[str, Tensor]:  # fmt: skip
-    """What the picture says: the detector's points, in 2D and where it has them in 3D, and an estimator's bodies."""
+    """Terms of the observations: the detector's 2D and 3D points, and an estimator's bodies."""
     R, at, K = view(problem, unknowns)
     joints, count = posed["joints"], len(posed["joints"])
     scale = REPROJECTION_SCALE[stage]
@@ -87,7 +87,7 @@ def _observation_terms(
             uv = pixels(joints[rows], R, at, K)
             sigma = 0.03 * stature[:, None].expand(-1, 24)
             cost = cost + terms.reprojection(uv, as_tensor(item.own_uv), as_tensor(item.own_weight), sigma, scale)
-        # a frame in which most points are off (a detector in mid-fall) is believed less as a whole
+        # frames in which most points are off, as in falls, have less weight as a whole
         cost = FRAME_SCALE * torch.log1p(cost / FRAME_SCALE)
         energy["reprojection"] = energy["reprojection"] + cost.sum() / count
         if item.points3d is not None and item.weight3d is not None:
@@ -103,7 +103,7 @@ def _observation_terms(
 def _prior_terms(
     problem: Problem, unknowns: Unknowns, stage: int, posed: dict[str, Tensor], lasting: float
 ) -> dict[str, Tensor]:  # fmt: skip
-    """What is known of people: they move smoothly, bend the right way, and have ordinary poses, shapes and statures."""
+    """Terms of prior knowledge: smooth motion, joint limits, usual poses, shapes and statures."""
     setting = problem.setting
     energy = {
         "acceleration": ACCELERATION_WEIGHT
@@ -127,7 +127,7 @@ def _prior_terms(
 
 
 def _contact_terms(problem: Problem, stage: int, joints: Tensor) -> dict[str, Tensor]:
-    """What the room allows: standing feet stay on the floor, and nobody is inside anything.
+    """Terms of contact: standing feet stay on the floor, and bodies do not intersect anything.
 
     The floor counts from the first stage on: it settles the depth that the picture leaves open, and must settle the root before
     the pose can adapt to it.
@@ -160,14 +160,14 @@ def _prior_energy(problem: Problem, prior: Prior, posed: dict[str, Tensor]) -> T
 
 
 def _minimise(problem: Problem, unknowns: Unknowns, stage: int, report: Callable[[int], None] | None) -> dict[str, float]:
-    """Adam with a rate that rises and falls, on a pyramid in time.
+    """Adam with a one-cycle learning rate, on a pyramid in time.
 
-    Turns and pelvis are sums of a value a frame and of values every few frames, interpolated: what smoothness ties together
-    (where a person is for seconds) moves as one, and settles in tens of steps instead of thousands.
+    Rotations and pelvis are sums of a value per frame and of interpolated values every few frames, so that slow components
+    converge in tens of steps instead of thousands.
     """
     unknowns.rebase()
     turns = torch.ones(24, 1)
-    turns[[JOINT["left_hand"], JOINT["right_hand"]]] = 0.0  # no landmark says how a fist turns
+    turns[[JOINT["left_hand"], JOINT["right_hand"]]] = 0.0  # no landmark determines the rotation of a hand
     if stage == 0:
         turns[1:] = 0.0
     pyramid = _pyramid(problem)

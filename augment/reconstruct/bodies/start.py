@@ -1,4 +1,4 @@
-"""Where a fit starts: a rough body in every frame, from estimated bodies, a detector's 3D points, or its 2D points alone."""
+"""Initial bodies of a fit in every frame, from estimated bodies, a detector's 3D points, or its 2D points alone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ...types import JOINT, Camera
 from .evidence import Evidence
 
 _LEAST_POINTS = 6
-"""Points a frame must show to be compared with exemplars."""
+"""Least number of points in a frame to compare it with exemplars."""
 _ARMS_DOWN = 1.2
-"""Radians by which arms hang in the pose a fit from 2D alone starts with."""
+"""Angle by which arms hang in the initial pose, radians."""
 
 
 def starting_rotations(
@@ -71,7 +71,7 @@ def _from_points(evidence: Evidence) -> tuple[Tensor, np.ndarray]:
 
 
 def _aim_leg(rotations: Tensor, points: Float[Tensor, "n k 3"], table: dict[str, int], side: str) -> None:
-    """Turn hip and knee so that thigh and shank point as seen; a bent knee settles the twist. Writes into ``rotations``."""
+    """Rotate hip and knee so that thigh and shank point as detected; a bent knee determines the twist. In place."""
     hip, knee, ankle = (points[:, table[f"{side}_{part}"]] for part in ("hip", "knee", "ankle"))
     thigh, shank = _unit(knee - hip), _unit(ankle - knee)
     axis = torch.linalg.cross(thigh, shank)  # a knee bends backwards about the body's left
@@ -88,7 +88,7 @@ def _aim_leg(rotations: Tensor, points: Float[Tensor, "n k 3"], table: dict[str,
 
 
 def _aim_arm(rotations: Tensor, points: Float[Tensor, "n k 3"], table: dict[str, int], side: str) -> None:
-    """The same for shoulder and elbow: in the zero pose arms point sideways and elbows bend forwards."""
+    """Likewise shoulder and elbow: in the zero pose arms point sideways and elbows bend forwards."""
     shoulder, elbow, wrist = (points[:, table[f"{side}_{part}"]] for part in ("shoulder", "elbow", "wrist"))
     out = 1.0 if side == "left" else -1.0
     upper, fore = _unit(elbow - shoulder), _unit(wrist - elbow)
@@ -135,11 +135,11 @@ def _with_neutral_limbs(root: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 24 3 3
 
 
 def _from_pixels(evidence: Evidence, landmarks: Landmarks, body: Body, betas: np.ndarray) -> tuple[Tensor, np.ndarray]:
-    """The likeliest path through a bank of poses seen from all sides.
+    """The most likely path through a bank of poses seen from all sides.
 
-    Every frame is compared with every exemplar (a pose drawn from the package's prior, turned and tilted), after the shift,
-    size and turn in the picture that lay it on the frame best; the dozen closest stay, and a path through them that fits
-    well and turns little from frame to frame (Viterbi) is taken. Limbs that are not seen do not count.
+    Every frame is compared with every exemplar (a pose drawn from the package's prior, rotated and tilted) after the best
+    translation, scale and rotation in the picture; of the closest dozen the path that fits well and rotates little from frame
+    to frame (Viterbi) is taken. Undetected limbs do not count.
     """
     from .exemplars import compare, exemplars
 
@@ -163,7 +163,7 @@ def _from_pixels(evidence: Evidence, landmarks: Landmarks, body: Body, betas: np
 def _smoothest(
     cost: Float[np.ndarray, "n h"], roots: Float[np.ndarray, "n h 3 3"], limbs: Float[np.ndarray, "n h 23 3 3"], gap: np.ndarray
 ) -> np.ndarray:
-    """Path through ``h`` candidates a frame: cost of each plus squared turns between them, less after a gap."""
+    """Path through ``h`` candidates a frame: cost of each plus squared rotations between them, less after a gap."""
     total, back = cost[0], []
     for i in range(1, len(cost)):
         turn = ((roots[i][:, None] - roots[i - 1][None]) ** 2).sum((-1, -2)) / 2
@@ -191,7 +191,7 @@ def solve_translation(
     points: Float[Tensor, "t k 3"], uv: Float[np.ndarray, "t k 2"], weight: Float[np.ndarray, "t k"],
     K: Float[np.ndarray, "3 3"],
 ) -> Float[Tensor, "t 3"]:  # fmt: skip
-    """Where a body must be so that its points project onto ``uv``: weighted linear least squares, camera frame, metres.
+    """Translation with which a body's points project onto ``uv``: weighted linear least squares, camera frame, metres.
 
     Args:
         points: Relative to the pelvis, camera axes.
@@ -238,7 +238,7 @@ def fill_gaps(values: Float[np.ndarray, "t 3"], weight: Float[np.ndarray, " t"])
 
 
 def betas_of_height(body: Body, height: float) -> Float[np.ndarray, "10"]:
-    """The most ordinary shape of a given stature: the shortest ``betas`` along which stature grows."""
+    """The most likely shape of a given stature: the shortest ``betas``, along the gradient of stature."""
     mean = body.height(np.zeros(10))
     slope = np.array([body.height(row) - mean for row in np.eye(10)])
     return slope * (height - mean) / max(float(slope @ slope), 1e-9)

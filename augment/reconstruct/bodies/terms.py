@@ -1,8 +1,7 @@
-"""The energy of a pose sequence, term by term: each a function of the posed bodies that gives one number a frame.
+"""Energy terms of a pose sequence: functions of the posed bodies that give one value a frame.
 
-Residuals are divided by what they are expected to be, so that every term is a squared number of standard deviations and the
-weights of ``FitConfig`` lie around 1. Frames of all people lie one after another in one long ``t``; ``Chain`` says where a
-person ends, so that nothing is smoothed across.
+Residuals are divided by their expected size, so that every term is in squared standard deviations and weights are around 1.
+Frames of all people lie one after another along ``t``; ``Chain`` tells people apart, so that nothing is smoothed across.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _RADII = torch.from_numpy(RADII)
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Where people begin and end in the long row of frames."""
+    """Person and frame rate of each row."""
 
     person: Int[Tensor, " t"]
     fps: Float[Tensor, " t"]
@@ -49,7 +48,7 @@ def geman_mcclure(squared: Float[Tensor, "*b"], scale: float) -> Float[Tensor, "
     """``r^2 / (1 + r^2/s^2)`` of squared residuals: near 0 like ``r^2``, never above ``s^2``.
 
     Source:
-        Geman & McClure 1987, as in Bogo et al. 2016 (SMPLify), with the scale pulled out so that weights keep their meaning.
+        Geman & McClure 1987, as in Bogo et al. 2016 (SMPLify), with the scale factored out so that weights keep their meaning.
     """
     return squared / (1 + squared / scale**2)
 
@@ -71,7 +70,7 @@ def reprojection(
 def relative_points(
     points: Float[Tensor, "t k 3"], seen: Float[Tensor, "t k 3"], weight: Float[Tensor, "t k"], sigma: float
 ) -> Float[Tensor, " t"]:
-    """Distance to a detector's own 3D points, both about their weighted middle (their place is not known), metres."""
+    """Distance to a detector's own 3D points, both about their weighted mean (their place is not known), metres."""
     total = weight.sum(-1, keepdim=True).clamp_min(1e-6)[..., None]
 
     def centred(x: Tensor) -> Tensor:
@@ -90,7 +89,7 @@ def turned_from(
 
 
 def rotation_distance2(a: Float[Tensor, "*b 3 3"], b: Float[Tensor, "*b 3 3"]) -> Float[Tensor, "*b"]:
-    """Squared angle between rotations where it is small (radians^2); its chord ``|a - b|^2 / 2`` is smooth at 0 and at pi."""
+    """Squared angle of small rotations (radians^2): the chord ``|a - b|^2 / 2``, which is smooth at 0 and at pi."""
     return ((a - b) ** 2).sum((-1, -2)) / 2
 
 
@@ -109,14 +108,14 @@ def bend(rotations: Float[Tensor, "t 24 3 3"]) -> Float[Tensor, " t"]:
 
 
 def acceleration(points: Float[Tensor, "t j 3"], chain: Chain, sigma: float) -> Float[Tensor, " t"]:
-    """Second differences over time, m/s^2 over ``sigma``; grows linearly beyond, for whoever hits the floor."""
+    """Second differences over time, m/s^2 over ``sigma``; grows linearly beyond, for impacts."""
     second = (points[2:] - 2 * points[1:-1] + points[:-2]) * (chain.fps[1:-1] ** 2)[:, None, None]
     cost = huber((second**2).sum(-1) / sigma**2, 2.0).mean(-1) * chain.inner
     return _pad(cost)
 
 
 def turning(rotations: Float[Tensor, "t 24 3 3"], chain: Chain, sigma: float) -> Float[Tensor, " t"]:
-    """Second differences of the rotations, rad/s^2 over ``sigma``: holds what the joints' places leave open, such as twist."""
+    """Second differences of the rotations, rad/s^2 over ``sigma``: constrains what joint positions do not, such as twist."""
     second = (rotations[2:] - 2 * rotations[1:-1] + rotations[:-2]) * (chain.fps[1:-1] ** 2)[:, None, None, None]
     cost = huber((second**2).sum((-1, -2)) / 2 / sigma**2, 2.0).mean(-1) * chain.inner
     return _pad(cost)
@@ -149,7 +148,7 @@ def unsupported(balls: Float[Tensor, "t b 3"], unit: float, scale: float) -> Flo
 
 
 def self_contact(balls: Float[Tensor, "t b 3"]) -> Float[Tensor, " t"]:
-    """Overlap of balls of different limbs, in units of 2 cm, beyond what flesh yields."""
+    """Overlap of balls of different limbs, in units of 2 cm, beyond soft contact."""
     first, second, allowed = _limb_pairs()
     distance = (balls[:, first] - balls[:, second]).norm(dim=-1)
     depth = (allowed - distance).clamp_min(0)
@@ -177,7 +176,7 @@ class Boxes:
 
 
 def boxes_of(obstacles: tuple[Obstacle, ...], surfaces: tuple[Surface, ...]) -> Boxes | None:
-    """Boxes of a scene; a seat or bed reaches from the floor to its surface and may be pressed by 4 cm. None without any."""
+    """Boxes of a scene; a seat or bed reaches from the floor to 4 cm below its surface, as it yields. None without any."""
     rows = [(item.center, np.asarray(item.size) / 2, item.yaw) for item in obstacles]
     for item in surfaces:
         top = max(float(item.center[1]) - 0.04, 0.02)
@@ -199,7 +198,7 @@ def inside_boxes(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "
 
 
 def box_depth(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "n t b"]:
-    """How far each ball reaches into each box, metres, 0.3 at most: who is deeper was put there by a wrong box.
+    """How far each ball reaches into each box, metres, 0.3 at most: a greater depth comes from a wrong box.
 
     Source:
         The box's signed distance after Quilez, "Distance functions".
