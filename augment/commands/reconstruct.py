@@ -144,19 +144,17 @@ class Reconstruct:
     def _inputs(self, videos: list[Path]) -> list[Inputs]:
         keypoints: list = [None] * len(videos)
         if self.keypoints is not None:
-            from ..sources.people.detectors import DETECTORS
+            from ..sources.people.detectors import DETECTORS, detect_keypoints
 
             name = str(self.keypoints)
             if name in DETECTORS and not self.keypoints.exists():
-                from ..sources.estimators import detect_keypoints
-
                 keypoints = [detect_keypoints(video, weights=self.detector_weights, detector=name) for video in videos]
             else:
                 keypoints = list(match_files(videos, self.keypoints, "keypoints"))
         bodies = [None] * len(videos) if self.hmr is None else match_files(videos, self.hmr, "hmr")
         depth: list = [None] * len(videos)
         if str(self.depth) == "depth-anything" and not Path("depth-anything").exists():
-            from ..sources.estimators import estimate_depth
+            from ..sources.depth.estimate import estimate_depth
 
             depth[0] = estimate_depth(videos[0], model=self.depth_model, out=self.out / "work" / "depth")
         elif self.depth is not None:

@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from augment.sources.depth.estimate import MANIFEST, estimate_depth
 from augment.sources.depth.maps import read_depth_maps
-from augment.sources.estimators import MANIFEST, detect_keypoints, estimate_depth
-from augment.sources.people.detectors import DetectOptions
+from augment.sources.people.detectors import DetectOptions, detect_keypoints
 from augment.sources.people.mediapipe import LANDMARKS
 from augment.sources.video import read_frames
 from tests.make.scenery import write_video
@@ -93,7 +93,7 @@ def test_maps_are_given_at_the_videos_size(video, tmp_path):
 
 def test_a_stopped_run_goes_on(video, model, tmp_path, monkeypatch):
     """Law: stopping, damaging and going on gives the bytes of an undisturbed run, and only what is missing is made."""
-    import augment.sources.estimators as module
+    import augment.sources.depth.estimate as module
 
     calls = []
     infer = module._infer_depth

@@ -1,4 +1,4 @@
-"""Keypoint detectors run here, where the user has them: torchvision's keypointrcnn and MediaPipe's legacy ``solutions``."""
+"""Keypoint detectors: torchvision's keypointrcnn and MediaPipe's legacy ``solutions``."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from typing import Any
 import numpy as np
 
 from ...progress import track
-from ..video import VideoInfo, read_frames
-from .people import People
+from ..device import pick_device
+from ..video import VideoInfo, probe, read_frames
+from .people import People, check_people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectOptions:
-    """How people are looked for in a video."""
+    """How people are detected in a video."""
 
     every: int = 1
-    """Look at each n-th frame; the numbers in the result are the video's all the same."""
+    """Detect in each n-th frame; frame numbers remain the video's."""
     min_score: float = 0.5
     """Least confidence of a detection, 0..1 (keypointrcnn)."""
     max_people: int = 10
-    """At most this many people a frame, the surest first (keypointrcnn; MediaPipe finds one)."""
+    """At most this many people a frame, the most confident first (keypointrcnn; MediaPipe finds one)."""
     short_side: int = 800
-    """Pixels the shorter side of a frame is scaled to before the network sees it (keypointrcnn)."""
+    """Shorter side of a frame before the network, pixels (keypointrcnn)."""
     complexity: int = 1
     """Size of MediaPipe's model: 0, 1 or 2."""
     device: str = "auto"
@@ -45,7 +46,7 @@ def _keypointrcnn(video: Path, info: VideoInfo, weights: Path | None, options: D
     device = pick_device(options.device)
     model = _load_keypointrcnn(weights, options).to(device).eval()
     rows: dict[str, list] = {"frame": [], "keypoints2d": [], "bbox": [], "confidence": []}
-    for number, picture in _looked_at(video, info, options):
+    for number, picture in _sampled(video, info, options):
         with torch.inference_mode():
             found = model([torch.from_numpy(picture).to(device).permute(2, 0, 1) / 255])[0]
         found = {key: value.float().cpu().numpy() for key, value in found.items()}
@@ -86,7 +87,7 @@ def _load_keypointrcnn(weights: Path | None, options: DetectOptions):
             raise ValueError(f"it holds {', '.join(sorted(state)[:3])}, ...")
         model = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None, **sizes)
         model.load_state_dict(state)
-    except Exception as error:  # torch raises half a dozen types for what is no state dict or another model's
+    except Exception as error:  # torch raises many types here
         first = " ".join(str(error).split())[:300]
         raise ValueError(
             f"{path}: no state dict of torchvision's keypointrcnn_resnet50_fpn with 17 keypoints: {first}"
@@ -100,7 +101,7 @@ def _mediapipe(video: Path, info: VideoInfo, weights: Path | None, options: Dete
         raise ValueError(f"{weights}: detector mediapipe takes no weights: its package carries the model")
     rows: dict[str, list] = {"frame": [], "keypoints2d": [], "keypoints3d": []}
     with _mediapipe_pose()(static_image_mode=False, model_complexity=options.complexity) as pose:
-        for number, picture in _looked_at(video, info, options):
+        for number, picture in _sampled(video, info, options):
             found = pose.process(np.ascontiguousarray(picture))
             if found.pose_landmarks is None:
                 continue
@@ -137,18 +138,28 @@ DETECTORS: dict[str, Callable[[Path, VideoInfo, Path | None, DetectOptions], Peo
 """Detectors by name."""
 
 
-def _looked_at(video: Path, info: VideoInfo, options: DetectOptions) -> Iterator[tuple[int, np.ndarray]]:
+def detect_keypoints(
+    video: Path, *, weights: Path | None = None, detector: str = "keypointrcnn", options: DetectOptions | None = None
+) -> People:
+    """Find people's keypoints in a video.
+
+    Args:
+        video: The video.
+        weights: ``keypointrcnn``: a state-dict file of torchvision's keypointrcnn_resnet50_fpn; None lets torchvision fetch
+            its own. ``mediapipe`` carries its model in the package and takes none.
+        detector: A key of ``DETECTORS``.
+        options: How people are detected; the defaults where None.
+    Raises:
+        ValueError: If the detector is unknown, its package or weights are missing or do not fit, the video cannot be read,
+            or nobody was found in any frame.
+    """
+    if detector not in DETECTORS:
+        raise ValueError(f"unknown detector {detector!r}; choose one of {', '.join(DETECTORS)}")
+    video, options = Path(video), options or DetectOptions()
+    return check_people(DETECTORS[detector](video, probe(video), weights, options))
+
+
+def _sampled(video: Path, info: VideoInfo, options: DetectOptions) -> Iterator[tuple[int, np.ndarray]]:
     """The frames to search, with their numbers; progress is shown."""
     frames = ((number, picture) for number, picture in read_frames(video) if number % options.every == 0)
     return track(frames, f"keypoints of {video.name}", total=-(-info.frames // options.every))
-
-
-def pick_device(name: str) -> str:
-    """``cpu`` or ``cuda``; ``auto`` takes a GPU where there is one."""
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"unknown device {name!r}; choose auto, cpu or cuda")
-    if name != "auto":
-        return name
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"

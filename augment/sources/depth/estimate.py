@@ -1,4 +1,4 @@
-"""Estimators run here, where the user has them: depth through transformers, keypoints through torchvision or MediaPipe."""
+"""Depth estimated with models of transformers, one file a frame; an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from ..files import sha256_of, sha256_of_file, write_atomic
-from ..progress import track
-from .depth.frames import SUFFIXES
-from .depth.maps import DepthMaps, read_depth_maps, resize_map
-from .people.detectors import DETECTORS, DetectOptions, pick_device
-from .people.people import People, check_people
-from .video import VideoInfo, probe, read_frames
+from ...files import sha256_of, sha256_of_file, write_atomic
+from ...progress import track
+from ..device import pick_device
+from ..video import VideoInfo, probe, read_frames
+from .frames import SUFFIXES
+from .maps import DepthMaps, read_depth_maps, resize_map
 
 MANIFEST = "estimated_depth.json"
-"""What a folder of estimated depth was made of; a map is reused only where its digest stands in here."""
+"""Facts and digests of a folder of estimated depth; a map is reused only if its digest agrees."""
 
 DEPTH_MODELS: dict[str, Callable[[Any], bool]] = {
     "depth_anything": lambda config: config.depth_estimation_type == "metric",
@@ -35,7 +34,7 @@ Source:
 def estimate_depth(video: Path, *, model: str | Path, frames: int = 16, out: Path, device: str = "auto") -> DepthMaps:
     """Estimate depth for some frames of a video with a model of transformers (Depth Anything V2, relative or metric).
 
-    One ``.npy`` a frame is written into ``out`` at the video's size; a run that was stopped goes on where it was.
+    One ``.npy`` a frame is written into ``out`` at the video's size; an interrupted run continues.
 
     Args:
         video: The video.
@@ -65,27 +64,6 @@ def estimate_depth(video: Path, *, model: str | Path, frames: int = 16, out: Pat
         write_atomic(out / MANIFEST, json.dumps(made | {"files": digests}, indent=1).encode())
     maps = read_depth_maps(out, width=info.width, height=info.height, frames=info.frames)
     return replace(maps, notes=(f"estimated by {identity['name']} through transformers",))
-
-
-def detect_keypoints(
-    video: Path, *, weights: Path | None = None, detector: str = "keypointrcnn", options: DetectOptions | None = None
-) -> People:
-    """Find people's keypoints in a video.
-
-    Args:
-        video: The video.
-        weights: ``keypointrcnn``: a state-dict file of torchvision's keypointrcnn_resnet50_fpn; None lets torchvision fetch
-            its own. ``mediapipe`` carries its model in the package and takes none.
-        detector: A key of ``DETECTORS``.
-        options: How to look; the defaults where None.
-    Raises:
-        ValueError: If the detector is unknown, its package or weights are missing or do not fit, the video cannot be read,
-            or nobody was found in any frame.
-    """
-    if detector not in DETECTORS:
-        raise ValueError(f"unknown detector {detector!r}; choose one of {', '.join(DETECTORS)}")
-    video, options = Path(video), options or DetectOptions()
-    return check_people(DETECTORS[detector](video, probe(video), weights, options))
 
 
 def _load_depth_model(model: str | Path, device: str) -> tuple[Any, Any, bool, dict[str, str]]:
@@ -124,7 +102,7 @@ def _load_depth_model(model: str | Path, device: str) -> tuple[Any, Any, bool, d
 
 
 def _infer_depth(network: Any, prepare: Any, picture: np.ndarray, info: VideoInfo) -> np.ndarray:
-    """The network's own numbers for one picture at the video's size, 0 where it gives none."""
+    """The network's output for one picture at the video's size, 0 where invalid."""
     import torch
 
     inputs = prepare(images=picture, return_tensors="pt").to(network.device)
@@ -136,7 +114,7 @@ def _infer_depth(network: Any, prepare: Any, picture: np.ndarray, info: VideoInf
 
 
 def _resume(out: Path, made: dict[str, Any]) -> dict[str, str]:
-    """Digests of the maps that a call before left whole in ``out``."""
+    """Digests of the intact maps of an earlier call in ``out``."""
     manifest = out / MANIFEST
     out.mkdir(parents=True, exist_ok=True)
     present = [p for p in out.iterdir() if p.suffix.lower() in sum(SUFFIXES, ()) and not p.name.startswith(".")]
