@@ -12,7 +12,7 @@ import numpy as np
 
 from ..actions import require_action
 from ..body.model import Body, load_body
-from ..files import sha256_of, write_atomic
+from ..files import canonical_json, code_digest, sha256_of, write_atomic
 from ..progress import Progress
 from ..sources.mocap.amass import load_amass
 from ..sources.mocap.bvh import parse_bvh
@@ -24,8 +24,13 @@ from .retarget import adopt, retarget_bvh
 from .store import StoreWriter
 
 REPORT = "retarget_report.json"
-VERSION = 1
-"""Part of a motion's origin: raise it when retargeting changes, so that nobody resumes onto older results."""
+CODE = tuple(
+    Path(__file__).parents[1] / name
+    for name in (
+        "actions.py", "body", "files.py", "geometry.py", "motion", "safe_pickle.py", "sources/mocap", "types.py", "unpack.py"
+    )
+)  # fmt: skip
+"""Source that decides what an import gives: motions imported by other code are imported again."""
 _SHORTEST_SEC = 0.25
 
 
@@ -51,7 +56,7 @@ class ImportSummary:
     """The report's overall figures."""
 
     def rejected_by_reason(self) -> dict[str, list[str]]:
-        """The message without the file's own name, to the files it befell."""
+        """Each message, without the file's name, to the names of the files it is about."""
         reasons: dict[str, list[str]] = {}
         for name, message in self.rejected.items():
             reasons.setdefault(message.removeprefix(f"{name}: "), []).append(name)
@@ -87,10 +92,11 @@ def import_motions(
         raise ValueError("sources: expected at least one BVH or npz file, folder, archive or store, found none")
     body = load_body(body_path)
     rest_pelvis = np.array(body.rest_joints(np.zeros(10)))[0]
-    options = json.dumps([VERSION, fps, asdict(overrides), str(body_path or "")])
+    options = json.dumps([1, fps, asdict(overrides), str(body_path or "")])  # 1: the format of this list
     rejected: dict[str, str] = {}
     added, seen = 0, set()
     with StoreWriter(out) as store, Progress() as progress:
+        _reset_other_code(out, store)
         for source in sources:
             total, descriptions = count_files(source), _descriptions(source)
             for number, file in enumerate(iterate_files(source), start=1):
@@ -115,6 +121,22 @@ def import_motions(
     if kept == 0:
         raise ValueError(f"{out}: expected to import at least one motion, found none usable; first reason: {_first(rejected)}")
     return ImportSummary(kept=kept, added=added, rejected=rejected, overall=overall)
+
+
+def _reset_other_code(out: Path, store: StoreWriter) -> None:
+    """Motions that other code imported lose their origin in the index, so that they are imported again."""
+    code = code_digest(*CODE)
+    try:
+        known = json.loads((out / REPORT).read_text())["code_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        known = None
+    if known == code:
+        return
+    for row in store.rows.values():
+        if len(row.get("origin", "")) == len(code):  # motions of the library and of reconstruction say so in words
+            row["origin"] = ""
+    store.close()  # the index first: a run killed here resets again
+    write_atomic(out / REPORT, canonical_json({"code_sha256": code}))
 
 
 def _motion_of(file: MocapFile, body: Body, descriptions: dict[str, str], overrides: Overrides) -> Motion:
@@ -170,7 +192,8 @@ def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> di
             "skate_result": float(np.average(skate["skate_result"], weights=frames)),
             "files_skating_more_than_source": int((skate["skate_result"] > skate["skate_source"] + 1e-6).sum()),
         }
-    text = json.dumps({"overall": overall, "files": files, "rejected": rejected}, indent=1, sort_keys=True)
+    report = {"code_sha256": code_digest(*CODE), "overall": overall, "files": files, "rejected": rejected}
+    text = json.dumps(report, indent=1, sort_keys=True)
     write_atomic(out / REPORT, (text + "\n").encode())
     return overall
 

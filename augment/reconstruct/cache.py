@@ -8,20 +8,25 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..files import canonical_json, code_digest, npz_arrays, npz_bytes, write_atomic
+from ..files import canonical_json, code_digest, npz_arrays, npz_bytes, sha256_of_file, write_atomic
 from ..sources.people.people import People
 from ..types import Motion
 from .bodies.problem import Setting
 from .config import Inputs
 from .people import Recovered
 
-_CODE = ("geometry.py", "body", "priors", "sources/people", "reconstruct/watch", "reconstruct/bodies")
+FIT_CODE = tuple(
+    Path(__file__).parents[1] / name
+    for name in (
+        "actions.py", "body", "files.py", "geometry.py", "motion", "priors", "reconstruct/bodies", "reconstruct/people.py",
+        "reconstruct/watch", "safe_pickle.py", "sources", "types.py", "unpack.py",
+    )
+)  # fmt: skip
 """Source that decides what a fit gives: fits kept by other code are not reused."""
 _MOTION = ("global_orient", "body_pose", "transl", "betas")
 _WORDS = ("fps", "name", "source", "provenance")
@@ -32,13 +37,7 @@ def fit_key(inputs: Inputs, prior: Path | None, setting: Setting) -> str:
     """A digest of all that a fit of one video depends on."""
     camera = {"K": setting.camera.K, "T": setting.camera.T_world_camera, "body": setting.body.name}
     options = (asdict(setting.config), setting.person_height)
-    return digest_of(_code(), inputs.video, inputs.keypoints, inputs.hmr, prior, *options, camera)
-
-
-@cache
-def _code() -> str:
-    package = Path(__file__).parents[1]
-    return code_digest(*(package / name for name in _CODE))
+    return digest_of(code_digest(*FIT_CODE), inputs.video, inputs.keypoints, inputs.hmr, prior, *options, camera)
 
 
 def digest_of(*parts: Any) -> str:
@@ -63,8 +62,7 @@ def _content(path: Path) -> bytes:
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             inner.update(file.relative_to(path).as_posix().encode() + _content(file))
         return inner.digest()
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
+    return bytes.fromhex(sha256_of_file(path))
 
 
 def save_fit(path: Path, people: Sequence[Recovered]) -> None:

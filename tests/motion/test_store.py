@@ -195,6 +195,17 @@ def test_importing_again_does_nothing_and_other_options_redo(mixed_folder, tmp_p
     assert {(row["fps"], row["action"], row["source"]) for row in read_store(out).rows} == {(10.0, "stand", "lab")}
 
 
+def test_what_other_code_imported_is_imported_again(mixed_folder, tmp_path, body):
+    out = tmp_path / "store"
+    import_motions((mixed_folder,), out)
+    before, report = (out / INDEX).read_bytes(), json.loads((out / "retarget_report.json").read_text())
+    (out / "retarget_report.json").write_text(json.dumps(report | {"code_sha256": "of other code"}))
+    assert import_motions((mixed_folder,), out).added == 3
+    assert (out / INDEX).read_bytes() == before
+    assert json.loads((out / "retarget_report.json").read_text()) == report
+    assert import_motions((mixed_folder,), out).added == 0
+
+
 def test_a_store_imports_into_another_unchanged(mixed_folder, tmp_path, body):
     import_motions((mixed_folder,), tmp_path / "one")
     import_motions((tmp_path / "one",), tmp_path / "two")

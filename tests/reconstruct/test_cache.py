@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.reconstruct.cache import digest_of, load_fit, save_fit
+from augment.reconstruct.cache import FIT_CODE, digest_of, load_fit, save_fit
 from augment.reconstruct.people import Recovered
 from tests.make.random_people import COUNT, somebody
 
@@ -24,6 +24,17 @@ def same(one: Recovered, other: Recovered) -> None:
             assert a.dtype == b.dtype
         else:
             assert a == b
+
+
+def test_the_digest_of_a_fit_covers_all_code_that_a_fit_runs():
+    import grimp
+
+    graph, package = grimp.build_graph("augment"), Path(__file__).parents[2] / "augment"
+    covered = {file for path in FIT_CODE for file in (path.rglob("*.py") if path.is_dir() else [path])}
+    for module in ("augment.reconstruct.bodies.fit", "augment.reconstruct.watch.watch"):
+        for name in graph.find_upstream_modules(module) | {module}:
+            path = package.joinpath(*name.split(".")[1:])
+            assert path.is_dir() or path.with_suffix(".py") in covered, name
 
 
 def test_what_is_saved_is_loaded(tmp_path):
