@@ -28,17 +28,17 @@ import torch
 from torch import Tensor
 
 from augment.body.model import load_body
-from augment.priors.dataset import dataset_of, sequence_at
-from augment.priors.evaluate import (
+from augment.priors.joint_fit import (
     OCCLUSIONS,
-    FitConfig,
+    JointFitConfig,
+    concatenated,
     fit_sequence,
     joint_errors,
     observe,
-    together,
     vertex_errors,
 )
-from augment.priors.state import PoseSequence, Prior
+from augment.priors.poses import dataset_of, sequence_at
+from augment.priors.prior import PoseSequence, Prior
 from augment.types import JOINT, Motion
 from benchmarks.priors_data import TEST_STYLES, VALIDATION_STYLES, motions_of, trained_priors, training_set
 from benchmarks.priors_poses import generation_table, spoil_table
@@ -82,7 +82,7 @@ def clips_of(motions: Sequence[Motion], length: int, count: int) -> Clips | None
 
 
 def fitted(
-    clips: Clips, tasks: Sequence[str], prior: Prior | None, config: FitConfig
+    clips: Clips, tasks: Sequence[str], prior: Prior | None, config: JointFitConfig
 ) -> dict[str, tuple[PoseSequence, Tensor]]:
     """For each task what the fit gives and the joints it was given, all tasks in one batch; the task seeds the noise."""
     seen = []
@@ -90,7 +90,7 @@ def fitted(
         std, missing = TASKS[task]
         seed = torch.Generator().manual_seed(list(TASKS).index(task))
         seen.append(observe(clips.truth, clips.rest_joints, std=std, missing=missing, generator=seed))
-    found = fit_sequence(together(seen), prior, config)
+    found = fit_sequence(concatenated(seen), prior, config)
     count = len(clips.names)
     result = {}
     for index, task in enumerate(tasks):
@@ -100,13 +100,13 @@ def fitted(
     return result
 
 
-def choose(clips: Clips, priors: dict[str, Prior], base: FitConfig, path: Path) -> dict[str, FitConfig]:
+def choose(clips: Clips, priors: dict[str, Prior], base: JointFitConfig, path: Path) -> dict[str, JointFitConfig]:
     """The fit of each method: smoothness without a prior, then each prior's weight."""
     known: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
     judged = hashlib.sha256(" ".join(clips.names).encode()).hexdigest()[:8]
     tasks = ["noise", "leg", "shoulder and upper arm"]
 
-    def error(key: str, prior: Prior | None, config: FitConfig) -> float:
+    def error(key: str, prior: Prior | None, config: JointFitConfig) -> float:
         key = f"{judged} {key}"
         if key not in known:
             results = fitted(clips, tasks, prior, config)
@@ -129,7 +129,9 @@ def choose(clips: Clips, priors: dict[str, Prior], base: FitConfig, path: Path) 
     return chosen
 
 
-def run_cell(clips: Clips, task: str, prior: Prior | None, config: FitConfig, skin: Callable[..., Tensor]) -> dict[str, Any]:
+def run_cell(
+    clips: Clips, task: str, prior: Prior | None, config: JointFitConfig, skin: Callable[..., Tensor]
+) -> dict[str, Any]:
     """Errors of each clip, cm."""
     found, seen = fitted(clips, [task], prior, config)[task]
     errors = joint_errors(found, clips.truth)
@@ -160,7 +162,7 @@ def main() -> None:
     held = list(motions_of(options.bandai, styles=VALIDATION_STYLES))
     validation = clips_of(held, 60, options.clips)
     assert validation is not None, "no motion of the validation styles has 60 frames"
-    configs = choose(validation, priors, FitConfig(iterations=options.iterations), options.work / "validation.json")
+    configs = choose(validation, priors, JointFitConfig(iterations=options.iterations), options.work / "validation.json")
     test = list(motions_of(options.bandai, styles=TEST_STYLES))
     sources = {"Bandai-Namco": test, "CMU": list(motions_of(options.cmu))}
     rows = measure(sources, priors, configs, options)
@@ -169,7 +171,7 @@ def main() -> None:
 
 
 def measure(
-    sources: dict[str, list[Motion]], priors: dict[str, Prior], configs: dict[str, FitConfig], options: argparse.Namespace
+    sources: dict[str, list[Motion]], priors: dict[str, Prior], configs: dict[str, JointFitConfig], options: argparse.Namespace
 ) -> list[dict[str, Any]]:
     """One row a source, length, task and method, from ``results.jsonl`` where it is known."""
     path = options.work / "results.jsonl"
@@ -204,7 +206,7 @@ def measure(
     return rows
 
 
-def restoration_table(rows: list[dict[str, Any]], configs: dict[str, FitConfig], lengths: Sequence[int]) -> str:
+def restoration_table(rows: list[dict[str, Any]], configs: dict[str, JointFitConfig], lengths: Sequence[int]) -> str:
     """Markdown: mean error over clips, cm, without a prior with its 95 % t-interval; with one, with what it changes, paired."""
     lines = [
         f"smoothness {configs['none'].acceleration:g} m/s^2; weights "

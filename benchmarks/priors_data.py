@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from augment.motion.store import read_store
-from augment.priors.dataset import PoseDataset, dataset_of
-from augment.priors.load import load_prior
-from augment.priors.state import Prior
+from augment.priors.poses import PoseDataset, dataset_of
+from augment.priors.prior import Prior
+from augment.priors.registry import load_prior
 from augment.priors.train import train_prior
 from augment.types import Motion
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from augment.priors.dataset import PoseDataset, dataset_of, sequence_at, windows_of
-from augment.priors.evaluate import average_pairwise_distance, nearest_pose_distance, root_aligned
-from augment.priors.humor import Humor
-from augment.priors.judge import spoil_rows
-from augment.priors.posendf import PoseNDF
-from augment.priors.sample import sample_poses
-from augment.priors.state import Prior
+from augment.priors.evaluate import corruption_rows
+from augment.priors.humor.humor import HumorPrior
+from augment.priors.joint_fit import average_pairwise_distance, nearest_pose_distance, root_aligned
+from augment.priors.pose_sheet import sample_poses
+from augment.priors.posendf.posendf import PoseNDFPrior
+from augment.priors.poses import PoseDataset, dataset_of, sequence_at, windows_of
+from augment.priors.prior import Prior
 from augment.types import Motion
 
 AHEAD = 30
@@ -23,11 +23,11 @@ AHEAD = 30
 
 def drawn(prior: Prior, count: int, real: PoseDataset, generator: torch.Generator) -> Tensor:
     """Rotations (n, 24, 3, 3); HuMoR knows transitions only and goes on for a second from real beginnings."""
-    if isinstance(prior, Humor):
+    if isinstance(prior, HumorPrior):
         windows = windows_of(real, 2, held_out=False)
         first = windows[torch.randint(len(windows), (count,), generator=generator)]
         return prior.rollout(sequence_at(real, first, 2), AHEAD, generator=generator).rotations[:, -1]
-    if isinstance(prior, PoseNDF):
+    if isinstance(prior, PoseNDFPrior):
         rotations = torch.eye(3).repeat(count, 24, 1, 1)
         rotations[:, 1:22] = prior.sample(count, generator=generator)
         return rotations
@@ -64,7 +64,7 @@ def spoil_table(priors: dict[str, Prior], test: Sequence[Motion], names: dict[st
     """Markdown: chance that a real pose's energy is lower than a spoiled one's; spoiled frames keep the bones and the root."""
     data = dataset_of(test, held_out=0.0)
     data = replace(data, held_out=torch.ones_like(data.held_out))
-    columns = [list(spoil_rows(prior, data, generator=torch.Generator().manual_seed(0))) for prior in priors.values()]
+    columns = [list(corruption_rows(prior, data, generator=torch.Generator().manual_seed(0))) for prior in priors.values()]
     lines = ["| poses | " + " | ".join(names[kind] for kind in priors) + " |", "|---" * (1 + len(priors)) + "|"]
     lines.append("| real: median energy | " + " | ".join(f"{rows[0][1]:.2f}" for rows in columns) + " |")
     for row in zip(*(rows[1:] for rows in columns), strict=True):

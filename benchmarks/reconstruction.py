@@ -88,7 +88,7 @@ def open_prior(name: str) -> Any:
     """The prior the fit is given."""
     if name == "none":
         return None
-    from augment.priors.load import load_prior
+    from augment.priors.registry import load_prior
 
     return load_prior(None if name == "default" else Path(name))
 

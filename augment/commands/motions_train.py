@@ -85,8 +85,8 @@ class MotionsSample:
 
         from ..body.model import joints_of, load_body
         from ..generators.checkpoint import load_generator
+        from ..generators.motion_sheet import contact_sheet
         from ..generators.sample import sample
-        from ..generators.sheet import contact_sheet
         from ..motion.store import StoreWriter
 
         if self.n < 1:

@@ -39,8 +39,8 @@ class PriorsTrain:
 
     def run(self) -> None:
         from ..priors.card import write_card
-        from ..priors.dataset import pose_dataset
-        from ..priors.load import read_prior_file
+        from ..priors.poses import pose_dataset
+        from ..priors.registry import read_prior_file
         from ..priors.train import train_prior
         from ..progress import Progress
 
@@ -83,8 +83,8 @@ class PriorsSample:
     def run(self) -> None:
         import torch
 
-        from ..priors.load import load_prior
-        from ..priors.sample import pose_sheet, sample_poses
+        from ..priors.pose_sheet import pose_sheet, sample_poses
+        from ..priors.registry import load_prior
 
         if not 1 <= self.n <= 100:
             raise ValueError(f"-n {self.n}: expected 1 to 100 poses")
@@ -115,15 +115,15 @@ class PriorsEvaluate:
     weight: float = 10.0
     """Weight of the prior in the fit, against joints' and accelerations' negative log densities."""
     seed: int = 0
-    """Decides the noise and the clips."""
+    """Seed of the noise and the choice of clips."""
 
     def run(self) -> None:
         import torch
 
-        from ..priors.dataset import pose_dataset
-        from ..priors.evaluate import FitConfig
-        from ..priors.judge import fit_rows, spoil_rows
-        from ..priors.load import load_prior
+        from ..priors.evaluate import corruption_rows, fit_rows
+        from ..priors.joint_fit import JointFitConfig
+        from ..priors.poses import pose_dataset
+        from ..priors.registry import load_prior
 
         if self.clips < 0:
             raise ValueError(f"--clips {self.clips}: expected 0 or more")
@@ -131,10 +131,10 @@ class PriorsEvaluate:
         data = pose_dataset(self.store, held_out=self.held_out)
         generator = torch.Generator().manual_seed(self.seed)
         print(f"{'poses':<24}{'median energy':>14}{'real is lower':>15}")
-        for name, median, share in spoil_rows(prior, data, generator=generator):
+        for name, median, share in corruption_rows(prior, data, generator=generator):
             print(f"{name:<24}{median:>14.2f}{'' if share is None else f'{share:.3f}':>15}", flush=True)
         if self.clips:
-            config = FitConfig(weight=self.weight)
+            config = JointFitConfig(weight=self.weight)
             print(f"\n{'joints, mean error':<32}{'no prior':>12}{prior.name:>12}")
             for name, without, helped in fit_rows(prior, data, clips=self.clips, config=config, generator=generator):
                 print(f"{name:<32}{without * 100:>9.2f} cm{helped * 100:>9.2f} cm", flush=True)

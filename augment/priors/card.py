@@ -1,26 +1,20 @@
-"""A prior's model card: what it is, what it was trained on and under which licences, how to make it again."""
+"""The model card of a prior: its kind, training data and their licences, and how to reproduce it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from ..files import write_atomic
-from .load import PriorFile
-
-WHAT = {
-    "gmm": "Mixture of Gaussians over 21 joints in axis-angle (SMPLify's form, each Gaussian with its mirror image).",
-    "vposer": "Variational autoencoder over 21 joints' rotations (VPoser's form).",
-    "posendf": "Neural distance field over 21 joints' quaternions (Pose-NDF's form).",
-    "humor": "Conditional variational autoencoder over changes from frame to frame (HuMoR's form).",
-}
+from .prior_file import PriorFile
+from .registry import PRIORS
 
 
 def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
-    """The card, Markdown.
+    """The model card as Markdown.
 
     Args:
         stored: The prior's file.
-        notes: More lines, such as how to make it again.
+        notes: More lines, such as the command that made it.
     """
     facts = stored.facts
     rows = [
@@ -31,7 +25,7 @@ def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
     lines = [
         f"# {stored.kind}: a prior of human pose",
         "",
-        WHAT[stored.kind],
+        PRIORS[stored.kind].title,
         "Its energy is low for what people do; 1 is the median of real poses it was not trained on.",
         "",
         "## Data",

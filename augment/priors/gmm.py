@@ -1,4 +1,4 @@
-"""Mixture of Gaussians over body pose, in axis-angle: the classic prior of SMPLify."""
+"""Mixture of Gaussians over body pose in axis-angle, the prior of SMPLify."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from torch import Tensor
 
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..motion.features import MIRROR_JOINTS
-from .dataset import POSED_JOINTS, PoseDataset, frames_of
-from .load import PriorFile, check_sizes
-from .loop import Run
-from .state import PoseSequence
-from .train import Trained
+from .loop import TrainedPrior, TrainOptions
+from .poses import POSED_JOINTS, PoseDataset, frames_of
+from .prior import PoseSequence
+from .prior_file import PriorFile, check_sizes
 
-POSE_NUMBERS = 3 * POSED_JOINTS
+POSE_DIM = 3 * POSED_JOINTS
+"""Size of a pose vector: axis-angle of joints 1..21."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GmmConfig:
-    """How to fit the mixture."""
+    """Options of the mixture."""
 
     components: int = 8
-    """Gaussians."""
+    """Number of Gaussians."""
     steps: int = 100
-    """Rounds of expectation-maximisation, at most."""
+    """Largest number of iterations of expectation-maximisation."""
     frames: int = 60_000
-    """Poses fitted to, evenly picked."""
+    """Largest number of training poses, evenly spaced."""
     mirror: bool = True
     """Add each Gaussian's mirror image, so that a pose and its mirror image cost exactly the same."""
     wide: float = 0.02
-    """Share of one more Gaussian over all poses, wider by ``spread``; 0 for none. It bounds what unusual poses cost, so that a
-    fit can follow them: real mocap that the fit never saw has a tail of energies less than half as high."""
+    """Weight of one more Gaussian fitted to all poses and widened by ``spread``; 0 for none. It bounds the energy of unusual
+    poses, so that a fit can follow them: on mocap outside the training data the largest energies are halved."""
     spread: float = 0.2
     """Standard deviation added to the wide Gaussian, radians."""
     smallest: float = 1e-2
-    """Added to the variance of each number, rad^2: how far a joint that never moves in the data may turn unpunished."""
+    """Added to the variance of each coordinate, rad^2, so that a joint that never moves in the data may turn a little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class GmmPrior:
-    """E = min_j of the negative log of each Gaussian's share, shifted so that the best possible pose costs at least 0."""
+    """E = min_j of the negative log of each weighted Gaussian, shifted so that it is never negative."""
 
     means: Float[Tensor, "g 63"]
     """Axis-angle of joints 1..21, radians."""
@@ -53,12 +53,12 @@ class GmmPrior:
     offsets: Float[Tensor, " g"]
     """-log(c g_j / sqrt((2 pi)^63 det Sigma_j)), at least 0."""
     fitted: int
-    """Gaussians that were fitted; the rest are their mirror images."""
+    """Number of fitted Gaussians; the rest are their mirror images."""
     normalisation: float
     name: str = "gmm"
 
     def energy(self, sequence: PoseSequence) -> Float[Tensor, "*b t"]:
-        """Energy of each frame. Twists are taken the short way round, so it jumps where a joint passes a half turn."""
+        """Energy of each frame; discontinuous where a joint's rotation passes a half turn (axis-angle is the shortest one)."""
         pose = body_vector(sequence.rotations)
         means, whiteners, offsets = (each.to(pose) for each in (self.means, self.whiteners, self.offsets))
         white = torch.einsum("...gi,gij->...gj", pose[..., None, :] - means, whiteners)
@@ -70,31 +70,33 @@ class GmmPrior:
 
 
 def body_vector(rotations: Float[Tensor, "*b 24 3 3"]) -> Float[Tensor, "*b 63"]:
-    """Axis-angle of joints 1..21, radians, end to end."""
+    """Axis-angle of joints 1..21, radians, concatenated."""
     return matrix_to_axis_angle(rotations[..., 1 : POSED_JOINTS + 1, :, :]).flatten(-2)
 
 
 def mirror_vector(pose: Float[Tensor, "*b 63"]) -> Float[Tensor, "*b 63"]:
-    """A pose's vector seen in the mirror x = 0: sides swap, and a rotation's axis keeps x and turns about in y and z."""
+    """Mirror a pose vector in x = 0: sides swap, and y and z of each rotation vector change sign."""
     swap = [joint - 1 for joint in MIRROR_JOINTS[1 : POSED_JOINTS + 1]]
     flip = torch.tensor([1.0, -1.0, -1.0], dtype=pose.dtype, device=pose.device)
     return (pose.unflatten(-1, (POSED_JOINTS, 3))[..., swap, :] * flip).flatten(-2)
 
 
-def train_gmm(dataset: PoseDataset, config: GmmConfig | None, generator: torch.Generator, run: Run) -> Trained:
+def train_gmm(
+    dataset: PoseDataset, config: GmmConfig | None, generator: torch.Generator, options: TrainOptions
+) -> TrainedPrior:
     """Fit the mixture with scikit-learn's expectation-maximisation, full covariances."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
     config = config or GmmConfig()
-    steps = run.steps or config.steps
+    steps = options.steps or config.steps
     index = frames_of(dataset, held_out=False)
     index = index[:: max(1, -(-len(index) // config.frames))]
-    pose = body_vector(dataset.rotations[index].double())
-    if len(pose) < 2 * config.components:
-        raise ValueError(f"gmm: expected at least {2 * config.components} poses to fit to, found {len(pose)}; import more")
-    if run.report is not None:
-        run.report(0, 1, {})
+    poses = body_vector(dataset.rotations[index].double())
+    if len(poses) < 2 * config.components:
+        raise ValueError(f"gmm: expected at least {2 * config.components} poses to fit to, found {len(poses)}; import more")
+    if options.report is not None:
+        options.report(0, 1, {})
     mixture = GaussianMixture(
         config.components,
         covariance_type="full",
@@ -103,49 +105,49 @@ def train_gmm(dataset: PoseDataset, config: GmmConfig | None, generator: torch.G
         random_state=int(torch.randint(2**31 - 1, (1,), generator=generator)),
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # whether it converged is among the facts
-        mixture.fit(pose.numpy())
-    if run.report is not None:
-        run.report(1, 1, {"log_likelihood": float(mixture.lower_bound_)})
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the facts tell whether it converged
+        mixture.fit(poses.numpy())
+    if options.report is not None:
+        options.report(1, 1, {"log_likelihood": float(mixture.lower_bound_)})
     weights, means = torch.as_tensor(mixture.weights_), torch.as_tensor(mixture.means_)
     whiteners = torch.as_tensor(mixture.precisions_cholesky_)
     if config.wide > 0:
-        covariance = torch.cov(pose.T) + config.spread**2 * torch.eye(POSE_NUMBERS, dtype=pose.dtype)
+        covariance = torch.cov(poses.T) + config.spread**2 * torch.eye(POSE_DIM, dtype=poses.dtype)
         whitener = torch.linalg.inv(torch.linalg.cholesky(covariance)).mT
         weights = torch.cat([weights * (1 - config.wide), torch.tensor([config.wide], dtype=weights.dtype)])
-        means = torch.cat([means, pose.mean(0, keepdim=True)])
+        means = torch.cat([means, poses.mean(0, keepdim=True)])
         whiteners = torch.cat([whiteners, whitener[None]])
     tensors = {"weights": weights.float(), "means": means.float(), "whiteners": whiteners.float()}
     facts = {
-        "poses": len(pose),
+        "poses": len(poses),
         "steps": int(mixture.n_iter_),
         "converged": bool(mixture.converged_),
         "log_likelihood": float(mixture.lower_bound_),
     }
-    return Trained(tensors=tensors, config=config, facts=facts)
+    return TrainedPrior(tensors=tensors, config=config, facts=facts)
 
 
 def gmm_from_file(stored: PriorFile) -> GmmPrior:
-    """The prior in a file.
+    """Make the prior from its file.
 
     Raises:
-        ValueError: If a tensor is missing, of another shape, or no mixture's.
+        ValueError: If a tensor is missing, has another shape, or has values no mixture has.
     """
-    options: dict[str, Any] = stored.config
-    check_sizes(stored.where, {"components": options.get("components")})
-    count = options["components"] + (1 if options.get("wide", 0.0) else 0)
+    config: dict[str, Any] = stored.config
+    check_sizes(stored.where, {"components": config.get("components")})
+    count = config["components"] + (1 if config.get("wide", 0.0) else 0)
     weights = stored.tensor("weights", (count,)).float()
-    means = stored.tensor("means", (count, POSE_NUMBERS)).float()
-    whiteners = stored.tensor("whiteners", (count, POSE_NUMBERS, POSE_NUMBERS)).float()
+    means = stored.tensor("means", (count, POSE_DIM)).float()
+    whiteners = stored.tensor("whiteners", (count, POSE_DIM, POSE_DIM)).float()
     if bool((weights <= 0).any()):
         raise ValueError(f"{stored.where}: tensor weights: expected positive shares, found {float(weights.min())}")
     diagonal = whiteners.diagonal(dim1=-2, dim2=-1)
     if bool((diagonal <= 0).any()):
         raise ValueError(f"{stored.where}: tensor whiteners: expected a positive diagonal, found {float(diagonal.min())}")
-    # -log(g_j / sqrt det Sigma_j), shifted by the narrowest Gaussian's density so that no pose has a negative energy.
+    # -log(g_j / sqrt det Sigma_j), shifted by the narrowest Gaussian's density so that energies are not negative.
     density = diagonal.log().sum(-1)
     offsets = density.max() - density - (weights / weights.sum()).log()
-    if options.get("mirror") is True:
+    if config.get("mirror") is True:
         means = torch.cat([means, mirror_vector(means)])
         whiteners = torch.cat([whiteners, mirror_vector(whiteners.mT).mT])
         offsets = torch.cat([offsets, offsets])
@@ -153,14 +155,14 @@ def gmm_from_file(stored: PriorFile) -> GmmPrior:
 
 
 def sample_gmm(prior: GmmPrior, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 63"]:
-    """Draw poses, axis-angle of joints 1..21, radians; half of them mirrored where the prior is."""
+    """Draw poses, axis-angle of joints 1..21, radians; half of them mirrored if the prior is."""
     fitted = slice(0, prior.fitted)
     diagonal = prior.whiteners[fitted].diagonal(dim1=-2, dim2=-1)
     shares = torch.softmax(-prior.offsets[fitted] - diagonal.log().sum(-1), dim=0)
     which = torch.multinomial(shares, count, replacement=True, generator=generator)
-    noise = torch.randn(count, POSE_NUMBERS, 1, generator=generator)
-    # U U^T is the inverse covariance, so y with U^T y = noise has its covariance.
-    away = torch.linalg.solve_triangular(prior.whiteners[which].mT, noise, upper=False)[..., 0]
-    pose = prior.means[which] + away
-    turn = torch.rand(count, 1, generator=generator) < 0.5
-    return torch.where(turn & (prior.fitted < len(prior.means)), mirror_vector(pose), pose)
+    noise = torch.randn(count, POSE_DIM, 1, generator=generator)
+    # U U^T is the inverse covariance, so y with U^T y = noise has the covariance.
+    offset = torch.linalg.solve_triangular(prior.whiteners[which].mT, noise, upper=False)[..., 0]
+    pose = prior.means[which] + offset
+    flip = torch.rand(count, 1, generator=generator) < 0.5
+    return torch.where(flip & (prior.fitted < len(prior.means)), mirror_vector(pose), pose)

@@ -1,11 +1,11 @@
-"""Train a prior's network: seeded step by step and kept every minute, so that a run cut anywhere ends the same when resumed."""
+"""Training loop of a prior's network: seeded per step and checkpointed, so that a resumed run gives the same weights."""
 
 from __future__ import annotations
 
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,75 +15,91 @@ from torch import Tensor, nn
 from ..files import write_atomic
 
 Losses = Callable[[int, torch.Generator], dict[str, Tensor]]
-"""From a step's number and its random numbers to named losses; ``total`` is the one to descend."""
+"""From a step's number and its random generator to named losses; ``total`` is minimised."""
 
 Report = Callable[[int, int, dict[str, float]], None]
-"""Called with the steps done, those to do, and the losses."""
+"""Called with the number of steps done, the total number of steps, and the losses."""
+
+
+MAX_GRADIENT_NORM = 1.0
+"""Gradients are clipped to this norm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """What a trainer is told besides data and options."""
+class TrainedPrior:
+    """Result of training, before the energy is scaled."""
+
+    tensors: dict[str, Tensor]
+    config: Any
+    """The kind's config dataclass, as used."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """For the file's metadata: steps, last losses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """Options of a training run that do not depend on the kind of prior."""
 
     seed: int = 0
     steps: int | None = None
-    """Steps in total, those before a resume included; None for the kind's own number."""
+    """Total number of steps, including those before a resume; None for the kind's own number."""
     checkpoint: Path | None = None
-    """Where to keep an unfinished run; None keeps nothing."""
+    """File for checkpoints; None writes none."""
     save_seconds: float = 60.0
-    """Time between checkpoints."""
+    """Time between checkpoints, seconds."""
     report: Report | None = None
 
 
 def train_network(
-    network: nn.Module, losses: Losses, *, steps: int, rate: float, run: Run, origin: dict[str, Any], clip: float = 1.0
+    network: nn.Module, losses: Losses, *, steps: int, rate: float, options: TrainOptions, origin: dict[str, Any]
 ) -> dict[str, float]:
-    """Descend ``losses`` with AdamW from ``rate`` to zero along a cosine, in place; the last step's losses.
+    """Minimise ``losses`` with AdamW and a cosine schedule from ``rate`` to zero, in place.
 
-    A step draws from a generator seeded by the run's seed and the step's number alone.
+    Each step's generator is seeded by the seed and the step's number alone.
 
     Args:
-        network: What to train; left in evaluation mode.
+        network: Left in evaluation mode.
         losses: See ``Losses``.
-        steps: Steps in total.
+        steps: Total number of steps.
         rate: Highest learning rate.
-        run: Seed, checkpoint, progress.
-        origin: Options and digest of the data; a checkpoint made with others is refused.
-        clip: Largest norm of a gradient.
+        options: Seed, checkpoint, progress.
+        origin: Config and digest of the data; a checkpoint with other ones is refused.
+    Returns:
+        Losses of the last step.
     Raises:
-        ValueError: If ``steps`` is not positive, or the checkpoint is of another run.
+        ValueError: If ``steps`` is not positive, or the checkpoint belongs to another run.
     """
     if steps < 1:
         raise ValueError(f"steps: expected at least 1, found {steps}")
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
-    origin = {**origin, "seed": run.seed, "steps": steps}
-    done = _restore(run.checkpoint, network, optimiser, origin)
+    origin = {**origin, "seed": options.seed, "steps": steps}
+    done = _restore(options.checkpoint, network, optimiser, origin)
     network.train()
-    kept, plain = time.monotonic(), {}
+    saved_at, plain = time.monotonic(), {}
     try:
         for step in range(done, steps):
             for group in optimiser.param_groups:
                 group["lr"] = rate * float(0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / steps))))
-            parts = losses(step, torch.Generator().manual_seed(run.seed * 1_000_003 + step))
+            parts = losses(step, torch.Generator().manual_seed(options.seed * 1_000_003 + step))
             optimiser.zero_grad(set_to_none=True)
             parts["total"].backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRADIENT_NORM)
             optimiser.step()
             done = step + 1
             plain = {name: float(value.detach()) for name, value in parts.items()}
-            if run.report is not None:
-                run.report(done, steps, plain)
-            if time.monotonic() - kept > run.save_seconds:
-                _keep(run.checkpoint, done, network, optimiser, origin)
-                kept = time.monotonic()
+            if options.report is not None:
+                options.report(done, steps, plain)
+            if time.monotonic() - saved_at > options.save_seconds:
+                _save(options.checkpoint, done, network, optimiser, origin)
+                saved_at = time.monotonic()
     except KeyboardInterrupt:
-        _keep(run.checkpoint, done, network, optimiser, origin)
+        _save(options.checkpoint, done, network, optimiser, origin)
         raise
     network.eval()
     return plain
 
 
-def _keep(path: Path | None, done: int, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> None:
+def _save(path: Path | None, done: int, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> None:
     if path is None:
         return
     buffer = io.BytesIO()
@@ -93,13 +109,13 @@ def _keep(path: Path | None, done: int, network: nn.Module, optimiser: torch.opt
 
 
 def _restore(path: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> int:
-    """Load a checkpoint in place, if there is one; the steps it had done."""
+    """Load a checkpoint in place if there is one; returns the number of steps done."""
     if path is None or not path.exists():
         return 0
     try:
         state = torch.load(path, weights_only=True)
         found = state["origin"]
-    except Exception as error:  # torch raises its own of many kinds for a damaged file
+    except Exception as error:  # torch raises exceptions of many types for a damaged file
         raise ValueError(f"{path}: expected a checkpoint, found a damaged file ({error}); delete it to start over") from error
     differing = sorted(key for key in origin | found if origin.get(key) != found.get(key))
     if differing:

@@ -1,4 +1,4 @@
-"""A variational autoencoder of body pose: 21 joints' rotations through 32 numbers that real poses spread as a unit Gaussian."""
+"""Variational autoencoder of body pose: rotations of 21 joints, 32 latent dimensions, a unit Gaussian prior."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..geometry import forward_kinematics, rotation6d_to_matrix
-from .dataset import POSED_JOINTS, PoseDataset, frames_of, mirror_rotations
-from .load import PriorFile, check_sizes
-from .loop import Run, train_network
-from .state import PoseSequence
-from .train import Trained
+from .loop import TrainedPrior, TrainOptions, train_network
+from .poses import POSED_JOINTS, PoseDataset, frames_of, mirror_rotations
+from .prior import PoseSequence
+from .prior_file import PriorFile, check_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,58 +20,58 @@ class VPoserConfig:
     """Size, losses and training of the autoencoder."""
 
     latent: int = 32
-    """Numbers a pose is squeezed into."""
+    """Latent dimensions."""
     width: int = 256
-    """Units of a hidden layer."""
+    """Width of the hidden layers."""
     steps: int = 6000
     """Training steps."""
     batch: int = 256
-    """Poses a step."""
+    """Poses per step."""
     rate: float = 1e-3
     """Highest learning rate."""
     kl: float = 0.005
-    """Weight of the divergence from the unit Gaussian; 1 / (2 sigma^2) of the next two is in these units."""
+    """Weight of the divergence from the unit Gaussian."""
     rotations: float = 1.0
     """Weight of the squared difference of rotation matrices, summed over a pose."""
     joints: float = 6.0
-    """Weight of the squared distance of joints through forward kinematics, a square metre, summed over a pose."""
+    """Weight of the squared distance of joints (forward kinematics), per square metre, summed over a pose."""
     mirror: bool = True
-    """Show each pose in the mirror as often as not."""
+    """Mirror each pose with chance 1/2."""
     off_manifold: float = 10.0
     """Weight in the energy, not in training, of the squared difference between a pose and its reconstruction."""
 
 
 class VPoserNetwork(nn.Module):
-    """Encoder and decoder; smooth activations, because poses are optimised through them."""
+    """Encoder and decoder, with smooth activations because poses are optimised through them."""
 
     def __init__(self, config: VPoserConfig) -> None:
         super().__init__()
-        wide, latent = config.width, config.latent
+        width, latent = config.width, config.latent
         self.encoder = nn.Sequential(
-            nn.Linear(POSED_JOINTS * 9, wide), nn.SiLU(), nn.Linear(wide, wide), nn.SiLU(), nn.Linear(wide, 2 * latent)
+            nn.Linear(POSED_JOINTS * 9, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 2 * latent)
         )
         self.decoder = nn.Sequential(
-            nn.Linear(latent, wide), nn.SiLU(), nn.Linear(wide, wide), nn.SiLU(), nn.Linear(wide, POSED_JOINTS * 6)
+            nn.Linear(latent, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, POSED_JOINTS * 6)
         )
 
     def encode(self, rotations: Float[Tensor, "*b 21 3 3"]) -> tuple[Float[Tensor, "*b z"], Float[Tensor, "*b z"]]:
-        """Mean and log variance of the latent numbers."""
+        """Mean and log variance of the latent code."""
         mean, log_variance = self.encoder(rotations.flatten(-3)).chunk(2, dim=-1)
         return mean, log_variance.clamp(-12.0, 4.0)
 
     def decode(self, z: Float[Tensor, "*b z"]) -> Float[Tensor, "*b 21 3 3"]:
-        """Rotations relative to the parents, orthogonal whatever ``z``; the network's zero is the zero pose."""
+        """Rotations relative to the parents; an output of zero is the zero pose."""
         upright = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0], dtype=z.dtype, device=z.device)
         return rotation6d_to_matrix(self.decoder(z).unflatten(-1, (POSED_JOINTS, 6)) + upright)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VPoserPrior:
-    """E = ||z||^2 + w ||R - R^||^2, z the encoder's mean.
+    """E = ||z||^2 + w ||R - R^||^2, z the encoder's mean and R^ the reconstruction.
 
-    ||z||^2 alone is the published prior. It says nothing of poses that the encoder, never having seen their like, maps near 0;
-    those the decoder cannot give back, so the second term costs them something. (Measured on the embedded library: by ||z||^2
-    alone, rotations drawn at random are cheaper than a held-out pose one time in four; with the second term, never.)
+    ||z||^2 alone is the published prior. It is low for implausible poses that the encoder maps near 0; the decoder does not
+    reconstruct those, so the second term penalises them. (Measured on the embedded library: with ||z||^2 alone, one in four
+    random rotations has a lower energy than a held-out pose; with the second term, none.)
     """
 
     network: VPoserNetwork
@@ -85,28 +84,22 @@ class VPoserPrior:
         rotations = sequence.rotations[..., 1 : POSED_JOINTS + 1, :, :]
         network = self.network.to(rotations.device)
         mean, _ = network.encode(rotations.to(torch.float32))
-        away = (network.decode(mean) - rotations.to(torch.float32)).square().sum((-1, -2, -3))
-        return (mean.square().sum(-1) + self.config.off_manifold * away).to(rotations.dtype) / self.normalisation
-
-    def encode(self, rotations: Float[Tensor, "*b 24 3 3"]) -> Float[Tensor, "*b z"]:
-        """Latent numbers of poses."""
-        return self.network.encode(rotations[..., 1 : POSED_JOINTS + 1, :, :])[0]
-
-    def decode(self, z: Float[Tensor, "*b z"]) -> Float[Tensor, "*b 21 3 3"]:
-        """Rotations of joints 1..21 relative to their parents."""
-        return self.network.decode(z)
+        residual = (network.decode(mean) - rotations.to(torch.float32)).square().sum((-1, -2, -3))
+        return (mean.square().sum(-1) + self.config.off_manifold * residual).to(rotations.dtype) / self.normalisation
 
     def sample(self, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 3 3"]:
         """Draw poses."""
         with torch.no_grad():
-            return self.decode(torch.randn(count, self.config.latent, generator=generator))
+            return self.network.decode(torch.randn(count, self.config.latent, generator=generator))
 
 
-def train_vposer(dataset: PoseDataset, config: VPoserConfig | None, generator: torch.Generator, run: Run) -> Trained:
+def train_vposer(
+    dataset: PoseDataset, config: VPoserConfig | None, generator: torch.Generator, options: TrainOptions
+) -> TrainedPrior:
     """Train the autoencoder.
 
-    The published loss has five terms. Two are vacuous here and left out: ||R R^T - I||^2 and |det R - 1| are zero for what
-    Gram-Schmidt gives. The penalty on the weights is AdamW's decay. Joints are of the data's mean body, its root upright.
+    Of the published loss's five terms, ||R R^T - I||^2 and |det R - 1| are left out: Gram-Schmidt makes them zero. The penalty
+    on the weights is AdamW's decay. Joints are those of the mean body of the data, its root upright.
 
     Source:
         Pavlakos et al. 2019, "Expressive Body Capture: 3D Hands, Face, and Body from a Single Image".
@@ -120,15 +113,15 @@ def train_vposer(dataset: PoseDataset, config: VPoserConfig | None, generator: t
         chosen = index[torch.randint(len(index), (config.batch,), generator=generator)]
         rotations = dataset.rotations[chosen]
         if config.mirror:
-            turn = torch.rand(config.batch, 1, 1, 1, generator=generator) < 0.5
-            rotations = torch.where(turn, mirror_rotations(rotations), rotations)
+            flip = torch.rand(config.batch, 1, 1, 1, generator=generator) < 0.5
+            rotations = torch.where(flip, mirror_rotations(rotations), rotations)
         return vposer_losses(network, rotations[:, 1 : POSED_JOINTS + 1], rest, config, generator=generator)
 
-    steps = run.steps or config.steps
+    steps = options.steps or config.steps
     origin = {"config": asdict(config), "data": dataset.digest}
-    last = train_network(network, losses, steps=steps, rate=config.rate, run=run, origin=origin)
+    last = train_network(network, losses, steps=steps, rate=config.rate, options=options, origin=origin)
     tensors = {name: value.detach().half() for name, value in network.state_dict().items()}
-    return Trained(tensors=tensors, config=config, facts={"steps": steps, "loss": last})
+    return TrainedPrior(tensors=tensors, config=config, facts={"steps": steps, "loss": last})
 
 
 def vposer_losses(
@@ -145,8 +138,8 @@ def vposer_losses(
     decoded = network.decode(z)
     kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
     matrices = (decoded - rotations).square().sum((-1, -2, -3)).mean()
-    away = _joints(decoded, rest_joints) - _joints(rotations, rest_joints)
-    joints = away.square().sum((-1, -2)).mean()
+    offsets = _joints(decoded, rest_joints) - _joints(rotations, rest_joints)
+    joints = offsets.square().sum((-1, -2)).mean()
     return {
         "kl": kl,
         "rotations": matrices,
@@ -156,7 +149,7 @@ def vposer_losses(
 
 
 def vposer_from_file(stored: PriorFile) -> VPoserPrior:
-    """The prior in a file.
+    """Make the prior from its file.
 
     Raises:
         ValueError: If an option or a tensor is missing or does not fit.

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..body.model import Body, load_body
-from ..priors.load import load_prior
-from ..priors.state import Prior
+from ..priors.prior import Prior
+from ..priors.registry import load_prior
 from ..scene.store import save_scene
 from ..sources.people.keypoints import read_keypoints
 from ..types import Camera, Segment

@@ -9,10 +9,10 @@ import torch
 
 from augment.commands.priors import PriorsEvaluate, PriorsSample, PriorsTrain
 from augment.motion.store import StoreWriter
-from augment.priors.dataset import dataset_of
-from augment.priors.evaluate import FitConfig
-from augment.priors.judge import fit_rows
-from augment.priors.load import load_prior
+from augment.priors.evaluate import fit_rows
+from augment.priors.joint_fit import JointFitConfig
+from augment.priors.poses import dataset_of
+from augment.priors.registry import load_prior
 from tests.make.priors import few_motions
 
 
@@ -54,10 +54,10 @@ def test_bad_numbers_are_refused(store, tmp_path) -> None:
 
 def test_a_prior_of_no_weight_changes_no_fit() -> None:
     data = dataset_of(few_motions(), held_out=0.25)
-    config = FitConfig(iterations=3, weight=0.0)
+    config = JointFitConfig(iterations=3, weight=0.0)
     rows = list(fit_rows(load_prior(), data, clips=1, config=config, generator=torch.Generator().manual_seed(0)))
     assert [name for name, _, _ in rows][:2] == ["hidden: none", "hidden: leg"]
     assert all(without == helped for _, without, helped in rows)
-    weighed = FitConfig(iterations=3, weight=1000.0)
+    weighed = JointFitConfig(iterations=3, weight=1000.0)
     rows = list(fit_rows(load_prior(), data, clips=1, config=weighed, generator=torch.Generator().manual_seed(0)))
     assert all(without != helped for _, without, helped in rows)

@@ -17,8 +17,8 @@ from augment.generators.conditions import segments_from_labels
 from augment.generators.dataset import TrainingSet, training_set
 from augment.generators.denoiser import DenoiserConfig
 from augment.generators.metrics import frechet, nearest_distances, resampled, split_rows, train_evaluator
+from augment.generators.motion_sheet import contact_sheet
 from augment.generators.sample import fall_side
-from augment.generators.sheet import contact_sheet
 from augment.motion.features import FEATURES, mirror_features, pose_joints
 from augment.types import Segment
 from tests.make.actor import moving, rest_joints

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from augment.priors.dataset import PoseDataset, dataset_of
+from augment.priors.poses import PoseDataset, dataset_of
 from augment.types import Motion
 from tests.make.actor import moving
 

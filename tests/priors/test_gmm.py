@@ -9,11 +9,12 @@ import pytest
 import torch
 
 from augment.geometry import axis_angle_to_matrix
-from augment.priors.dataset import mirror_rotations, mirror_sequence, sequences
+from augment.priors.evaluate import CORRUPTIONS, corruption_rows, share_lower
 from augment.priors.gmm import GmmConfig, GmmPrior, body_vector, gmm_from_file, mirror_vector, sample_gmm
-from augment.priors.judge import SPOILS, share_lower, spoil_rows
-from augment.priors.load import PriorFile, load_prior
-from augment.priors.state import PoseSequence
+from augment.priors.poses import mirror_rotations, mirror_sequence, sequences
+from augment.priors.prior import PoseSequence
+from augment.priors.prior_file import PriorFile
+from augment.priors.registry import load_prior
 from augment.priors.train import energies_of, train_prior
 from tests.make.priors import few_poses
 
@@ -74,7 +75,9 @@ def test_gradient_is_the_slope(prior) -> None:
 
 def test_a_pose_and_its_mirror_image_cost_the_same(prior, data) -> None:
     for sequence in sequences(data, held_out=True):
-        noisy = replace(sequence, rotations=SPOILS["noise 20 degrees"](sequence.rotations, torch.Generator().manual_seed(3)))
+        noisy = replace(
+            sequence, rotations=CORRUPTIONS["noise 20 degrees"](sequence.rotations, torch.Generator().manual_seed(3))
+        )
         there, back = prior.energy(noisy), prior.energy(mirror_sequence(noisy))
         assert torch.allclose(there, back, rtol=1e-4)
 
@@ -85,7 +88,7 @@ def test_mirroring_the_vector_is_mirroring_the_rotations(data) -> None:
 
 
 def test_real_poses_cost_less_than_spoiled_ones(prior, data) -> None:
-    rows = {name: share for name, _, share in spoil_rows(prior, data, generator=torch.Generator().manual_seed(4))}
+    rows = {name: share for name, _, share in corruption_rows(prior, data, generator=torch.Generator().manual_seed(4))}
     assert rows["real, held out"] is None
     assert rows["random rotations"] == 1.0
     shares = [rows[f"noise {degrees} degrees"] for degrees in (5, 10, 20)]

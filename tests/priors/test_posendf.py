@@ -9,20 +9,19 @@ import roma
 import torch
 
 from augment.geometry import axis_angle_to_matrix
-from augment.priors.dataset import frames_of, sequences
-from augment.priors.load import load_prior, read_prior_file, save_prior
-from augment.priors.posendf import (
+from augment.priors.posendf.field import (
     JOINT_WEIGHTS,
-    PoseNDF,
     PoseNDFConfig,
-    field_and_slope,
-    nearest_distances,
+    field_and_gradient,
     pose_distance,
     pose_quaternions,
-    spoil,
-    training_poses,
 )
-from augment.priors.state import PoseSequence
+from augment.priors.posendf.posendf import PoseNDFPrior
+from augment.priors.posendf.train import corrupted, nearest_distances, training_poses
+from augment.priors.poses import frames_of, sequences
+from augment.priors.prior import PoseSequence
+from augment.priors.prior_file import save_prior
+from augment.priors.registry import load_prior, read_prior_file
 from augment.priors.train import energies_of, train_prior
 from tests.make.priors import few_poses
 
@@ -35,7 +34,7 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def prior(data, tmp_path_factory) -> PoseNDF:
+def prior(data, tmp_path_factory) -> PoseNDFPrior:
     return train_prior("posendf", data, tmp_path_factory.mktemp("ndf") / "posendf.safetensors", config=CONFIG)
 
 
@@ -47,7 +46,7 @@ def drawn(count: int, *, seed: int = 0) -> torch.Tensor:
 
 def spoiled(data, count: int = 60, noise: float = 0.4) -> torch.Tensor:
     poses = pose_quaternions(data.rotations[frames_of(data, held_out=False)])
-    return spoil(poses, count, noise=(noise,), swap=0.0, generator=torch.Generator().manual_seed(3))
+    return corrupted(poses, count, noise=(noise,), swap=0.0, generator=torch.Generator().manual_seed(3))
 
 
 def as_rotations(quaternions: torch.Tensor) -> torch.Tensor:
@@ -100,7 +99,7 @@ def test_field_does_not_see_the_sign_of_a_quaternion(prior) -> None:
 
 def test_slope_lies_along_the_spheres_and_is_the_rate_of_change(prior, data) -> None:
     at = spoiled(data, 20)
-    value, slope = (each.detach() for each in field_and_slope(prior.field, at, create_graph=False))
+    value, slope = (each.detach() for each in field_and_gradient(prior.field, at, create_graph=False))
     assert float((slope * at).sum(-1).abs().max()) < 1e-5
     moved = torch.nn.functional.normalize(at + 1e-3 * slope, dim=-1)
     assert torch.allclose(prior.field(moved) - value, 1e-3 * slope.square().sum((-1, -2)), rtol=0.1, atol=2e-6)

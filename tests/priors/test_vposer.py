@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from augment.geometry import axis_angle_to_matrix
-from augment.priors.dataset import mirror_sequence, sequences
-from augment.priors.load import load_prior
-from augment.priors.loop import Run
-from augment.priors.sample import pose_sheet, sample_poses
-from augment.priors.state import PoseSequence
+from augment.priors.loop import TrainOptions
+from augment.priors.pose_sheet import pose_sheet, sample_poses
+from augment.priors.poses import mirror_sequence, sequences
+from augment.priors.prior import PoseSequence
+from augment.priors.registry import load_prior
 from augment.priors.train import energies_of, train_prior
 from augment.priors.vposer import VPoserConfig, VPoserNetwork, VPoserPrior, train_vposer, vposer_losses
 from tests.make.priors import few_poses
@@ -36,17 +36,19 @@ def at_angle(angle: float, *, seed: int = 1) -> PoseSequence:
 
 
 def test_what_is_decoded_is_a_rotation(prior) -> None:
-    rotations = prior.decode(10 * torch.randn(50, 8, generator=torch.Generator().manual_seed(0)))
+    rotations = prior.network.decode(10 * torch.randn(50, 8, generator=torch.Generator().manual_seed(0)))
     assert torch.allclose(rotations @ rotations.mT, torch.eye(3).expand_as(rotations), atol=1e-5)
     assert torch.allclose(torch.linalg.det(rotations), torch.ones(50, 21), atol=1e-5)
 
 
 def test_training_poses_survive_the_bottleneck_better_than_random_ones(prior, data) -> None:
     train = sequences(data, held_out=False)[0]
-    back = prior.decode(prior.encode(train.rotations))
+    back = prior.network.decode(prior.network.encode(train.rotations[:, 1:22])[0])
     off = (back - train.rotations[:, 1:22]).square().sum((-1, -2)).mean()
     random = at_angle(2.0).rotations
-    off_random = (prior.decode(prior.encode(random)) - random[:, 1:22]).square().sum((-1, -2)).mean()
+    off_random = (
+        (prior.network.decode(prior.network.encode(random[:, 1:22])[0]) - random[:, 1:22]).square().sum((-1, -2)).mean()
+    )
     assert float(off) < 0.1
     assert float(off_random) > 10 * float(off)
 
@@ -97,8 +99,10 @@ def test_a_mirror_image_costs_about_the_same(prior, data) -> None:
 def test_the_second_term_is_the_distance_to_the_reconstruction(prior, data) -> None:
     sequence = sequences(data, held_out=True)[0]
     bare = replace(prior, config=replace(CONFIG, off_manifold=0.0), normalisation=1.0)
-    assert torch.allclose(bare.energy(sequence), prior.encode(sequence.rotations).square().sum(-1), rtol=1e-5)
-    away = prior.decode(prior.encode(sequence.rotations)) - sequence.rotations[:, 1:22]
+    assert torch.allclose(
+        bare.energy(sequence), prior.network.encode(sequence.rotations[:, 1:22])[0].square().sum(-1), rtol=1e-5
+    )
+    away = prior.network.decode(prior.network.encode(sequence.rotations[:, 1:22])[0]) - sequence.rotations[:, 1:22]
     extra = replace(prior, normalisation=1.0).energy(sequence) - bare.energy(sequence)
     assert torch.allclose(extra, CONFIG.off_manifold * away.square().sum((-1, -2, -3)), rtol=1e-3, atol=1e-4)
 
@@ -148,7 +152,7 @@ def test_a_run_cut_and_resumed_ends_like_one_that_was_not(data, tmp_path) -> Non
 
 def test_a_checkpoint_of_another_run_is_refused(data, tmp_path) -> None:
     checkpoint = tmp_path / "c.pt"
-    run = Run(steps=3, checkpoint=checkpoint, save_seconds=0.0)
+    run = TrainOptions(steps=3, checkpoint=checkpoint, save_seconds=0.0)
     train_vposer(data, CONFIG, torch.Generator(), run)
     with pytest.raises(ValueError, match="field seed"):
         train_vposer(data, CONFIG, torch.Generator(), replace(run, seed=1))

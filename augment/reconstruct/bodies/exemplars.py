@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from ...body.landmarks import Landmarks, place_landmarks
 from ...body.model import Body
 from ...geometry import axis_angle_to_matrix, forward_kinematics
-from ...priors.load import load_prior
+from ...priors.registry import load_prior
 
 _POSES, _HEADINGS = 160, 16
 _TILTS = (0.0, 0.35, 0.8, 1.3, -0.5, -1.2)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ...body.landmarks import Landmarks, landmarks_of, place_landmarks
 from ...body.model import Body
 from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
-from ...priors.state import Prior
+from ...priors.prior import Prior
 from ...types import Camera
 from ..people import Recovered, Rejected
 from . import terms as terms

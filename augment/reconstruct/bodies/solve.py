@@ -12,7 +12,7 @@ from torch import Tensor
 from ...body.balls import ball_centers
 from ...body.landmarks import place_landmarks
 from ...motion.contacts import FOOT_JOINTS
-from ...priors.state import PoseSequence, Prior
+from ...priors.prior import PoseSequence, Prior
 from ...types import JOINT
 from . import terms as terms
 from .problem import Problem, Unknowns, as_tensor, pixels, posed_bodies, view

@@ -1,4 +1,4 @@
-"""A motion store as frames and windows for priors: one rate, split by who moves, never by frame."""
+"""Training data of priors: a motion store as frames and windows at one rate, split by person or recording."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ..motion.features import MIRROR_JOINTS
 from ..motion.resample import resample
 from ..motion.store import MotionStore, read_store
 from ..types import Motion
-from .state import PoseSequence
+from .prior import PoseSequence
 
 POSED_JOINTS = 21
-"""Body joints that priors look at: SMPL's two hand joints hardly move in any data."""
+"""Number of body joints that priors use; SMPL's two hand joints hardly move in any data."""
 
 FPS = 30.0
 """Frames a second of the shipped priors."""
@@ -30,7 +30,7 @@ FPS = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseDataset:
-    """Motions laid end to end at one rate, each either for training or held out."""
+    """Concatenated motions at one rate, each either for training or held out."""
 
     rotations: Float[Tensor, "n 24 3 3"]
     """World rotation of the root (+y up), then each joint's rotation relative to its parent."""
@@ -41,13 +41,13 @@ class PoseDataset:
     starts: Int[Tensor, " m+1"]
     """Motion ``i`` is frames ``starts[i]`` to ``starts[i + 1]``."""
     held_out: Bool[Tensor, " m"]
-    """Motions kept from training: all of a person's or recording's, or none."""
+    """Motions not trained on: all motions of a person or recording, or none."""
     names: tuple[str, ...]
     groups: tuple[str, ...]
-    """Who moves, or the recording where that is not known: what the split goes by."""
+    """Person, or recording if the person is unknown; data are split by it."""
     fps: float
     origins: tuple[dict[str, object], ...]
-    """Where the motions come from: ``source``, ``licence``, ``motions``, ``frames``."""
+    """One row per data set: ``source``, ``licence``, ``motions``, ``frames``."""
     digest: str
     """Of the rotations and the split."""
 
@@ -55,29 +55,26 @@ class PoseDataset:
         return len(self.names)
 
 
-def pose_dataset(
-    store: MotionStore | Path | str, *, fps: float = FPS, held_out: float = 0.1, max_frames: int | None = 400_000
-) -> PoseDataset:
+def pose_dataset(store: Path | str, *, fps: float = FPS, held_out: float = 0.1, max_frames: int = 400_000) -> PoseDataset:
     """Read all motions of a store, resampled to one rate.
 
     Args:
-        store: A motion store or its folder.
+        store: Folder of a motion store.
         fps: Frames a second.
-        held_out: Share of the people (or recordings) kept from training; 0 for none.
-        max_frames: Where the store holds more, whole motions are left out, by a digest of their names; None reads all.
+        held_out: Share of the people (or recordings) held out; 0 for none.
+        max_frames: Largest number of frames; of a larger store, whole motions are left out by a digest of their names.
     Raises:
-        ValueError: If the store is empty, ``held_out`` lies outside 0..1, or there is nobody left to hold out.
+        ValueError: If the store is empty, ``held_out`` lies outside 0..1, or there is only one person to hold out.
     """
-    store = store if isinstance(store, MotionStore) else read_store(store)
-    if len(store) == 0:
-        raise ValueError(f"{store.folder}: the motion store is empty; build one with `augment motions library` or `import`")
-    chosen = _thinned(store, fps, max_frames)
-    motions = (store[index] for index in chosen)
-    return dataset_of(motions, fps=fps, held_out=held_out)
+    motions = read_store(store)
+    if len(motions) == 0:
+        raise ValueError(f"{motions.folder}: the motion store is empty; build one with `augment motions library` or `import`")
+    chosen = _thinned(motions, fps, max_frames)
+    return dataset_of((motions[index] for index in chosen), fps=fps, held_out=held_out)
 
 
 def dataset_of(motions: Iterable[Motion], *, fps: float = FPS, held_out: float = 0.1) -> PoseDataset:
-    """The same from motions in memory."""
+    """Make a dataset of motions in memory; arguments and errors as in ``pose_dataset``."""
     if not 0.0 <= held_out < 1.0:
         raise ValueError(f"held_out: expected 0 or more and less than 1, found {held_out}")
     if not fps > 0:
@@ -113,18 +110,18 @@ def dataset_of(motions: Iterable[Motion], *, fps: float = FPS, held_out: float =
 
 
 def group_of(name: str, subject: str = "") -> str:
-    """Who moves; where a motion does not say, its name up to the last ``_number``: the recording it is a take of."""
+    """The subject; if unknown, the motion's name without a final ``_number``, which is the recording."""
     return subject or re.sub(r"_\d+$", "", name)
 
 
 def frames_of(dataset: PoseDataset, *, held_out: bool) -> Int[Tensor, " k"]:
-    """Indices of the frames for training, or of those held out."""
+    """Indices of the training frames, or of those held out."""
     lengths = dataset.starts[1:] - dataset.starts[:-1]
     return torch.nonzero(dataset.held_out.repeat_interleave(lengths) == held_out)[:, 0]
 
 
 def windows_of(dataset: PoseDataset, length: int, *, stride: int = 1, held_out: bool) -> Int[Tensor, " w"]:
-    """First frames of all stretches of ``length`` frames that lie within one motion, every ``stride`` frames."""
+    """First frames of all windows of ``length`` frames within one motion, every ``stride`` frames."""
     if length < 1 or stride < 1:
         raise ValueError(f"windows: expected length and stride of 1 or more, found {length} and {stride}")
     pieces = [torch.zeros(0, dtype=torch.long)]
@@ -141,7 +138,7 @@ def sequence_at(dataset: PoseDataset, first: Int[Tensor, " b"], length: int) -> 
 
 
 def sequences(dataset: PoseDataset, *, held_out: bool) -> list[PoseSequence]:
-    """Every whole motion for training, or held out, shape (t, ...)."""
+    """Every training motion, or every one held out, as sequences of shape (t, ...)."""
     result = []
     for index in torch.nonzero(dataset.held_out == held_out)[:, 0].tolist():
         part = slice(int(dataset.starts[index]), int(dataset.starts[index + 1]))
@@ -150,24 +147,24 @@ def sequences(dataset: PoseDataset, *, held_out: bool) -> list[PoseSequence]:
 
 
 def mirror_sequence(sequence: PoseSequence) -> PoseSequence:
-    """The movement seen in the mirror x = 0: left and right change places."""
+    """Mirror a sequence in x = 0; left and right joints are swapped."""
     return PoseSequence(rotations=mirror_rotations(sequence.rotations), joints=mirror_joints(sequence.joints), fps=sequence.fps)
 
 
 def mirror_rotations(rotations: Float[Tensor, "*batch 24 3 3"]) -> Float[Tensor, "*batch 24 3 3"]:
-    """Rotations seen in the mirror: R becomes S R S with S = diag(-1, 1, 1), and sides are swapped."""
+    """Mirror rotations: R becomes S R S with S = diag(-1, 1, 1), and sides are swapped."""
     flip = torch.tensor([-1.0, 1.0, 1.0], dtype=rotations.dtype, device=rotations.device)
     return rotations[..., list(MIRROR_JOINTS), :, :] * (flip[:, None] * flip)
 
 
 def mirror_joints(joints: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch 24 3"]:
-    """Joints seen in the mirror x = 0, metres."""
+    """Mirror joints in x = 0, metres; sides are swapped."""
     flip = torch.tensor([-1.0, 1.0, 1.0], dtype=joints.dtype, device=joints.device)
     return joints[..., list(MIRROR_JOINTS), :] * flip
 
 
 def _split(groups: Sequence[str], share: float) -> Bool[Tensor, " m"]:
-    """Which motions are held out: groups in the order of their names' digests, so that adding motions moves few others."""
+    """Which motions are held out: groups in order of their digests, so that adding motions changes the split of few others."""
     distinct = sorted(set(groups), key=lambda group: sha256_of(group.encode()))
     if share == 0.0:
         return torch.zeros(len(groups), dtype=torch.bool)
@@ -181,10 +178,10 @@ def _split(groups: Sequence[str], share: float) -> Bool[Tensor, " m"]:
     return torch.tensor([group in out for group in groups])
 
 
-def _thinned(store: MotionStore, fps: float, max_frames: int | None) -> list[int]:
-    """Motions that fit into ``max_frames``, in the store's order."""
+def _thinned(store: MotionStore, fps: float, max_frames: int) -> list[int]:
+    """Indices of motions that fit into ``max_frames``, in the store's order."""
     sizes = [row.get("frames", 0) * fps / (row.get("fps") or fps) for row in store.rows]
-    if max_frames is None or sum(sizes) <= max_frames:
+    if sum(sizes) <= max_frames:
         return list(range(len(store)))
     order = sorted(range(len(store)), key=lambda i: sha256_of(store.rows[i]["name"].encode()))
     kept: list[int] = []
@@ -198,7 +195,7 @@ def _thinned(store: MotionStore, fps: float, max_frames: int | None) -> list[int
 
 
 def _collection(motion: Motion) -> str:
-    """The data set that a motion's source names: what comes before a slash."""
+    """The data set of a motion: its source up to the first slash."""
     return motion.source.split("/")[0] or "unknown"
 
 

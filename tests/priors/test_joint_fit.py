@@ -9,24 +9,24 @@ import pytest
 import torch
 
 from augment.geometry import forward_kinematics
-from augment.priors.dataset import PoseDataset, sequence_at
-from augment.priors.evaluate import (
+from augment.priors.joint_fit import (
     OCCLUSIONS,
-    FitConfig,
+    JointFitConfig,
     average_pairwise_distance,
+    concatenated,
     fit_sequence,
     joint_errors,
     nearest_pose_distance,
     observe,
     root_aligned,
-    together,
     vertex_errors,
 )
-from augment.priors.state import PoseSequence
+from augment.priors.poses import PoseDataset, sequence_at
+from augment.priors.prior import PoseSequence
 from augment.types import JOINT
 from tests.make.priors import few_poses
 
-QUICK = FitConfig(first=60, iterations=60)
+QUICK = JointFitConfig(iterations=60)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_clips_fitted_together_are_fitted_as_if_alone(truth, rest) -> None:
         return PoseSequence(rotations=truth.rotations[part], joints=truth.joints[part], fps=truth.fps)
 
     seen_each = [seen(clip(i), rest[i : i + 1], std=0.01 * (i + 1), seed=i) for i in (0, 1)]
-    both = fit_sequence(together(seen_each), None, QUICK)
+    both = fit_sequence(concatenated(seen_each), None, QUICK)
     alone = fit_sequence(seen_each[1], None, QUICK)
     assert torch.allclose(both.joints[1], alone.joints[0], atol=2e-3)
 

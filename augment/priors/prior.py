@@ -1,4 +1,4 @@
-"""What a prior looks at, and what every prior promises."""
+"""The input of a prior (a pose sequence), and the protocol that every prior implements."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PoseSequence:
 
 @runtime_checkable
 class Prior(Protocol):
-    """An energy that is low for what people do. All are scaled alike: the median over held-out real poses is 1."""
+    """An energy that is low for plausible poses and motions, scaled so that its median over held-out real poses is 1."""
 
     @property
     def name(self) -> str:

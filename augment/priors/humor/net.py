@@ -1,4 +1,4 @@
-"""HuMoR's three networks, their options, and what their numbers are scaled by."""
+"""HuMoR's three networks, their options, and the scales of their inputs."""
 
 from __future__ import annotations
 
@@ -9,42 +9,42 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .humor_state import STATE_DIM
+from .state import STATE_DIM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HumorConfig:
-    """The networks' size and how they are trained."""
+    """Size and training of the networks."""
 
     latent: int = 32
-    """Numbers in z."""
+    """Dimensions of z."""
     width: int = 384
     layers: int = 2
     """Hidden layers of each network."""
     window: int = 12
-    """Changes in a row that training goes through."""
+    """Consecutive transitions per training window."""
     batch: int = 48
-    """Windows a step."""
+    """Windows per step."""
     kl: float = 3e-3
-    """Weight of the divergence of posterior from prior, against the error of the scaled change, squared where small."""
+    """Weight of the divergence of the posterior from the prior, relative to the error of the scaled change."""
     kl_warmup: float = 0.2
-    """Share of the steps over which that weight grows to its own."""
+    """Share of the steps over which that weight rises from 0."""
     contacts: float = 0.02
-    """Weight of the feet's cross-entropy."""
+    """Weight of the cross-entropy of the foot contacts."""
     own_from: float = 0.25
-    """Share of the steps after which the networks more and more often see their own last state instead of the true one."""
+    """Share of the steps after which scheduled sampling starts: the predicted state replaces the true one as input."""
     own_most: float = 0.9
-    """How often that is at the end."""
+    """Chance of that replacement at the end of training."""
     residual: float = 1.0
-    """Weight of the decoder's error in the energy, against the prior's term."""
+    """Weight of the decoder's error in the energy."""
     moments: int = 12
-    """Gaussians of the mixture over states."""
+    """Number of Gaussians of the mixture over states."""
     moments_from: int = 20_000
-    """States, about, that it is fitted to."""
+    """Approximate number of states that it is fitted to."""
     smallest: float = 0.3
-    """Added to the variance of each scaled number there."""
+    """Added to the variance of each scaled dimension of the mixture."""
     state: float = 1.0
-    """Weight of the mixture's term in the energy."""
+    """Weight of the mixture in the energy."""
     steps: int = 5000
     rate: float = 7e-4
 
@@ -59,30 +59,30 @@ class Transitions(nn.Module):
         self.posterior = _network([2 * STATE_DIM, *hidden, 2 * config.latent])
         self.decoder = _network([STATE_DIM + config.latent, *hidden, STATE_DIM + 4])
 
-    def after(self, before: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log standard deviation of z, (n, latent) each, by the prior."""
+    def prior_z(self, before: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of z given a state, (n, latent) each."""
         return _gaussian(self.prior(before))
 
-    def between(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
-        """The same by the posterior."""
+    def posterior_z(self, before: Tensor, now: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log standard deviation of z given two consecutive states, (n, latent) each."""
         return _gaussian(self.posterior(torch.cat([before, now], dim=-1)))
 
-    def change(self, before: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """The scaled change of state (n, 262), and logits of the four foot contacts after it (n, 4)."""
+    def decode(self, before: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """The scaled change of state (n, 262), and logits of the foot contacts after it (n, 4)."""
         out = self.decoder(torch.cat([before, z], dim=-1))
         return out[..., :STATE_DIM], out[..., STATE_DIM:]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scales:
-    """What states and changes are scaled by before the networks see them."""
+    """Mean and scales that normalise states and changes for the networks."""
 
     mean: Float[Tensor, "262"]
     std: Float[Tensor, "262"]
     change: Float[Tensor, "262"]
     """Standard deviation of a change from one frame to the next."""
 
-    def inside(self, states: Float[Tensor, "*b 262"]) -> Float[Tensor, "*b 262"]:
+    def scaled(self, states: Float[Tensor, "*b 262"]) -> Float[Tensor, "*b 262"]:
         """Scaled states."""
         return (states - self.mean) / self.std
 

@@ -1,4 +1,4 @@
-"""What HuMoR knows of a moment: a body's state, blind to where it stands and which way it heads; and the way back."""
+"""HuMoR's state: pose and rates of one frame, invariant to place and heading; conversion from and to pose sequences."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..geometry import matrix_to_rotation6d, rotation6d_to_matrix
-from ..types import SMPL_PARENTS
-from .dataset import FPS, POSED_JOINTS
-from .state import PoseSequence
+from ...geometry import matrix_to_rotation6d, rotation6d_to_matrix
+from ...types import SMPL_PARENTS
+from ..poses import FPS, POSED_JOINTS
+from ..prior import PoseSequence
 
 STATE: dict[str, slice] = {
     "height": slice(0, 1),
@@ -23,21 +23,21 @@ STATE: dict[str, slice] = {
     "joints": slice(136, 199),
     "velocities": slice(199, 262),
 }
-"""Where each part lies. ``height`` of the pelvis over the floor, m; ``up``, the world's +y; ``velocity`` of the pelvis, m/s;
-``turning`` of the root, rad/s; ``body``, rotations of the joints 1..21, 6D; ``joints`` 1..21 from the pelvis, m;
-``velocities`` of the same joints, m/s. All vectors are in the root's own frame, rates against the frame before."""
+"""Slices of the state. ``height`` of the pelvis, m; ``up``, the world's +y; ``velocity`` of the pelvis, m/s; ``turning``,
+angular velocity of the root, rad/s; ``body``, rotations of joints 1..21, 6D; ``joints`` 1..21 from the pelvis, m;
+``velocities`` of these joints, m/s. Vectors are in the root's frame; rates are backward differences."""
 
 STATE_DIM = 262
-"""Numbers a frame."""
+"""Size of a state."""
 
 _BODY = slice(1, POSED_JOINTS + 1)
 
 
 def states_of(sequence: PoseSequence) -> Float[Tensor, "*b t 262"]:
-    """States of all frames; the first frame takes its rates from the second (0 where there is one frame only).
+    """States of all frames; the first frame takes its rates from the second (0 if there is only one frame).
 
-    In the root's frame nothing depends on the heading or the place on the floor, and, unlike the heading, the root's frame
-    is defined for somebody who lies.
+    The root's frame makes states independent of heading and place on the floor; unlike the heading, it is also defined for a
+    lying body.
     """
     rotations, joints = sequence.rotations, sequence.joints
     root = rotations[..., 0, :, :]
@@ -45,7 +45,7 @@ def states_of(sequence: PoseSequence) -> Float[Tensor, "*b t 262"]:
     pelvis = joints[..., :1, :]
     moved = (inward[..., 1:, :, :, :] @ (joints[..., 1:, :, :] - joints[..., :-1, :, :])[..., None])[..., 0] * sequence.fps
     turn = root[..., :-1, :, :].transpose(-1, -2) @ root[..., 1:, :, :]
-    # sin(angle) * axis: the angle itself for the small turns of one frame, and smooth for any.
+    # sin(angle) * axis: close to the angle for the small rotations of one frame, and smooth for all.
     skew = (turn - turn.transpose(-1, -2)) / 2 * sequence.fps
     turning = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], dim=-1)
     return torch.cat(
@@ -63,7 +63,7 @@ def states_of(sequence: PoseSequence) -> Float[Tensor, "*b t 262"]:
 
 
 def tidy(states: Float[Tensor, "*b 262"]) -> Float[Tensor, "*b 262"]:
-    """The same states with rotations that are rotations and an up that is a unit vector."""
+    """Project predicted states onto valid ones: orthogonal rotations and a unit up vector."""
     up = states[..., STATE["up"]]
     body = rotation6d_to_matrix(states[..., STATE["body"]].unflatten(-1, (POSED_JOINTS, 6)))
     return torch.cat(
@@ -80,10 +80,10 @@ def tidy(states: Float[Tensor, "*b 262"]) -> Float[Tensor, "*b 262"]:
 
 
 def follow(last: PoseSequence, state: Float[Tensor, "*b 262"], bones: Float[Tensor, "*b 24 3"]) -> PoseSequence:
-    """The one frame after ``last`` (its last frame) that a state tells of: turned, moved, and posed on the same bones.
+    """The frame after the last frame of ``last`` that has the given state, with the same bones.
 
-    The root's turn and its up both come from the state; where they disagree up wins, so that errors do not add up to a tilt.
-    Height wins over vertical velocity likewise. Joints follow from rotations and bones.
+    The up vector overrides the tilt that follows from the angular velocity, so that errors do not accumulate; likewise the
+    height overrides the vertical velocity. Joints follow from rotations and bones.
     """
     before, pelvis = last.rotations[..., -1, 0, :, :], last.joints[..., -1, 0, :]
     root = before @ roma.rotvec_to_rotmat(state[..., STATE["turning"]] / last.fps)
@@ -98,13 +98,13 @@ def follow(last: PoseSequence, state: Float[Tensor, "*b 262"], bones: Float[Tens
 
 
 def bones_of(sequence: PoseSequence) -> Float[Tensor, "*b 24 3"]:
-    """Each joint's place in its parent's frame, metres, as the last frame has it; zero for the root."""
+    """Offset of each joint in its parent's frame in the last frame, metres; zero for the root."""
     rotations, joints = sequence.rotations[..., -1, :, :, :], sequence.joints[..., -1, :, :]
     worlds, bones = [rotations[..., 0, :, :]], [torch.zeros_like(joints[..., 0, :])]
     for joint in range(1, 24):
         parent = SMPL_PARENTS[joint]
-        away = joints[..., joint, :] - joints[..., parent, :]
-        bones.append((worlds[parent].transpose(-1, -2) @ away[..., None])[..., 0])
+        offset = joints[..., joint, :] - joints[..., parent, :]
+        bones.append((worlds[parent].transpose(-1, -2) @ offset[..., None])[..., 0])
         worlds.append(worlds[parent] @ rotations[..., joint, :, :])
     return torch.stack(bones, dim=-2)
 
@@ -112,7 +112,7 @@ def bones_of(sequence: PoseSequence) -> Float[Tensor, "*b 24 3"]:
 def pose_bones(
     rotations: Float[Tensor, "*b 24 3 3"], pelvis: Float[Tensor, "*b 3"], bones: Float[Tensor, "*b 24 3"]
 ) -> Float[Tensor, "*b 24 3"]:
-    """Joints, metres, of rotations on given bones with the pelvis at a given place."""
+    """Joints, metres, by forward kinematics on given bones and pelvis position."""
     worlds, joints = [rotations[..., 0, :, :]], [pelvis]
     for joint in range(1, 24):
         parent = SMPL_PARENTS[joint]
@@ -122,7 +122,7 @@ def pose_bones(
 
 
 def at_rate(sequence: PoseSequence, fps: float = FPS) -> PoseSequence:
-    """The sequence at another rate: joints in between on straight lines, rotations on straight lines of 6D, straightened.
+    """Resample linearly: joints, and rotations in 6D followed by orthogonalisation.
 
     Frames lie at 0, 1/fps, 2/fps, ... up to the last one's time.
     """
@@ -136,7 +136,7 @@ def at_rate(sequence: PoseSequence, fps: float = FPS) -> PoseSequence:
 
 
 def between(values: Float[Tensor, "*b t d"], at: Float[Tensor, " n"]) -> Float[Tensor, "*b n d"]:
-    """Values at fractional frames, on straight lines; beyond the ends, the ends."""
+    """Linear interpolation at fractional frames, clamped at the ends."""
     last = values.shape[-2] - 1
     at = at.clamp(0, last)
     low = at.floor().long().clamp(max=max(last - 1, 0))

@@ -11,7 +11,7 @@ import torch
 from augment.body.model import joints_of
 from augment.motion.resample import resample
 from augment.motion.store import StoreWriter
-from augment.priors.dataset import (
+from augment.priors.poses import (
     dataset_of,
     frames_of,
     group_of,

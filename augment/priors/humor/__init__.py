@@ -1,0 +1,1 @@
+"""HuMoR: prior of human motion."""

@@ -1,0 +1,1 @@
+"""Pose-NDF: distance field over body poses."""
