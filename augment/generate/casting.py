@@ -75,9 +75,10 @@ def _from_library(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.r
 
 
 def _from_physics(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
+    from ..motion.library.falls.plan import FallRequest
     from ..motion.library.falls.simulate import simulate_fall
 
-    return simulate_fall(clip.action, rng=rng, body=body, betas=betas)
+    return simulate_fall(FallRequest(kind=clip.action, betas=betas), rng=rng, body=body)
 
 
 def _from_generator(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:

@@ -30,7 +30,8 @@ from augment.geometry import (
     yaw_to_matrix,
 )
 from augment.motion.contacts import foot_contacts
-from augment.motion.library.falls.simulate import simulate_falls
+from augment.motion.library.falls.plan import FallRequest
+from augment.motion.library.falls.simulate import attempt_fall
 from augment.motion.library.scripted.act import make_action
 from augment.motion.resample import crop
 from augment.placement.place import PlacementRejected, move_motion, place
@@ -347,13 +348,20 @@ def _act(action: str, script: _Script, *, rng: np.random.Generator) -> Motion:
     )
     if action not in FALLS:
         return make_action(action, rng=rng, body=body, betas=betas, fps=fps, seconds=seconds)
-    falls, reasons = simulate_falls([action], rng=rng, body=body, betas=betas, fps=fps)
-    if not falls:
-        raise ValueError(f"make_truth: {action} failed every time: {dict(reasons)}")
-    motion = falls[0]
+    motion = _fall(FallRequest(kind=action, betas=betas, fps=fps), body, rng=rng)
     onset = next(segment.start_sec for segment in motion.segments if segment.label == "fall")
     start = float(np.clip(onset - 0.3 * seconds, 0.0, max(motion.seconds - seconds, 0.0)))
     return crop(motion, start, min(start + seconds, motion.seconds))
+
+
+def _fall(request: FallRequest, body: Body, *, rng: np.random.Generator) -> Motion:
+    reasons = Counter[str]()
+    for _ in range(12):
+        run = attempt_fall(request, rng=rng, body=body)
+        if run.problem is None:
+            return run.motion
+        reasons[run.problem] += 1
+    raise ValueError(f"make_truth: {request.kind} failed every time: {dict(reasons)}")
 
 
 def _keep_distance(motion: Motion, other: Motion, body: Body, least: float = 0.55) -> bool:

@@ -14,6 +14,7 @@ from augment.film.appearance import sample_look
 from augment.film.film import film
 from augment.film.view import prepare_view
 from augment.motion.contacts import foot_contacts
+from augment.motion.library.falls.plan import FallRequest
 from augment.motion.library.falls.simulate import FallRejected, simulate_fall
 from augment.motion.library.scripted.act import make_action
 from augment.placement.place import PlacementRejected, place
@@ -28,7 +29,7 @@ def act(name: str, body: Body, *, rng: np.random.Generator, fps: float, seconds:
     """A library action or a simulated fall of somebody."""
     betas = betas_from_phenotype(body, height_m=float(rng.uniform(1.6, 1.8)))
     if name.startswith("fall"):
-        return simulate_fall(name, rng=rng, body=body, betas=betas, fps=fps, seconds=seconds)
+        return simulate_fall(FallRequest(kind=name, betas=betas, fps=fps, seconds=seconds), rng=rng, body=body)
     return make_action(name, rng=rng, body=body, betas=betas, fps=fps, seconds=seconds)
 
 

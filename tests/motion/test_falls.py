@@ -11,13 +11,12 @@ from scipy.spatial.transform import Rotation
 
 from augment.actions import FALLS
 from augment.body.model import betas_from_phenotype, joints_of, pose_body
-from augment.motion.library.falls import simulate as falls
 from augment.motion.library.falls.anatomy import HINGES, MASS_FRACTION, plain_name
 from augment.motion.library.falls.humanoid import build_humanoid
 from augment.motion.library.falls.labels import LIMIT_SLACK_DEG
-from augment.motion.library.falls.plan import CAUSES
+from augment.motion.library.falls.plan import CAUSES, FallRequest
 from augment.motion.library.falls.poses import NEUTRAL, joint_rotation, muscle_targets, standing_start, walking_start
-from augment.motion.library.falls.simulate import FallRejected, attempt_fall, resolve_direction, simulate_fall, simulate_falls
+from augment.motion.library.falls.simulate import attempt_fall, resolve_direction, simulate_fall
 from augment.motion.library.falls.state import motion_to_qpos, qpos_to_rotations, skin_heights, state_joints
 from augment.types import JOINT, SMPL_JOINTS, Motion
 
@@ -33,12 +32,19 @@ def runs(body, betas):
     found = {}
     for kind in FALLS:
         for seed in range(10):
-            run = attempt_fall(kind, rng=np.random.default_rng(seed), body=body, betas=betas)
+            run = attempt_fall(FallRequest(kind=kind, betas=betas), rng=np.random.default_rng(seed), body=body)
             if run.problem is None:
                 found[kind] = run
                 break
         assert kind in found, f"ten draws of {kind} in a row were rejected"
     return found
+
+
+def accepted(request: FallRequest, body, *, seed: int) -> Motion:
+    """The first accepted fall of a generator's draws."""
+    rng = np.random.default_rng(seed)
+    runs = (attempt_fall(request, rng=rng, body=body) for _ in range(12))
+    return next(run.motion for run in runs if run.problem is None)
 
 
 def test_the_motion_has_the_simulation_s_joints(runs, body):
@@ -115,7 +121,7 @@ def test_forces_are_those_of_a_fall(runs):
 def test_the_same_seed_gives_the_same_bytes(runs, body, betas):
     first = runs["fall_sideways"].motion
     for seed in range(10):
-        again = attempt_fall("fall_sideways", rng=np.random.default_rng(seed), body=body, betas=betas)
+        again = attempt_fall(FallRequest(kind="fall_sideways", betas=betas), rng=np.random.default_rng(seed), body=body)
         if again.problem is None:
             break
     second = again.motion
@@ -129,8 +135,8 @@ def test_the_same_seed_gives_the_same_bytes(runs, body, betas):
     ("fall_forward_hands", 20.0, (np.sin(np.deg2rad(20)), np.cos(np.deg2rad(20)))),
 ])  # fmt: skip
 def test_it_falls_the_way_it_was_asked_to(body, betas, kind, asked, toward):
-    motions, _ = simulate_falls([kind], rng=np.random.default_rng(0), body=body, betas=betas, direction=asked, cause="push")
-    head = joints_of(body, motions[0])[:, JOINT["head"]][:, [0, 2]]
+    motion = accepted(FallRequest(kind=kind, betas=betas, direction=asked, cause="push"), body, seed=0)
+    head = joints_of(body, motion)[:, JOINT["head"]][:, [0, 2]]
     travel = head[-1] - head[0]
     assert travel @ np.array(toward) > 0.5 * np.linalg.norm(travel)
 
@@ -144,15 +150,15 @@ def test_a_turned_start_turns_the_fall(body, betas):
         start, global_orient=(turn * Rotation.from_rotvec(start.global_orient)).as_rotvec(),
         transl=turn.apply(pelvis) - human.rest_joints[0],
     )  # fmt: skip
-    motions, _ = simulate_falls(["fall_backward"], rng=np.random.default_rng(1), body=body, start=turned, cause="push")
-    head = joints_of(body, motions[0])[:, JOINT["head"]]
+    motion = accepted(FallRequest(kind="fall_backward", start=turned, cause="push"), body, seed=1)
+    head = joints_of(body, motion)[:, JOINT["head"]]
     assert head[-1, 0] - head[0, 0] < -0.4
 
 
 def test_the_fall_goes_on_where_the_start_left_off(body, betas):
     human = build_humanoid(body, betas)
     start = walking_start(human, rng=np.random.default_rng(2), fps=20, seconds=1.5)
-    run = attempt_fall("fall_forward_hands", rng=np.random.default_rng(3), body=body, start=start)
+    run = attempt_fall(FallRequest(kind="fall_forward_hands", start=start), rng=np.random.default_rng(3), body=body)
     assert run.release < len(start)
     assert np.abs(joints_of(body, run.motion)[run.release] - joints_of(body, start)[-1]).max() < 0.05
     steps = np.linalg.norm(np.diff(run.motion.transl, axis=0), axis=1)
@@ -160,10 +166,10 @@ def test_the_fall_goes_on_where_the_start_left_off(body, betas):
 
 
 def test_seconds_and_rate_are_kept(body, betas):
-    motions, _ = simulate_falls(["fall_backward"], rng=np.random.default_rng(4), body=body, betas=betas, fps=30, seconds=6.0)
-    assert motions[0].fps == 30
-    assert len(motions[0]) == 180
-    assert motions[0].segments[-1].end_sec == pytest.approx(6.0)
+    motion = accepted(FallRequest(kind="fall_backward", betas=betas, fps=30, seconds=6.0), body, seed=4)
+    assert motion.fps == 30
+    assert len(motion) == 180
+    assert motion.segments[-1].end_sec == pytest.approx(6.0)
 
 
 def test_a_chair_is_where_the_sitter_sat(runs):
@@ -176,30 +182,20 @@ def test_a_chair_is_where_the_sitter_sat(runs):
 def test_wrong_questions_are_answered_with_the_valid_ones(body, betas):
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="fall_backward"):
-        simulate_fall("fall_upwards", rng=rng, body=body, betas=betas)
+        simulate_fall(FallRequest(kind="fall_upwards", betas=betas), rng=rng, body=body)
     with pytest.raises(ValueError, match="give_way"):
-        simulate_fall("fall_backward", rng=rng, body=body, betas=betas, cause="magic")
+        simulate_fall(FallRequest(kind="fall_backward", betas=betas, cause="magic"), rng=rng, body=body)
     with pytest.raises(ValueError, match="backward"):
-        simulate_fall("fall_backward", rng=rng, body=body, betas=betas, direction="left")
+        simulate_fall(FallRequest(kind="fall_backward", betas=betas, direction="left"), rng=rng, body=body)
     with pytest.raises(ValueError, match="seconds"):
-        simulate_fall("fall_backward", rng=rng, body=body, betas=betas, seconds=1.0)
+        simulate_fall(FallRequest(kind="fall_backward", betas=betas, seconds=1.0), rng=rng, body=body)
     with pytest.raises(ValueError, match="left"):
         resolve_direction("fall_sideways", "upward", rng=rng)
     standing = standing_start(build_humanoid(body, betas), rng=rng, fps=20, seconds=1.0)
     with pytest.raises(ValueError, match="chair"):
-        simulate_fall("fall_from_chair", rng=rng, body=body, start=standing)
+        simulate_fall(FallRequest(kind="fall_from_chair", start=standing), rng=rng, body=body)
     with pytest.raises(ValueError, match="betas"):
-        simulate_fall("fall_backward", rng=rng, body=body, start=standing, betas=betas + 1.0)
-
-
-def test_a_rejected_try_is_counted_with_its_reason(body, betas, monkeypatch):
-    def refuse(*_args, **_options) -> Motion:
-        raise FallRejected("for the test")
-
-    monkeypatch.setattr(falls, "simulate_fall", refuse)
-    motions, reasons = simulate_falls(["fall_backward"], rng=np.random.default_rng(0), body=body, betas=betas, attempts=3)
-    assert motions == []
-    assert reasons == {"fall_backward: for the test": 3, "fall_backward: given up": 1}
+        simulate_fall(FallRequest(kind="fall_backward", start=standing, betas=betas + 1.0), rng=rng, body=body)
 
 
 def test_mass_is_shared_out_in_full(body, betas):
@@ -225,7 +221,7 @@ def test_postures_reach_the_muscles(body, betas):
 @pytest.mark.parametrize("cause", ["slip", "give_way"])
 def test_the_cause_asked_for_is_the_cause(body, betas, cause):
     assert cause in CAUSES
-    run = attempt_fall("fall_backward", rng=np.random.default_rng(1), body=body, betas=betas, cause=cause)
+    run = attempt_fall(FallRequest(kind="fall_backward", betas=betas, cause=cause), rng=np.random.default_rng(1), body=body)
     assert run.plan.cause == cause
     assert run.motion.provenance["cause"] == cause
 

@@ -65,7 +65,7 @@ def test_noise_has_the_deviation_it_says_and_only_named_joints_are_unseen(truth,
 
 
 def test_clean_joints_come_back(truth, rest) -> None:
-    found = fit_sequence(seen(truth, rest, std=1e-3), None, replace(QUICK, first=120, acceleration=1e3))
+    found = fit_sequence(seen(truth, rest, std=1e-3), None, replace(QUICK, acceleration=1e3))
     assert float(joint_errors(found, truth).mean()) < 0.01
 
 

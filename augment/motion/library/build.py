@@ -152,6 +152,7 @@ def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion 
 def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or why there is none."""
     from ...body.model import sample_betas
+    from .falls.plan import FallRequest
     from .falls.simulate import FallRejected, simulate_fall
 
     betas = sample_betas(body, rng=rng)
@@ -160,7 +161,7 @@ def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion |
         name = "sit" if action == "fall_from_chair" else "walk" if rng.random() < 0.6 else "stand"
         start = make_action(name, rng=rng, body=body, betas=betas, seconds=float(rng.uniform(2.2, 3.2)))
     try:
-        return simulate_fall(action, rng=rng, body=body, betas=betas, start=start)
+        return simulate_fall(FallRequest(kind=action, betas=betas, start=start), rng=rng, body=body)
     except FallRejected as rejected:
         return rejected.reason
 

@@ -1,4 +1,4 @@
-"""What a body can do: degrees of freedom, strength and share of mass of every joint of SMPL's skeleton."""
+"""Degrees of freedom, strength and share of mass of every joint of SMPL's skeleton."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from ....types import JOINT
 
 GROUPS: tuple[str, ...] = ("leg", "trunk", "neck", "arm")
-"""Muscle groups whose tone is set apart."""
+"""Muscle groups with separate tones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hinge:
-    """One degree of freedom of the left side or the middle; the right side mirrors it."""
+    """One degree of freedom of a left or central joint; the right side mirrors it."""
 
     axis: str
     """``x``, ``y`` or ``z`` of the SMPL frame; +x bends the trunk forward, bends the knee, points the toes."""
@@ -45,9 +45,9 @@ HINGES: dict[str, tuple[Hinge, ...]] = {
 """Degrees of freedom by joint, outermost rotation first; ranges as in goniometry, a little wider for passive stretch."""
 
 SHOULDER_REFERENCE_DEG = (0.0, -50.0, -15.0)
-"""Rotation vector of the left shoulder in the middle of its reach: the arm ahead, out to the side and a little down."""
+"""Rotation vector of the left shoulder in the middle of its range: the arm forward, abducted and a little lowered."""
 SHOULDER_REACH_DEG = 118.0
-"""Half angle of the shoulder's cone about that middle."""
+"""Half angle of the cone of the shoulder's range."""
 
 STIFFNESS: dict[str, tuple[float, float, float, str]] = {
     "hip": (380.0, 26.0, 170.0, "leg"),
@@ -76,7 +76,7 @@ CAPSULES: dict[str, tuple[str, float, float]] = {
     "hip": ("knee", 0.22, 0.74), "knee": ("ankle", 0.12, 0.80), "ankle": ("foot", 0.1, 0.7),
     "shoulder": ("elbow", 0.38, 0.80), "elbow": ("wrist", 0.15, 0.85), "wrist": ("hand", 0.2, 0.85),
 }  # fmt: skip
-"""Inner capsules that keep limbs apart: joint to which joint, start along the bone, share of the limb's own radius."""
+"""Inner capsules for collisions between limbs: end joint, start along the bone, share of the limb's radius."""
 
 AXIS = {"x": np.array([1.0, 0.0, 0.0]), "y": np.array([0.0, 1.0, 0.0]), "z": np.array([0.0, 0.0, 1.0])}
 FOOT_PARTS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "foot"))
@@ -90,5 +90,5 @@ def plain_name(joint: str) -> str:
 
 
 def mirror_sign(joint: str, axis: str) -> float:
-    """-1 for a right-hand joint's y and z rotations: the mirror image of a turn of the left side."""
+    """-1 for y and z rotations of a right joint, which mirror those of the left side."""
     return -1.0 if joint.startswith("right_") and axis != "x" else 1.0

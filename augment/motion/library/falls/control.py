@@ -1,4 +1,4 @@
-"""How a person falls: muscles follow the plan's stages, the simulator does the rest, and what happens is written down."""
+"""Run a simulated fall: the muscles follow the plan's stages, and a trace of states and contacts is recorded."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from jaxtyping import Float
 from ....types import JOINT, SMPL_JOINTS
 from .anatomy import GROUPS
 from .humanoid import Humanoid, load_mujoco
-from .plan import CAUSES, PARTS, Plan, Stage, slick_parts
+from .plan import CAUSES, PARTS, FallPlan, Stage, slippery_parts
 from .poses import Posture, muscle_targets
 
 CONTROL_STEPS = 2
-"""Simulation steps between two looks of the controller."""
+"""Simulation steps per step of the controller."""
 STILL_SPEED = 0.06
 """Below this speed of every joint the body lies still, m/s."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Trace:
-    """What the simulation shows, filled in while it runs."""
+    """Record of a simulation, filled in while it runs."""
 
     times: list[float] = field(default_factory=list)
     qpos: list[np.ndarray] = field(default_factory=list)
@@ -30,26 +30,25 @@ class Trace:
     speed: list[float] = field(default_factory=list)
     """Greatest speed of any joint at each output frame, m/s."""
     first_touch: dict[str, float] = field(default_factory=dict)
-    """Seconds from release to each region's first touch of the floor."""
+    """Seconds from release to each region's first contact with the floor."""
     touch_axes: dict[str, np.ndarray] = field(default_factory=dict)
-    """World rotation (3, 3) of the chest at those instants."""
+    """World rotation (3, 3) of the chest at those times."""
     peak_force: float = 0.0
     """Greatest sum of normal forces on the floor and chair, newtons."""
     peak_part_force: float = 0.0
     """Greatest normal force on one part, newtons."""
     peak_head_force: float = 0.0
     """Greatest normal force on the head, newtons."""
-    peak_part: str = ""
-    """That part."""
     limit_excess: float = 0.0
-    """Farthest any joint went beyond its limit, radians."""
+    """Largest violation of a joint limit, radians."""
     energy: list[float] = field(default_factory=list)
     """Kinetic and potential energy at each output frame, joules."""
     work: list[float] = field(default_factory=list)
-    """Work done so far by the push, the obstacle and the muscles, joules."""
+    """Work done up to each output frame by external forces and muscles, joules."""
     still_at: float | None = None
     """Seconds from release to lying still."""
     failure: str = ""
+    """Why the simulation failed; empty if it did not."""
 
 
 def _tones(tone: dict[str, float]) -> np.ndarray:
@@ -95,8 +94,8 @@ class _Muscles:
         self.data.ctrl[:] = self.target
 
 
-class _Senses:
-    """Reads contacts: which region touches the floor first, and how hard."""
+class _ContactSensor:
+    """Reads contacts: which regions touch the floor first, and their forces."""
 
     def __init__(self, human: Humanoid) -> None:
         mujoco = load_mujoco()
@@ -112,7 +111,7 @@ class _Senses:
         self.region_of_joint = [region.get(joint, "") for joint in range(24)]
 
     def read(self, data: Any, time: float, trace: Trace) -> set[str]:
-        """Regions on the floor now; forces and first touches go into the trace."""
+        """Regions in contact with the floor; updates forces and first contacts in the trace."""
         contact = data.contact
         if data.ncon == 0:
             return set()
@@ -124,7 +123,7 @@ class _Senses:
         per_joint = np.bincount(joints, weights=force, minlength=24)
         trace.peak_force = max(trace.peak_force, float(per_joint.sum()))
         if per_joint.max() > trace.peak_part_force:
-            trace.peak_part_force, trace.peak_part = float(per_joint.max()), SMPL_JOINTS[int(per_joint.argmax())]
+            trace.peak_part_force = float(per_joint.max())
         trace.peak_head_force = max(trace.peak_head_force, float(per_joint[JOINT["head"]]))
         on_floor = (geoms[ground] == self.floor).any(1)
         floor_force = np.bincount(joints[on_floor], weights=force[on_floor], minlength=24)
@@ -142,22 +141,22 @@ class _Senses:
         return touching
 
 
-def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Float[np.ndarray, "n"], fps: float) -> Trace:
-    """Let go of a body and follow it until it lies still.
+def run_fall(human: Humanoid, plan: FallPlan, qpos: Float[np.ndarray, "q"], qvel: Float[np.ndarray, "n"], fps: float) -> Trace:
+    """Simulate from release until the body has lain still.
 
     Args:
         qpos: State at release.
         qvel: Velocity at release, MuJoCo's convention.
-        fps: Rate at which states are kept; the first is one frame after release.
+        fps: Rate at which states are recorded; the first is one frame after release.
     """
     mujoco = load_mujoco()
     model = human.model
     data = mujoco.MjData(model)
     data.qpos[:], data.qvel[:] = qpos, qvel
     mujoco.mj_forward(model, data)
-    trace, senses = Trace(), _Senses(human)
+    trace, sensor = Trace(), _ContactSensor(human)
     muscles = _Muscles(human, data, _tones(plan.stages[0].tone))
-    slick, slippery, left = slick_parts(plan)
+    slick, slippery, left = slippery_parts(plan)
     slick_geoms = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in slick]
     grip = model.geom_friction[slick_geoms].copy()
     saved = [model.actuator_gainprm.copy(), model.actuator_biasprm.copy(), model.actuator_forcerange.copy()]
@@ -186,7 +185,7 @@ def run_fall(human: Humanoid, plan: Plan, qpos: Float[np.ndarray, "q"], qvel: Fl
         ):
             trace.failure = "simulation diverged"
             break
-        touching = senses.read(data, data.time, trace)
+        touching = sensor.read(data, data.time, trace)
         if data.time >= (len(trace.times) + 1) / fps - 1e-6:
             _record(human, data, trace, work)
             moving = trace.speed[-1] > STILL_SPEED or current + 1 < len(stages)

@@ -1,8 +1,8 @@
-"""A MuJoCo person with the body's own proportions: hulls of its mesh, anatomical joints, muscles as limited springs.
+"""A MuJoCo humanoid with the body's proportions: convex hulls of its mesh, anatomical joints, muscles as limited springs.
 
-The simulation lives in our own world frame (+y up, metres, floor y = 0) and every MuJoCo body is a SMPL joint's frame, so a
-state of the simulation *is* a SMPL motion: the pelvis is a free joint, each hinge turns about an axis of the SMPL frame, and a
-shoulder is a ball whose zero is the middle of its reach.
+The simulation uses the world frame of this package (+y up, metres, floor y = 0), and every MuJoCo body is the frame of a SMPL
+joint, so its states convert directly to SMPL: the pelvis is a free joint, each hinge rotates about an axis of the SMPL frame,
+and a shoulder is a ball joint whose zero is the middle of its range.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from .anatomy import (
 )
 
 SOFT = {"solref": [0.026, 0.85], "solimp": [0.25, 0.95, 0.035, 0.5, 2.0]}
-"""Contact of flesh that gives two or three centimetres under a falling trunk."""
+"""Contact of soft tissue, compressed by two or three centimetres under a falling trunk."""
 FIRM = {"solref": [0.009, 1.0], "solimp": [0.8, 0.97, 0.006, 0.5, 2.0]}
 """Contact of bone under thin skin."""
 FIRM_PARTS = ("wrist", "hand", "elbow", "ankle", "foot", "knee", "head")
@@ -43,31 +43,34 @@ _LIMB_HULL, _TRUNK_HULL, _CAPSULE, _GROUND = (0, 1), (2, 1), (4, 6), (1, 0)
 
 
 def load_mujoco() -> Any:
-    """The simulator, loaded when first needed."""
+    """Import MuJoCo when it is first needed."""
     return importlib.import_module("mujoco")
 
 
+TIMESTEP = 0.002
+"""Seconds."""
+
 CHAIR = -1
-"""Stands for the chair in a pair of parts that do not touch."""
+"""Stands for the chair in a pair of parts that do not collide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chair:
-    """A seat to fall from, in the simulation's world."""
+    """A chair to fall from, world frame."""
 
     height: float
     """Metres above the floor."""
     center: tuple[float, float]
     """World (x, z) of the seat's middle."""
     yaw: float
-    """Which way the sitter faces, radians about +y from +z."""
+    """Direction that a sitting person faces, radians about +y from +z."""
     width: float = 0.44
     depth: float = 0.42
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Humanoid:
-    """A compiled model and the tables that tie it to SMPL."""
+    """A compiled model and the tables that relate it to SMPL."""
 
     model: Any
     """``mujoco.MjModel``."""
@@ -87,18 +90,18 @@ class Humanoid:
     actuator_group: Int[np.ndarray, "a"]
     """Index into ``GROUPS``."""
     skin: Float[np.ndarray, "s 3"]
-    """Outermost vertices of every part in the zero pose, metres: enough to see the skin touch the floor."""
+    """Outermost vertices of every part in the zero pose, metres, used to find contact with the floor."""
     skin_weights: Float[np.ndarray, "s 24"]
 
 
 def mesh_volume(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Volume inside a triangle mesh, cubic metres (small holes do little harm)."""
+    """Volume inside a triangle mesh, cubic metres (small holes have little effect)."""
     a, b, c = (vertices[faces[:, corner]] - vertices.mean(0) for corner in range(3))
     return float(abs(np.einsum("ni,ni->n", a, np.cross(b, c)).sum()) / 6.0)
 
 
 def body_mass(vertices: np.ndarray, faces: np.ndarray) -> float:
-    """Kilograms: mesh volume at the density of a body (985 kg/m3), held between body-mass indices 16 and 42."""
+    """Kilograms: mesh volume times 985 kg/m^3, clipped to body-mass indices from 16 to 42."""
     stature = float(np.ptp(vertices[:, 1]))
     return float(np.clip(985.0 * mesh_volume(vertices, faces), 16.0 * stature**2, 42.0 * stature**2))
 
@@ -112,13 +115,13 @@ def _directions(count: int) -> np.ndarray:
 
 
 def _outermost(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the points farthest out in ``count`` directions, plus those along the axes."""
+    """Indices of the extreme points in ``count`` directions and along the axes."""
     directions = np.concatenate([_directions(count), np.eye(3), -np.eye(3)])
     return np.unique(np.argmax(points @ directions.T, axis=0))
 
 
 def _part_points(vertices: np.ndarray, part_of_vertex: np.ndarray, joint: int, rest: np.ndarray) -> np.ndarray:
-    """Indices of a part's outermost vertices; empty where the body has no skin there that spans a volume."""
+    """Indices of a part's outermost vertices; empty if its vertices do not span a volume."""
     index = np.flatnonzero(part_of_vertex == joint)
     if len(index) < 8 or np.linalg.matrix_rank(vertices[index] - vertices[index].mean(0), tol=1e-3) < 3:
         return index[:0]
@@ -132,19 +135,18 @@ def build_humanoid(
     *,
     chair: Chair | None = None,
     skip_pairs: frozenset[tuple[int, int]] = frozenset(),
-    timestep: float = 0.002,
 ) -> Humanoid:
-    """Compile the model of one person on a floor, with a chair where asked.
+    """Compile the model of one person on a floor, optionally with a chair.
 
     Args:
-        skip_pairs: Pairs of SMPL joints whose capsules may pass through one another (they overlap at the start).
-        timestep: Seconds.
+        chair: A chair on the floor.
+        skip_pairs: Pairs of SMPL joints that do not collide (they overlap at the start).
     """
     mujoco = load_mujoco()
     vertices, rest = np.asarray(body.rest_vertices(betas), float), np.asarray(body.rest_joints(betas), float)
     mass = body_mass(vertices, body.faces)
     spec = mujoco.MjSpec()
-    spec.option.timestep, spec.option.gravity = timestep, [0.0, -9.81, 0.0]
+    spec.option.timestep, spec.option.gravity = TIMESTEP, [0.0, -9.81, 0.0]
     spec.option.integrator, spec.option.cone = mujoco.mjtIntegrator.mjINT_IMPLICITFAST, mujoco.mjtCone.mjCONE_ELLIPTIC
     spec.option.iterations, spec.option.ls_iterations = 30, 20
     _add_ground(spec, chair)
@@ -205,7 +207,7 @@ def _add_ground(spec: Any, chair: Chair | None) -> None:
 
 
 def _add_joints(node: Any, name: str, scale: float) -> list[tuple[str, str]]:
-    """Give a body its joints; returns (joint name, axis) of each."""
+    """Add the joints of a body; returns (joint name, axis) of each."""
     mujoco = load_mujoco()
     plain = plain_name(name)
     soft = {"solref_limit": [0.02, 1.0], "solimp_limit": [0.9, 0.98, 0.03, 0.5, 2.0]}
@@ -267,7 +269,7 @@ def _add_capsule(node: Any, joint: int, points: np.ndarray, rest: np.ndarray) ->
 
 
 def _neighbours() -> set[tuple[int, int]]:
-    """Pairs that overlap by anatomy: thighs and lower trunk, upper arms and the chest, collars and all above."""
+    """Pairs of parts that overlap anatomically and do not collide."""
     pairs = set()
     for side in ("left", "right"):
         pairs |= {(f"{side}_hip", other) for other in ("pelvis", "spine1")}
@@ -278,7 +280,7 @@ def _neighbours() -> set[tuple[int, int]]:
 
 
 def _add_muscles(spec: Any, dofs: list[tuple[str, str]], scale: float) -> list[tuple[str, str]]:
-    """A spring-damper of limited strength about every axis; returns (joint name, axis) of each."""
+    """Add a spring-damper of limited torque about every axis; returns (joint name, axis) of each."""
     mujoco = load_mujoco()
     muscles = []
     for name, kind in dofs:
@@ -296,7 +298,7 @@ def _add_muscles(spec: Any, dofs: list[tuple[str, str]], scale: float) -> list[t
 
 
 def shoulder_reference(name: str) -> Rotation:
-    """Rotation of a shoulder's middle, relative to the collar."""
+    """Rotation of a shoulder in the middle of its range, relative to the collar."""
     x, y, z = np.deg2rad(SHOULDER_REFERENCE_DEG)
     sign = mirror_sign(name, "y")
     return Rotation.from_rotvec([x, sign * y, sign * z])

@@ -1,4 +1,4 @@
-"""Reads a simulated fall: when it began and ended, and whether it is the fall that was asked for."""
+"""Labels and checks of a simulated fall: when it begins and ends, and whether it is the requested one."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from scipy.spatial.transform import Rotation
 from ....actions import FRAME_LABELS, require_action
 from ....types import JOINT, Motion, Segment
 from .control import Trace
-from .plan import Plan, world_direction
+from .plan import FallPlan, world_direction
 
 ONSET_TILT_DEG = 12.0
-"""Change of the trunk's lean that says balance is lost."""
+"""Change of the trunk's lean at which balance counts as lost."""
 ONSET_DROP_M = 0.05
-"""Descent of the pelvis that says balance is lost."""
+"""Descent of the pelvis at which balance counts as lost."""
 SETTLED_SPEED = 0.5
-"""Speed of the joints' mean below which the fall is over, m/s."""
+"""Speed of the joints' mean below which the fall has ended, m/s."""
 PEAK_FORCE_N = 25_000.0
-"""Ground force beyond which an impact is no fall from standing height."""
+"""Largest plausible ground force of a fall from standing height."""
 PEAK_PART_FORCE_N = 15_000.0
-"""Force on one part beyond which it is no fall from standing height (real hips meet a floor at 2-8 kN; ours has no padding)."""
+"""Largest plausible force on one part (hips hit a floor with 2-8 kN; the model has no soft tissue to damp it)."""
 PEAK_HEAD_FORCE_N = 8_000.0
-"""Force on the head beyond which nobody protected it."""
+"""Largest plausible force on the head of a person who protects it."""
 LIMIT_SLACK_DEG = 22.0
-"""How far a joint may be forced beyond its passive range at an impact, for a frame."""
+"""Largest violation of a joint limit at an impact."""
 SINK_M = 0.04
-"""How far the skin may sink into the floor before the fall is given up."""
+"""Largest penetration of the floor by the skin."""
 
 
 def trunk_lean(rotvec: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, " t"]:
-    """Angle of a rotation's own up from the world's, degrees."""
+    """Angle between the rotated and the world's up axis, degrees."""
     return np.rad2deg(np.arccos(np.clip(Rotation.from_rotvec(rotvec).as_matrix()[:, 1, 1], -1.0, 1.0)))
 
 
@@ -42,7 +42,7 @@ def fall_interval(
     Args:
         joints: Metres, world.
         lean: Lean of the trunk from upright, degrees.
-        release: Last frame before balance is upset.
+        release: Last frame before the perturbation.
     """
     pelvis = joints[:, JOINT["pelvis"], 1]
     settled_lean, settled_height = lean[: release + 1].mean(), pelvis[: release + 1].min()
@@ -85,7 +85,7 @@ def fall_segments(before: tuple[Segment, ...], onset: int, fallen: int, frames: 
 
 
 def physics_problem(trace: Trace, sink: float) -> str | None:
-    """Why a simulation is implausible, or None."""
+    """Why a simulation is implausible, or None if it is not."""
     if trace.failure:
         return trace.failure
     if trace.still_at is None:
@@ -101,11 +101,11 @@ def physics_problem(trace: Trace, sink: float) -> str | None:
     return None
 
 
-def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trace, release: int, fps: float) -> str | None:
-    """Why the fall is not the one that was asked for, or None.
+def outcome_problem(plan: FallPlan, joints: Float[np.ndarray, "t 24 3"], trace: Trace, release: int, fps: float) -> str | None:
+    """Why the fall is not the requested one, or None if it is.
 
-    The head must travel the way asked and end low; a forward fall ends on the front or a side, a backward one on the back or a
-    side, and what strikes the floor first must be what the kind names.
+    The head must move in the requested direction and end low; a forward fall ends on the front or a side, a backward one on the
+    back or a side; and the region named by the kind must touch the floor first.
     """
     end, start = joints[-1], joints[release]
     scale = float(np.ptp(start[:, 1])) if plan.kind != "fall_from_chair" else 1.5
@@ -116,8 +116,8 @@ def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trac
     if min(end[JOINT["left_knee"], 1], end[JOINT["right_knee"], 1]) > 0.38:
         return "legs in the air at rest"
     travel = (end[JOINT["head"]] - start[JOINT["head"]])[[0, 2]]
-    asked = world_direction(plan)[[0, 2]]
-    angle = np.rad2deg(np.arccos(np.clip(travel @ asked / max(np.linalg.norm(travel), 1e-6), -1.0, 1.0)))
+    requested = world_direction(plan)[[0, 2]]
+    angle = np.rad2deg(np.arccos(np.clip(travel @ requested / max(np.linalg.norm(travel), 1e-6), -1.0, 1.0)))
     chair = plan.kind == "fall_from_chair"
     if np.linalg.norm(travel) < (0.15 if chair else 0.25) * scale or angle > (65.0 if chair else 55.0):
         return "fell in another direction"
@@ -127,20 +127,20 @@ def outcome_problem(plan: Plan, joints: Float[np.ndarray, "t 24 3"], trace: Trac
 
 
 def _upside_down(joints: Float[np.ndarray, "t 24 3"]) -> int:
-    """Frames in which the head is on the floor, and pelvis and feet well above it."""
+    """Number of frames with the head on the floor, and pelvis and feet well above it."""
     feet = joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]], 1].min(1)
     return int(((joints[:, JOINT["head"], 1] < 0.3) & (joints[:, JOINT["pelvis"], 1] > 0.42) & (feet > 0.3)).sum())
 
 
 def _front(joints: np.ndarray) -> np.ndarray:
-    """Unit vector out of the chest."""
+    """Unit vector to the front of the chest."""
     across = joints[JOINT["left_shoulder"]] - joints[JOINT["right_shoulder"]]
     up = joints[JOINT["spine3"]] - joints[JOINT["pelvis"]]
     front = np.cross(across, up)
     return front / np.linalg.norm(front)
 
 
-def _posture_problem(plan: Plan, joints: np.ndarray, trace: Trace) -> str | None:
+def _posture_problem(plan: FallPlan, joints: np.ndarray, trace: Trace) -> str | None:
     touch, facing = trace.first_touch, float(_front(joints[-1])[1])
     never = np.inf
     if plan.kind in ("fall_forward_hands", "fall_forward_knees") and facing > 0.35:
@@ -162,7 +162,7 @@ def _posture_problem(plan: Plan, joints: np.ndarray, trace: Trace) -> str | None
     return None
 
 
-def _side_problem(plan: Plan, trace: Trace) -> str | None:
+def _side_problem(plan: FallPlan, trace: Trace) -> str | None:
     regions = [region for region in ("pelvis", "thighs", "chest") if region in trace.first_touch]
     if not regions:
         return "did not go down"

@@ -1,4 +1,4 @@
-"""Postures by name of joint and axis in degrees, and the standing, walking and sitting starts built from them.
+"""Postures as joint angles in degrees, and standing, walking and sitting starts made of them.
 
 A posture is a dict such as ``{"hip_x": -30, "left_knee_x": 60}``: a key without a side means both sides, right-hand values are
 mirror images of the left's. Hips and elbows bend with negative angles, knees and trunk with positive ones. An arm is given by
@@ -27,7 +27,7 @@ NEUTRAL: Posture = {
 
 
 def joint_rotation(name: str, posture: Posture) -> Rotation:
-    """A joint's rotation relative to its parent, SMPL's convention, in a posture."""
+    """Rotation of a joint relative to its parent (SMPL's convention) in a posture."""
     plain = plain_name(name)
 
     def value(key: str) -> float:
@@ -51,7 +51,7 @@ def posture_pose(posture: Posture) -> Float[np.ndarray, "23 3"]:
 
 
 def muscle_targets(human: Humanoid, posture: Posture) -> Float[np.ndarray, "a"]:
-    """A posture as what the humanoid's muscles pull towards, radians."""
+    """Target angles of the humanoid's muscles in a posture, radians."""
     full = NEUTRAL | posture
     targets = np.zeros(len(human.actuator_joint))
     for index, (name, axis) in enumerate(zip(human.actuator_joint, human.actuator_axis, strict=True)):
@@ -65,7 +65,7 @@ def muscle_targets(human: Humanoid, posture: Posture) -> Float[np.ndarray, "a"]:
 
 
 def swapped(posture: Posture) -> Posture:
-    """The mirror image: left and right change places, turns of the trunk about y and z change sign."""
+    """The mirrored posture: sides swap, rotations of the trunk about y and z change sign."""
     result = {}
     for key, value in posture.items():
         if key.startswith(("left_", "right_")):
@@ -95,7 +95,7 @@ def _jittered(posture: Posture, rng: np.random.Generator, degrees: float) -> Pos
 
 
 def standing_start(human: Humanoid, *, rng: np.random.Generator, fps: float, seconds: float) -> Motion:
-    """Standing quietly, swaying a little."""
+    """Quiet standing with a little sway."""
     frames = max(round(seconds * fps), 2)
     posture = _jittered(NEUTRAL | {"spine1_x": 3.0, "neck_x": 4.0, "hip_z": 4.0, "ankle_x": -1.0}, rng, 1.5)
     time = np.arange(frames) / fps
@@ -107,7 +107,7 @@ def standing_start(human: Humanoid, *, rng: np.random.Generator, fps: float, sec
 
 
 def _gait(phase: float, swing: float) -> Posture:
-    """One frame of walking; the left leg strikes the floor at phase 0."""
+    """One frame of walking; the left heel strikes at phase 0."""
     posture: Posture = {"spine1_x": 3.0, "spine2_x": 2.0, "neck_x": 2.0, "shoulder_raise": -74.0}
     for side, offset in (("left", 0.0), ("right", np.pi)):
         own = (phase + offset) % (2 * np.pi)
@@ -124,7 +124,7 @@ def _gait(phase: float, swing: float) -> Posture:
 
 
 def walking_start(human: Humanoid, *, rng: np.random.Generator, fps: float, seconds: float) -> Motion:
-    """Walking forward (+z): the standing foot stays where it is, the body goes over it."""
+    """Walking forward (+z); the stance foot does not move."""
     frames = max(round(seconds * fps), 3)
     swing, cadence = rng.uniform(0.7, 1.1), rng.uniform(0.75, 1.0)
     phases = 2 * np.pi * (rng.random() + cadence * np.arange(frames) / fps)
@@ -141,7 +141,7 @@ def walking_start(human: Humanoid, *, rng: np.random.Generator, fps: float, seco
 
 
 def _ankles(human: Humanoid, poses: np.ndarray, orient: np.ndarray) -> np.ndarray:
-    """Ankles relative to the pelvis, (t, 2, 3), by the two leg chains."""
+    """Ankles relative to the pelvis, (t, 2, 3), by forward kinematics of the legs."""
     result = np.empty((len(poses), 2, 3))
     for column, side in enumerate(("left", "right")):
         hip, knee, ankle = (JOINT[f"{side}_{part}"] for part in ("hip", "knee", "ankle"))
@@ -156,7 +156,7 @@ def _ankles(human: Humanoid, poses: np.ndarray, orient: np.ndarray) -> np.ndarra
 
 
 def sitting_start(human: Humanoid, *, rng: np.random.Generator, fps: float, seconds: float) -> Motion:
-    """Sitting on a seat as high as the shins are long, feet on the floor, facing +z."""
+    """Sitting with the feet on the floor, facing +z; the seat is as high as the shins are long."""
     frames = max(round(seconds * fps), 2)
     posture = _jittered(
         NEUTRAL

@@ -1,4 +1,4 @@
-"""The stages of each kind of fall, drawn by chance: how people protect themselves and how they come to lie."""
+"""Random stages of each kind of fall: protective reactions, landing, and lying."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from .poses import NEUTRAL, Posture, swapped
 Rng = np.random.Generator
 
 LIMP = {"leg": 0.04, "trunk": 0.06, "neck": 0.10, "arm": 0.03}
-"""Tone of someone who lies still."""
+"""Muscle tone of a person lying still."""
 ALERT = {"leg": 0.9, "trunk": 0.9, "neck": 0.8, "arm": 0.8}
-"""Tone of someone who feels the balance go."""
+"""Muscle tone of a person losing balance."""
 
 _SEATED: Posture = {"hip_x": -82.0, "knee_x": 80.0, "elbow_y": -50.0, "shoulder_forward": 55.0, "shoulder_raise": -62.0}
 _TRUNK = ("hands", "arms", "chest", "head")
@@ -25,7 +25,7 @@ def stages_for(kind: str, cause: str, *, rng: Rng, side: str, mode: str) -> tupl
 
     Args:
         side: Side fallen on or turned to.
-        mode: A key of ``MODES``: how the body meets the floor.
+        mode: A key of ``MODES``.
     """
     weak = cause == "give_way"
     standing = NEUTRAL | {"knee_x": 14.0, "hip_x": -10.0}
@@ -46,7 +46,7 @@ def stages_for(kind: str, cause: str, *, rng: Rng, side: str, mode: str) -> tupl
 
 
 def _noisy(posture: Posture, rng: Rng) -> Posture:
-    """Give the great joints, each side on its own, a little chance."""
+    """Add noise to the large joints, each side separately."""
     noisy = dict(posture)
     for key in ("hip_x", "knee_x", "elbow_y", "shoulder_raise", "shoulder_forward"):
         for side in ("left", "right"):
@@ -56,7 +56,7 @@ def _noisy(posture: Posture, rng: Rng) -> Posture:
 
 
 def _come_to_lie(rng: Rng) -> tuple[Stage, ...]:
-    """From the last impact to lying limp: legs sink, arms settle, the head turns aside."""
+    """From the last impact to lying limp: legs and arms relax, the head turns to a side."""
     turn = float(rng.uniform(20, 34) * rng.choice([-1, 1]))
     bent, arms_up = float(rng.uniform(0, 1)), bool(rng.random() < 0.5)
     back: Posture = {
@@ -78,24 +78,28 @@ def _come_to_lie(rng: Rng) -> tuple[Stage, ...]:
     front: Posture = {"hip_x": -2.0, "knee_x": 8.0, "ankle_x": 34.0, "hip_z": 8.0, "neck_y": turn, "head_y": turn, **arms}
     lying = {"front": back, "side": side, "back": front}
     return (
-        Stage(posture={}, lying=lying, tone={"leg": 0.12, "trunk": 0.25, "neck": 0.5, "arm": 0.05}, blend=0.45, hold=0.35),
-        Stage(posture={}, lying=lying, tone={"leg": 0.10, "trunk": 0.20, "neck": 0.4, "arm": 0.04}, blend=0.45, hold=0.4),
+        Stage(posture={}, lying=lying, tone=_tone(0.12, 0.25, 0.5, 0.05), blend=0.45, hold=0.35),
+        Stage(posture={}, lying=lying, tone=_tone(0.10, 0.20, 0.4, 0.04), blend=0.45, hold=0.4),
         Stage(posture={}, lying=lying, tone=LIMP, blend=0.7, hold=0.8),
     )
 
 
 def _reach(rng: Rng) -> Posture:
-    """Both arms ahead to meet the floor, head up."""
+    """Both arms ahead to reach the floor, head up."""
     return {
         "shoulder_forward": float(rng.uniform(78, 95)), "shoulder_raise": float(rng.uniform(-15, 8)),
         "elbow_y": -float(rng.uniform(22, 42)), "wrist_z": 45.0, "neck_x": -18.0, "head_x": -12.0, "spine2_x": 4.0,
     }  # fmt: skip
 
 
+def _tone(leg: float, trunk: float, neck: float, arm: float) -> dict[str, float]:
+    return {"leg": leg, "trunk": trunk, "neck": neck, "arm": arm}
+
+
 def _absorb(rng: Rng, brace: Posture) -> Stage:
-    """The arms yield under the trunk."""
+    """The arms bend under the trunk."""
     posture = brace | {"elbow_y": -100.0, "shoulder_forward": 60.0, "hip_x": -4.0, "knee_x": float(rng.uniform(10, 45))}
-    tone = {"leg": 0.3, "trunk": 0.6, "neck": 0.9, "arm": 0.4}
+    tone = _tone(0.3, 0.6, 0.9, 0.4)
     return Stage(posture=posture | {"ankle_x": 30.0}, tone=tone, blend=0.2, hold=float(rng.uniform(0.28, 0.45)))
 
 
@@ -129,24 +133,13 @@ def _backward(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     tone = ALERT | {"leg": 0.25 if weak else 0.45}
     return (
         Stage(posture=sit, tone=tone, blend=0.28, until=("pelvis", "chest", "head"), hold=1.6),
-        Stage(
-            posture=roll,
-            tone={"leg": 0.3, "trunk": 0.45, "neck": 1.0, "arm": 0.4},
-            blend=0.15,
-            until=("chest", "head"),
-            hold=0.6,
-        ),
-        Stage(
-            posture=roll,
-            tone={"leg": 0.2, "trunk": 0.4, "neck": 1.0, "arm": 0.3},
-            blend=0.2,
-            hold=float(rng.uniform(0.05, 0.3)),
-        ),
+        Stage(posture=roll, tone=_tone(0.3, 0.45, 1.0, 0.4), blend=0.15, until=("chest", "head"), hold=0.6),
+        Stage(posture=roll, tone=_tone(0.2, 0.4, 1.0, 0.3), blend=0.2, hold=float(rng.uniform(0.05, 0.3))),
     )
 
 
 def _sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
-    """Falling to the left."""
+    """Fall to the left."""
     brace: Posture = {
         "left_shoulder_forward": float(rng.uniform(10, 40)), "left_shoulder_raise": -float(rng.uniform(20, 40)),
         "left_elbow_y": -25.0, "left_wrist_z": 45.0, "right_shoulder_forward": float(rng.uniform(45, 80)),
@@ -160,33 +153,22 @@ def _sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     tone = ALERT | {"leg": 0.2 if weak else 0.45}
     return (
         Stage(posture=brace, tone=tone, blend=0.25, until=trunk, hold=1.6),
-        Stage(
-            posture=land,
-            tone={"leg": 0.35, "trunk": 0.55, "neck": 1.0, "arm": 0.4},
-            blend=0.2,
-            until=("chest", "head"),
-            hold=0.6,
-        ),
-        Stage(
-            posture=land,
-            tone={"leg": 0.25, "trunk": 0.5, "neck": 0.9, "arm": 0.15},
-            blend=0.2,
-            hold=float(rng.uniform(0.05, 0.25)),
-        ),
+        Stage(posture=land, tone=_tone(0.35, 0.55, 1.0, 0.4), blend=0.2, until=("chest", "head"), hold=0.6),
+        Stage(posture=land, tone=_tone(0.25, 0.5, 0.9, 0.15), blend=0.2, hold=float(rng.uniform(0.05, 0.25))),
     )
 
 
 def _off_chair_sideways(rng: Rng, weak: bool) -> tuple[Stage, ...]:
-    """Tipping over the seat's left edge, the legs still bent."""
+    """Fall over the seat's left edge with bent legs."""
     first, *rest = _sideways(rng, weak)
     legs = {"left_hip_x": -72.0, "right_hip_x": -66.0, "left_knee_x": 85.0, "right_knee_x": 75.0, "right_hip_z": 4.0}
-    tone = {"leg": 0.15, "trunk": 0.9, "neck": 0.9, "arm": 0.8}
+    tone = _tone(0.15, 0.9, 0.9, 0.8)
     stages = (replace(first, posture=first.posture | legs, tone=tone), *(replace(s, posture=s.posture | legs) for s in rest))
     return tuple(replace(s, tone=s.tone | {"leg": min(s.tone["leg"], 0.2)}) for s in stages)
 
 
 def _off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
-    """Pitching forward off the seat."""
+    """Fall forward off the seat."""
     slump: Posture = {
         "hip_x": -118.0, "knee_x": float(rng.uniform(88, 105)), "ankle_x": -12.0, "spine1_x": 22.0, "spine2_x": 18.0,
         "spine3_x": 12.0, "neck_x": 10.0, "shoulder_forward": 80.0, "shoulder_raise": -float(rng.uniform(20, 45)),
@@ -202,7 +184,7 @@ def _off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
 
 
 def _slide_off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
-    """Sliding over the seat's front edge, then slumping to the left."""
+    """Slide over the seat's front edge, then fall to the left."""
     slide: Posture = {
         "hip_x": -float(rng.uniform(40, 60)), "knee_x": float(rng.uniform(40, 65)), "shoulder_forward": -10.0,
         "shoulder_raise": -45.0, "elbow_y": -40.0, "neck_x": 15.0, "head_x": 10.0,
@@ -213,13 +195,7 @@ def _slide_off_chair(rng: Rng, weak: bool) -> tuple[Stage, ...]:
     }  # fmt: skip
     return (
         Stage(posture=slide, tone=ALERT | {"leg": 0.15}, blend=0.3, until=("pelvis", "chest", "head"), hold=1.8),
-        Stage(
-            posture=topple,
-            tone={"leg": 0.08, "trunk": 0.7, "neck": 0.6, "arm": 0.1},
-            blend=0.25,
-            until=("chest", "head"),
-            hold=1.4,
-        ),
+        Stage(posture=topple, tone=_tone(0.08, 0.7, 0.6, 0.1), blend=0.25, until=("chest", "head"), hold=1.4),
     )
 
 
@@ -227,4 +203,4 @@ MODES = {
     "forward": _forward, "knees": _knees, "backward": _backward, "sideways": _sideways,
     "off_chair": _off_chair, "off_chair_sideways": _off_chair_sideways, "slide_off_chair": _slide_off_chair,
 }  # fmt: skip
-"""How a body meets the floor; falls are written for the left side and mirrored."""
+"""Ways of landing; defined for the left side and mirrored for the right."""

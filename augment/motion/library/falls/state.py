@@ -1,4 +1,4 @@
-"""Between the simulation's states and SMPL: to joint angles and back, joints and the skin's height."""
+"""Conversion between the simulation's states and SMPL: rotations, joints and the height of the skin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .humanoid import Humanoid, load_mujoco, shoulder_reference
 
 
 def motion_to_qpos(human: Humanoid, motion: Motion) -> Float[np.ndarray, "t q"]:
-    """The simulation's states nearest to a motion: what the joints cannot do (a knee's twist, a bent hand) is dropped."""
+    """The simulation's states closest to a motion; rotations that the joints do not have (a knee's twist) are dropped."""
     t = len(motion)
     qpos = np.zeros((t, human.model.nq))
     qpos[:, :3] = human.rest_joints[0] + motion.transl
@@ -35,7 +35,7 @@ def motion_to_qpos(human: Humanoid, motion: Motion) -> Float[np.ndarray, "t q"]:
 
 
 def qpos_to_rotations(human: Humanoid, qpos: Float[np.ndarray, "t q"]) -> Float[np.ndarray, "t 24 3"]:
-    """Rotation vectors of all joints (the pelvis' in the world, the others' relative to their parents)."""
+    """Rotation vectors of all joints: the pelvis in the world, the others relative to their parents."""
     rotvec = np.zeros((len(qpos), 24, 3))
     rotvec[:, 0] = Rotation.from_quat(qpos[:, [4, 5, 6, 3]]).as_rotvec()
     rotations: dict[int, Rotation] = {}
@@ -72,7 +72,7 @@ def skin_heights(human: Humanoid, rotvec: Float[np.ndarray, "t 24 3"], transl: F
 
 
 def state_joints(human: Humanoid, states: Float[np.ndarray, "t q"]) -> Float[np.ndarray, "t 24 3"]:
-    """Joints as the simulation has them, metres, world."""
+    """Joint positions in the simulation, metres, world."""
     mujoco = load_mujoco()
     data = mujoco.MjData(human.model)
     joints = np.empty((len(states), 24, 3))
