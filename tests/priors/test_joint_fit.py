@@ -79,7 +79,7 @@ def test_the_fit_has_the_bodys_own_bones_and_rotations(truth, rest) -> None:
 def test_smoothness_makes_noise_less(truth, rest) -> None:
     observation = seen(truth, rest, std=0.04)
     rough, smooth = (
-        fit_sequence(observation, None, replace(QUICK, blur=0.0, acceleration=each)).joints.diff(n=2, dim=1).norm(dim=-1).mean()
+        fit_sequence(observation, None, replace(QUICK, acceleration=each)).joints.diff(n=2, dim=1).norm(dim=-1).mean()
         for each in (1e4, 10.0)
     )
     assert float(smooth) < 0.5 * float(rough)

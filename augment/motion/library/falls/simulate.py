@@ -120,9 +120,7 @@ def resolve_direction(kind: str, direction: float | str | None, *, rng: np.rando
     else:
         degrees = float(direction)
     if min(abs(_wrapped(degrees - DIRECTIONS[name])) for name in names) > _MAX_DEVIATION:
-        raise ValueError(
-            f"direction {direction!r}: {kind} goes {' or '.join(names)}, give or take {_MAX_DEVIATION:.0f} degrees"
-        )
+        raise ValueError(f"direction {direction!r}: {kind} goes {' or '.join(names)}, +-{_MAX_DEVIATION:.0f} degrees")
     return degrees
 
 

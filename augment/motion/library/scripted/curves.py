@@ -31,6 +31,11 @@ def keyed(t: Times, keys: Sequence[tuple[Any, Any]]) -> Float[np.ndarray, "t *d"
     return PchipInterpolator(times, values, axis=0)(np.clip(t, times[0], times[-1]))
 
 
+def between(start: float, end: float, share: float) -> float:
+    """The time after a share of the way from ``start`` to ``end``."""
+    return start + share * (end - start)
+
+
 def ramp(t: Times, start: float, end: float) -> Float[np.ndarray, "t"]:
     """Minimum-jerk rise from 0 at ``start`` to 1 at ``end``.
 

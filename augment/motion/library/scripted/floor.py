@@ -12,7 +12,7 @@ from .curves import noise, ramp, smooth, window
 from .gait import Foot, Footprint, step_feet
 from .goals import Hand, Knelt, collar
 from .manner import FLESH, Manner, Take, along, draw_manner, oldness, pick, posture, relaxed, stance_prints, standing_height
-from .pose import SPINE_SHARE, Rest
+from .pose import SPINE_SHARE, PosePlan, Rest
 from .rig import SIDES, SIGN, Rig
 
 TUCKED = 1.15
@@ -60,94 +60,124 @@ def kneel_geometry(rig: Rig, hip_ahead: float) -> KneelGeometry:
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KneelTimes:
+    """Seconds at which each stage of kneeling down ends."""
+
+    begin: float
+    """The person starts to step back."""
+    stepped: float
+    """The left foot is behind."""
+    first: float
+    """The left knee is on the floor."""
+    second: float
+    """The right knee is on the floor."""
+    slow: float
+    """Factor on durations; above 1 for the old."""
+
+
 def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Generator) -> Take:
     """Step back with one foot, lower that knee to the floor, bring the other one down beside it."""
     plan = posture(t, rig, manner, rng=rng)
-    seconds, old = manner.seconds, manner.old
-    slow = 1.0 + 0.5 * old
+    slow = 1.0 + 0.5 * manner.old
     begin = rng.uniform(0.2, 0.6)
     stepped = begin + 0.55 * slow
-    total = max(1.6, seconds - begin - 0.8)
+    total = max(1.6, manner.seconds - begin - 0.8)
     first = min(stepped + 0.75 * slow, begin + 0.55 * total)
     second = min(first + 0.75 * slow, begin + 0.9 * total)
+    times = KneelTimes(begin=begin, stepped=stepped, first=first, second=second, slow=slow)
     half = manner.ends == "half"
-    near = kneel_geometry(rig, 0.02)
     prints = stance_prints(rig, manner, rng=rng, back=0.03)
-    lead, other = prints["left"], prints["right"]
     # The stepping foot's toes go where, heel up, its knee lands a little behind the standing foot's heel.
-    back = near.knee_ahead + ankle_shift(rig) + rng.uniform(0.12, 0.24) * rig.scale
-    toes_z = other.z - back
-    feet = {}
-    lead_feet = step_feet(
-        t, {"left": [Footprint(on=-9, off=begin, x=lead.x, z=lead.z, yaw=lead.yaw),
-                     Footprint(on=stepped, off=99, x=lead.x, z=toes_z, yaw=0.05)],
-            "right": [other]}, clearance=0.05, roll=0.5,
-    )  # fmt: skip
-    lead_pitch = along(t, (begin, 0.0), (stepped - 0.1, 0.55), (first, TUCKED))
-    feet["left"] = Foot(ground=lead_feet["left"].ground, yaw=lead_feet["left"].yaw, pitch=lead_pitch, contact=0 * t)
-    if half:
-        feet["right"] = lead_feet["right"]
-    else:
-        draw = ramp(t, first + 0.05, second)
-        z = other.z + (toes_z - other.z) * draw
-        lift = 0.05 * np.sin(np.pi * draw) ** 2
-        pitch = along(t, (first - 0.05, 0.0), (0.5 * (first + second), 0.85), (second, TUCKED))
-        feet["right"] = Foot(
-            ground=np.stack([0 * t + other.x, lift, z], axis=1),
-            yaw=other.yaw * (1 - draw) - 0.05 * draw,
-            pitch=pitch,
-            contact=0 * t,
-        )
+    back = kneel_geometry(rig, 0.02).knee_ahead + ankle_shift(rig) + rng.uniform(0.12, 0.24) * rig.scale
+    toes_z = prints["right"].z - back
+    feet = _kneel_feet(t, prints, times, toes_z, half=half)
     for side in SIDES:
         plan.legs[side] = [(0.0, 0.0, feet[side].goal(rig, side))]
-    knee_z = toes_z + ankle_shift(rig) + near.knee_ahead
-    stand = standing_height(rig, manner)
-    down_y = near.hip_y + rig.hip_drop
-    hip_z = rig.rest[0, 2] - rig.rest[1, 2]
-    wander = plan.pelvis - [0.0, stand, 0.0]
-    y = along(
-        t, (begin, stand), (stepped, stand - 0.10 * rig.leg), (first, down_y), (second, down_y),
-        *([(second + 0.2, down_y), (second + 1.0 * slow, _heel_seat(rig)[0])] if manner.ends == "heels" else []),
-    )  # fmt: skip
-    z = along(
-        t, (begin, 0.0), (stepped, 0.5 * (other.z + toes_z) + 0.08), (first, knee_z + 0.02 + hip_z),
-        (second, knee_z + 0.02 + hip_z),
-        *([(second + 0.2, knee_z + 0.02 + hip_z), (second + 1.0 * slow, knee_z - _heel_seat(rig)[1])]
-          if manner.ends == "heels" else []),
-    )  # fmt: skip
-    settle = ramp(t, stepped, first)
-    plan.pelvis = (
-        np.stack([0.02 * ramp(t, begin, stepped) * (1 - settle) * -1.0, y, z], axis=1) + wander * (1 - 0.85 * settle)[:, None]
-    )
+    _kneel_pelvis(plan, rig, manner, times, 0.5 * (prints["right"].z + toes_z), toes_z)
     effort = window(t, stepped, first, 0.5) + (0.6 * window(t, first + 0.1, second, 0.4) if not half else 0.0)
     kneeling = ramp(t, first, second)
     plan.turn = ik.lean(
-        (0.02 + 0.10 * old) * (1 - kneeling) + 0.30 * effort + 0.08 * (manner.ends == "heels") * kneeling,
+        (0.02 + 0.10 * manner.old) * (1 - kneeling) + 0.30 * effort + 0.08 * (manner.ends == "heels") * kneeling,
         noise(t, rng=rng, amplitude=0.012, low=0.1, high=0.6),
         noise(t, rng=rng, amplitude=0.02, low=0.1, high=0.6),
     )
     plan.spine[:, 0] += 0.28 * effort
     plan.head[:, 0] -= 0.15 * effort
+    _kneel_arms(plan, rig, manner, times, effort, rng=rng)
+    for rule in plan.rests:
+        rule.parts = tuple(part for part in FLESH if part not in (4, 5))
+    plan.rests.append(Rest(parts=(4,) if half else (4, 5), weight=ramp(t, first - 0.12, first), sink=0.006))
+    end = first if half else second
+    return Take(plan=plan, segments=[("standing", begin), ("kneel_down", end), ("kneeling", manner.seconds)])
+
+
+def _kneel_feet(
+    t: np.ndarray, prints: dict[str, Footprint], times: KneelTimes, toes_z: float, *, half: bool
+) -> dict[str, Foot]:
+    """The left foot steps back onto its toes at ``toes_z``, and then the right one, unless only one knee goes down."""
+    lead, other = prints["left"], prints["right"]
+    begin, stepped, first, second = times.begin, times.stepped, times.first, times.second
+    feet = step_feet(
+        t, {"left": [Footprint(on=-9, off=begin, x=lead.x, z=lead.z, yaw=lead.yaw),
+                     Footprint(on=stepped, off=99, x=lead.x, z=toes_z, yaw=0.05)],
+            "right": [other]}, clearance=0.05, roll=0.5,
+    )  # fmt: skip
+    lead_pitch = along(t, (begin, 0.0), (stepped - 0.1, 0.55), (first, TUCKED))
+    feet["left"] = Foot(ground=feet["left"].ground, yaw=feet["left"].yaw, pitch=lead_pitch, contact=0 * t)
+    if half:
+        return feet
+    back = ramp(t, first + 0.05, second)
+    ground = np.stack([0 * t + other.x, 0.05 * np.sin(np.pi * back) ** 2, other.z + (toes_z - other.z) * back], axis=1)
+    pitch = along(t, (first - 0.05, 0.0), (0.5 * (first + second), 0.85), (second, TUCKED))
+    feet["right"] = Foot(ground=ground, yaw=other.yaw * (1 - back) - 0.05 * back, pitch=pitch, contact=0 * t)
+    return feet
+
+
+def _kneel_pelvis(plan: PosePlan, rig: Rig, manner: KneelManner, times: KneelTimes, middle_z: float, toes_z: float) -> None:
+    """Lower the pelvis over the knees, and onto the heels if the manner ends there; ``middle_z`` lies between the feet."""
+    t, begin, stepped, first, second = plan.t, times.begin, times.stepped, times.first, times.second
+    near = kneel_geometry(rig, 0.02)
+    knee_z = toes_z + ankle_shift(rig) + near.knee_ahead
+    stand = standing_height(rig, manner)
+    down_y, down_z = near.hip_y + rig.hip_drop, knee_z + 0.02 + (rig.rest[0, 2] - rig.rest[1, 2])
+    still = plan.pelvis - [0.0, stand, 0.0]
+    seat_y, seat_back = _heel_seat(rig)
+    on_heels = manner.ends == "heels"
+    settled = second + 1.0 * times.slow
+    y = along(
+        t, (begin, stand), (stepped, stand - 0.10 * rig.leg), (first, down_y), (second, down_y),
+        *([(second + 0.2, down_y), (settled, seat_y)] if on_heels else []),
+    )  # fmt: skip
+    z = along(
+        t, (begin, 0.0), (stepped, middle_z + 0.08), (first, down_z), (second, down_z),
+        *([(second + 0.2, down_z), (settled, knee_z - seat_back)] if on_heels else []),
+    )  # fmt: skip
+    settle = ramp(t, stepped, first)
+    plan.pelvis = (
+        np.stack([0.02 * ramp(t, begin, stepped) * (1 - settle) * -1.0, y, z], axis=1) + still * (1 - 0.85 * settle)[:, None]
+    )
+
+
+def _kneel_arms(
+    plan: PosePlan, rig: Rig, manner: KneelManner, times: KneelTimes, effort: np.ndarray, *, rng: np.random.Generator
+) -> None:
+    """Arms hang; a hand may push on the right thigh on the way down, or rest on the thighs at the end."""
+    t, half = plan.t, manner.ends == "half"
+    begin, stepped, first, second = times.begin, times.stepped, times.first, times.second
     for side in SIDES:
-        hang = relaxed(t, manner, rng=rng, flexion=0.45 * effort)
-        plan.arms[side] = [(0.0, 0.0, hang)]
-        wander_hand = noise(t, rng=rng, amplitude=[0.004, 0.005, 0.001], low=0.1, high=0.5)
-        push = Hand(at=np.array([0.0, -0.72 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander_hand, frame="thigh",
+        plan.arms[side] = [(0.0, 0.0, relaxed(t, manner, rng=rng, flexion=0.45 * effort))]
+        wander = noise(t, rng=rng, amplitude=[0.004, 0.005, 0.001], low=0.1, high=0.5)
+        push = Hand(at=np.array([0.0, -0.72 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander, frame="thigh",
                     pole=(0.9, 0.5, 0.1), fingers=(-0.25, -1.0, -0.1), palm=(0, 0, -1))  # fmt: skip
-        lap = Hand(at=np.array([0.01, -0.5 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander_hand, frame="thigh",
+        lap = Hand(at=np.array([0.01, -0.5 * rig.thigh, rig.thigh_radius + rig.palm + 0.004]) + wander, frame="thigh",
                    pole=(0.9, 0.6, -0.2), fingers=(-0.35, -1.0, -0.1), palm=(0, 0, -1))  # fmt: skip
         if manner.hands == "thigh" and side == "right":
             plan.arms[side].append((begin + 0.3, stepped + 0.2, push))
             if not half:
                 plan.arms[side].append((first + 0.1, second, relaxed(t, manner, rng=rng)))
         if (manner.hands == "lap" and manner.ends == "heels") or (half and side == "right"):
-            plan.arms[side].append((second, second + 0.9 * slow, lap))
-    knees = ramp(t, first - 0.12, first)
-    for rule in plan.rests:
-        rule.parts = tuple(part for part in FLESH if part not in (4, 5))
-    plan.rests.append(Rest(parts=(4,) if half else (4, 5), weight=knees, sink=0.006))
-    end = second if not half else first
-    return Take(plan=plan, segments=[("standing", begin), ("kneel_down", end), ("kneeling", seconds)])
+            plan.arms[side].append((second, second + 0.9 * times.slow, lap))
 
 
 def ankle_shift(rig: Rig) -> float:

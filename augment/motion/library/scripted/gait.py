@@ -1,4 +1,4 @@
-"""Feet: planted footprints, the roll from heel to toe between them, and walking along a curved path. World frame, metres."""
+"""Feet: footprints, the roll from heel to toe between them, and walking along a curved path. World frame, metres."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .rig import SIDES, SIGN, Rig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footprint:
-    """A foot's stay on the floor."""
+    """One stance of a foot."""
 
     on: float
     """Second the foot lands."""
@@ -26,25 +26,25 @@ class Footprint:
     """Second it leaves."""
     x: float
     z: float
-    """Under the ankle."""
+    """World position under the ankle, metres."""
     yaw: float
-    """Where the toes point, radians about +y from +z."""
+    """Direction of the toes, radians about +y from +z."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Foot:
-    """One foot over the clip."""
+    """One foot over time."""
 
     ground: Float[np.ndarray, "t 3"]
-    """Point under the ankle were the foot level; y = how high the sole is lifted."""
+    """Point on the sole under the ankle if the foot were level; y is the height of the sole."""
     yaw: Float[np.ndarray, "t"]
     pitch: Float[np.ndarray, "t"]
-    """Heel up (positive, turning about the toe base) or toes up (negative, turning about the heel)."""
+    """Heel up (positive, about the toe base) or toes up (negative, about the heel), radians."""
     contact: Float[np.ndarray, "t"]
     """1 while planted."""
 
     def goal(self, rig: Rig, side: str) -> Planted:
-        """What the leg must do."""
+        """The leg's goal."""
         ankle, foot = ankle_of(rig, side, self.ground, self.yaw, self.pitch)
         return Planted(ankle=ankle, foot=foot, toe=np.clip(self.pitch, 0.0, 1.25))
 
@@ -52,7 +52,7 @@ class Foot:
 def ankle_of(
     rig: Rig, side: str, ground: np.ndarray, yaw: np.ndarray, pitch: np.ndarray
 ) -> tuple[Float[np.ndarray, "t 3"], Float[np.ndarray, "t 3 3"]]:
-    """Ankle and foot rotation of a foot that rolls over toe base (pitch > 0) or heel (pitch < 0)."""
+    """Position of the ankle and rotation of a foot that rolls over its toe base (pitch > 0) or heel (pitch < 0)."""
     turn = axis_rotation("y", yaw)
     foot = turn @ axis_rotation("x", pitch)
     pivot = np.where(np.asarray(pitch)[:, None] > 0, rig.ball[side], rig.heel[side])
@@ -61,7 +61,7 @@ def ankle_of(
 
 
 def step_feet(t: np.ndarray, prints: dict[str, list[Footprint]], *, clearance: float, roll: float = 1.0) -> dict[str, Foot]:
-    """Feet that go from footprint to footprint; the longer the step, the higher they swing and the more they roll.
+    """Feet that step from footprint to footprint; longer steps swing higher and roll more.
 
     Args:
         prints: For each side, in time order, without overlap.
@@ -105,7 +105,7 @@ def _step_foot(t: np.ndarray, prints: list[Footprint], clearance: float, roll: f
 
 @dataclass(slots=True, kw_only=True)
 class Trail:
-    """A path over the floor and when the walker is where on it."""
+    """A path on the floor."""
 
     s: Float[np.ndarray, "n"]
     """Metres along the path."""
@@ -119,9 +119,11 @@ class Trail:
 
 
 def make_trail(before: float, length: float, turns: list[tuple[float, float, float]]) -> Trail:
-    """A path through the origin heading +z, ``before`` metres straight up to it, then ``length`` metres on.
+    """A path through the origin heading +z, from ``before`` metres before it to ``length`` metres after it.
 
     Args:
+        before: Length before the origin, metres.
+        length: Length after the origin, metres.
         turns: (start, end, angle): turn left by ``angle`` radians between these metres.
     """
     s = np.arange(-before - 0.5, length + 0.8, 0.01)
@@ -133,79 +135,111 @@ def make_trail(before: float, length: float, turns: list[tuple[float, float, flo
 
 @dataclass(slots=True, kw_only=True)
 class Walk:
-    """A walk laid out on the floor."""
+    """Feet and pelvis of a walk."""
 
     feet: dict[str, Foot]
     center: Float[np.ndarray, "t 3"]
     """Under the pelvis, y = 0."""
     heading: Float[np.ndarray, "t"]
     sway: Float[np.ndarray, "t"]
-    """-1 over the right foot, +1 over the left."""
+    """-1 over the right foot, +1 over the left one."""
     ahead: Float[np.ndarray, "t"]
-    """How far the left foot is before the right one along the heading, metres."""
+    """Distance of the left foot ahead of the right one, metres."""
 
 
-def lay_walk(
-    t: np.ndarray, rig: Rig, trail: Trail, falls: list[tuple[float, float]], *, width: float, toe_out: float,
-    double_support: float, clearance: float, roll: float, first: str, start_s: float | None, end_pause: bool,
-) -> Walk:  # fmt: skip
-    """Feet and pelvis for footfalls at (second, metre) along a trail, alternately left and right.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gait:
+    """How the feet are put down."""
 
-    Args:
-        width: Between the feet's middles, metres.
-        double_support: Share of a step's time that both feet are down.
-        first: Side of the first footfall.
-        start_s: Metre at which both feet stand before the first footfall; None if the clip begins in mid-walk.
-        end_pause: Both feet stay where they are after the last footfall.
-    """
-    gap = float(np.median(np.diff([fall[0] for fall in falls])))
+    width: float
+    """Between the feet's middles, metres."""
+    toe_out: float
+    """Rotation of the toes outwards, radians."""
+    double_support: float
+    """Share of a step's time that both feet are down."""
+    clearance: float
+    """See ``step_feet``."""
+    roll: float
+    """See ``step_feet``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footfalls:
+    """When and where the feet land, alternately the left and the right one."""
+
+    falls: list[tuple[float, float]]
+    """(second, metre along the trail) of each."""
+    start_s: float | None
+    """Metre at which both feet stand before the first footfall; None if the clip begins in mid-walk."""
+    end_pause: bool
+    """Both feet stay where they are after the last footfall."""
+
+    @property
+    def gap(self) -> float:
+        """Median time between two footfalls, seconds."""
+        return float(np.median(np.diff([fall[0] for fall in self.falls])))
+
+
+def lay_walk(t: np.ndarray, trail: Trail, steps: Footfalls, gait: Gait) -> Walk:
+    """Feet and pelvis for footfalls along a trail."""
+    feet = step_feet(t, _footprints(t, trail, steps, gait), clearance=gait.clearance, roll=gait.roll)
+    x, z, heading = trail.at(_pelvis_path(t, steps, gait))
+    between_feet = feet["left"].ground - feet["right"].ground
+    ahead = between_feet[:, 0] * np.sin(heading) + between_feet[:, 2] * np.cos(heading)
+    return Walk(
+        feet=feet, center=np.stack([x, 0 * x, z], axis=1), heading=smooth(heading, 2.0), sway=smooth(_sway(t, steps), 1.0),
+        ahead=smooth(ahead, 1.0),
+    )  # fmt: skip
+
+
+def _footprints(t: np.ndarray, trail: Trail, steps: Footfalls, gait: Gait) -> dict[str, list[Footprint]]:
+    gap, double_support = steps.gap, gait.double_support
     prints: dict[str, list[Footprint]] = {side: [] for side in SIDES}
 
     def put(side: str, on: float, off: float, s: float) -> None:
         x, z, heading = (float(v) for v in trail.at(s))
-        offset = SIGN[side] * width / 2
+        offset = SIGN[side] * gait.width / 2
         prints[side].append(
             Footprint(on=on, off=off, x=x + offset * np.cos(heading), z=z - offset * np.sin(heading),
-                      yaw=heading + SIGN[side] * toe_out)
+                      yaw=heading + SIGN[side] * gait.toe_out)
         )  # fmt: skip
 
-    second = SIDES[1 - SIDES.index(first)]
-    times = [fall[0] for fall in falls]
-    if start_s is not None:
-        put(first, -9.0, times[0] - (1 - double_support) * gap, start_s)
-        put(second, -9.0, times[0] + double_support * gap, start_s)
-    for k, (time, s) in enumerate(falls):
-        side = first if k % 2 == 0 else second
-        off = (
-            time + gap + double_support * gap
-            if k + 1 >= len(falls)
-            else times[k + 1] + double_support * ((times[k + 2] if k + 2 < len(falls) else times[k + 1] + gap) - times[k + 1])
-        )
-        if k + 2 >= len(falls):
+    times = [fall[0] for fall in steps.falls]
+    if steps.start_s is not None:
+        put(SIDES[0], -9.0, times[0] - (1 - double_support) * gap, steps.start_s)
+        put(SIDES[1], -9.0, times[0] + double_support * gap, steps.start_s)
+    for k, (time, s) in enumerate(steps.falls):
+        if k + 2 < len(times):
+            off = times[k + 1] + double_support * (times[k + 2] - times[k + 1])
+        else:
             off = t[-1] + 9.0
-        put(side, time, off, s)
-    feet = step_feet(t, prints, clearance=clearance, roll=roll)
-    keys = [(times[0] - gap, start_s if start_s is not None else falls[0][1] - (falls[1][1] - falls[0][1]))]
-    previous = keys[0][1]
+        put(SIDES[k % 2], time, off, s)
+    return prints
+
+
+def _pelvis_path(t: np.ndarray, steps: Footfalls, gait: Gait) -> Float[np.ndarray, "t"]:
+    """Metre of the pelvis along the trail: halfway between the feet while both are down."""
+    falls, gap = steps.falls, steps.gap
+    first = steps.start_s if steps.start_s is not None else falls[0][1] - (falls[1][1] - falls[0][1])
+    keys = [(falls[0][0] - gap, first)]
+    previous = first
     for time, s in falls:
-        keys.append((time + 0.5 * double_support * gap, 0.5 * (s + previous)))
+        keys.append((time + 0.5 * gait.double_support * gap, 0.5 * (s + previous)))
         previous = s
-    if end_pause:
-        keys.append((times[-1] + gap, 0.5 * (falls[-1][1] + falls[-2][1])))
-    s = smooth(keyed(t, keys) if end_pause else np.interp(t, [key[0] for key in keys], [key[1] for key in keys]), 1.0)
-    x, z, heading = trail.at(s)
-    sway_keys = [(times[0] - 1.3 * gap, 0.0)] if start_s is not None else []
+    if steps.end_pause:
+        keys.append((falls[-1][0] + gap, 0.5 * (falls[-1][1] + falls[-2][1])))
+    s = keyed(t, keys) if steps.end_pause else np.interp(t, [key[0] for key in keys], [key[1] for key in keys])
+    return smooth(s, 1.0)
+
+
+def _sway(t: np.ndarray, steps: Footfalls) -> Float[np.ndarray, "t"]:
+    """Which foot carries the body: -1 the right one, +1 the left one."""
+    times, gap = [fall[0] for fall in steps.falls], steps.gap
+    keys = [(times[0] - 1.3 * gap, 0.0)] if steps.start_s is not None else []
     for k, time in enumerate(times):
-        stance = first if k % 2 == 0 else second
-        if k == 0 and start_s is not None:
-            sway_keys.append((time - 0.55 * gap, SIGN[second]))
-        sway_keys.append((time + 0.55 * gap, SIGN[stance]))
-    if end_pause:
-        sway_keys[-1] = (times[-1] + 0.8 * gap, 0.0)
-    sway = keyed(t, sway_keys)
-    between = feet["left"].ground - feet["right"].ground
-    ahead = between[:, 0] * np.sin(heading) + between[:, 2] * np.cos(heading)
-    return Walk(
-        feet=feet, center=np.stack([x, 0 * x, z], axis=1), heading=smooth(heading, 2.0), sway=smooth(sway, 1.0),
-        ahead=smooth(ahead, 1.0),
-    )  # fmt: skip
+        if k == 0 and steps.start_s is not None:
+            keys.append((time - 0.55 * gap, SIGN[SIDES[1]]))
+        keys.append((time + 0.55 * gap, SIGN[SIDES[k % 2]]))
+    if steps.end_pause:
+        keys[-1] = (times[-1] + 0.8 * gap, 0.0)
+    return keyed(t, keys)

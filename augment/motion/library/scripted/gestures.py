@@ -24,7 +24,7 @@ from .manner import (
     stand_on,
     use_feet,
 )
-from .pose import Plan, solve
+from .pose import PosePlan, solve
 from .rig import ARM, SIDES, Rig
 
 GRAVITY = 9.81
@@ -199,7 +199,7 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
     return Take(plan=plan, segments=[("standing", down + 0.1), ("other", up), ("standing", manner.seconds)])
 
 
-def _bend(plan: Plan, rig: Rig, depth: np.ndarray, squat: bool, out: float) -> None:
+def _bend(plan: PosePlan, rig: Rig, depth: np.ndarray, squat: bool, out: float) -> None:
     """Bend a standing plan down; ``depth`` 1 is about as deep as people go."""
     drop, back, hips, spine = (0.62, 0.17, 0.55, 0.32) if squat else (0.20, 0.19, 1.15, 0.68)
     plan.pelvis = plan.pelvis + np.stack(
@@ -210,16 +210,16 @@ def _bend(plan: Plan, rig: Rig, depth: np.ndarray, squat: bool, out: float) -> N
     plan.head = plan.head + np.stack([-0.25 * depth, 0 * depth, 0 * depth], axis=1)
 
 
-def _depth(rig: Rig, manner: PickUpManner, plan: Plan, grip: np.ndarray) -> float:
+def _depth(rig: Rig, manner: PickUpManner, plan: PosePlan, grip: np.ndarray) -> float:
     """The least bend with which the hand gets to the object."""
     half = 0.5 * rig.hip_width
     for depth in np.linspace(0.4, 1.25, 12):
-        trial = Plan(
+        trial = PosePlan(
             t=np.zeros(1), pelvis=np.array([[0.0, plan.pelvis[:, 1].mean(), 0.0]]), turn=ik.lean(np.array([0.05])),
             spine=np.array([[manner.stoop, 0.0, 0.0]]), head=np.zeros((1, 3)),
         )  # fmt: skip
         for side, x in (("left", half), ("right", -half)):
-            trial.legs[side] = [(0.0, 0.0, planted(rig, side, x, -0.05, 0.1))]
+            trial.legs[side] = [(0.0, 0.0, planted(rig, side, x, -0.05, yaw=0.1))]
         trial.arms["left"] = [(0.0, 0.0, Hand(at=tuple(grip), pole=(0.6, 0.3, -0.5)))]
         _bend(trial, rig, np.array([depth]), manner.style == "squat", manner.out)
         wrist = solve(trial, rig, rounds=0).positions[0, ARM["left"][3]]
@@ -255,79 +255,137 @@ def draw_jump(rng: np.random.Generator, rig: Rig) -> JumpManner:
     )  # fmt: skip
 
 
-def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Generator) -> Take:
-    """Crouch, drive up, fly under gravity, land and give: once or several times."""
-    plan = posture(t, rig, manner, rng=rng)
-    prints = stance_prints(rig, manner, rng=rng)
-    stand = float(plan.pelvis[:, 1].mean())
+OFF_PITCH, LAND_PITCH = 0.75, 0.45
+"""Pitch of the feet at take-off and at landing, radians."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jump:
+    """Pelvis heights (metres), speeds (m/s) and durations (seconds) of a jump's phases."""
+
+    stand: float
+    low: float
+    """Height of the crouch."""
+    off: float
+    """Height at take-off."""
+    land: float
+    """Height at landing."""
+    landing: float
+    """Lowest height after landing."""
+    speed: float
+    """At take-off, upwards."""
+    impact: float
+    """At landing, downwards."""
+    crouch: float
+    push: float
+    flight: float
+    absorb: float
+    recover: float
+
+
+def _plan_jump(rig: Rig, manner: JumpManner, stand: float, *, rng: np.random.Generator) -> Jump:
+    """Ballistic flight of the drawn height, from the toes to the toes."""
     toe = float(np.hypot(*rig.ball["left"][1:]))
-    off_pitch, land_pitch = 0.75, 0.45
-    off = stand + 0.93 * toe * np.sin(off_pitch)
-    land = stand + 0.9 * toe * np.sin(land_pitch) - 0.01
+    off = stand + 0.93 * toe * np.sin(OFF_PITCH)
+    land = stand + 0.9 * toe * np.sin(LAND_PITCH) - 0.01
     speed = np.sqrt(2 * GRAVITY * manner.height)
     flight = (speed + np.sqrt(speed**2 + 2 * GRAVITY * (off - land))) / GRAVITY
     low, landing = stand - manner.depth, stand - 0.75 * manner.depth - 0.25 * manner.height
     impact = GRAVITY * flight - speed
-    push, absorb = 1.5 * (off - low) / speed, 1.5 * (land - landing) / impact
-    crouch, recover = rng.uniform(0.35, 0.5), rng.uniform(0.4, 0.6)
-    y, lift, pitch, arm = np.full(len(t), stand), np.zeros(len(t)), np.zeros(len(t)), np.zeros(len(t))
-    z, bent = np.zeros(len(t)), np.zeros(len(t))
-    begin = rng.uniform(0.25, 0.6)
-    start, level, segments = begin, stand, []
-    for index in range(manner.count):
-        bottom = start + crouch
-        leave = bottom + push
-        touch = leave + flight
-        low_again = touch + absorb
-        u = (t - start) / crouch
-        y = np.where((u >= 0) & (u < 1), level + (low - level) * (u * u * (3 - 2 * u)), y)
-        u = (t - bottom) / push
-        y = np.where((u >= 0) & (u < 1), low + (off - low) * u * u * (3 - 2 * u) + push * speed * (u**3 - u**2), y)
+    return Jump(
+        stand=stand, low=low, off=off, land=land, landing=landing, speed=speed, impact=impact, flight=flight,
+        push=1.5 * (off - low) / speed, absorb=1.5 * (land - landing) / impact, crouch=rng.uniform(0.35, 0.5),
+        recover=rng.uniform(0.4, 0.6),
+    )  # fmt: skip
+
+
+@dataclass(slots=True, kw_only=True)
+class JumpCurves:
+    """What several jumps add up to, each (t,)."""
+
+    height: np.ndarray
+    """Of the pelvis, metres."""
+    lift: np.ndarray
+    """Of the feet, metres."""
+    pitch: np.ndarray
+    """Of the feet, radians."""
+    forward: np.ndarray
+    """Distance covered, metres."""
+    bend: np.ndarray
+    """Of the trunk, 1 in the crouch."""
+    arms: np.ndarray
+    """Swing of the arms."""
+
+    def add(self, jump: Jump, t: np.ndarray, start: float, level: float, forward: float) -> float:
+        """Add a jump from the pelvis height ``level``; returns the second of the lowest point after landing."""
+        bottom = start + jump.crouch
+        leave = bottom + jump.push
+        touch = leave + jump.flight
+        low_again = touch + jump.absorb
+        done = low_again + jump.recover
+        u = (t - start) / jump.crouch
+        y = np.where((u >= 0) & (u < 1), level + (jump.low - level) * (u * u * (3 - 2 * u)), self.height)
+        u = (t - bottom) / jump.push
+        driven = jump.low + (jump.off - jump.low) * u * u * (3 - 2 * u) + jump.push * jump.speed * (u**3 - u**2)
+        y = np.where((u >= 0) & (u < 1), driven, y)
         s = t - leave
-        air = (s >= 0) & (s < flight)
-        y = np.where(air, off + speed * s - GRAVITY * s * s / 2, y)
-        foot_base = off + (land - off) * np.clip(s / flight, 0, 1)
-        lift = np.where(air, np.maximum(y - foot_base, 0.0) * 0.97, lift)
-        u = (t - touch) / absorb
-        y = np.where(
-            (u >= 0) & (u < 1), land + (landing - land) * u * u * (3 - 2 * u) - absorb * impact * (u - 2 * u * u + u**3), y
-        )
-        y = np.where(u >= 1, landing + (stand - landing) * ramp(t, low_again, low_again + recover), y)
-        pitch = pitch + along(
-            t, (bottom + 0.35 * push, 0.0), (leave, off_pitch), (leave + 0.5 * flight, 0.9 * off_pitch), (touch, land_pitch),
-            (touch + 0.5 * absorb, 0.0), (touch + absorb, 0.0),
+        air = (s >= 0) & (s < jump.flight)
+        y = np.where(air, jump.off + jump.speed * s - GRAVITY * s * s / 2, y)
+        foot_base = jump.off + (jump.land - jump.off) * np.clip(s / jump.flight, 0, 1)
+        self.lift = np.where(air, np.maximum(y - foot_base, 0.0) * 0.97, self.lift)
+        u = (t - touch) / jump.absorb
+        braked = jump.land + (jump.landing - jump.land) * u * u * (3 - 2 * u)
+        y = np.where((u >= 0) & (u < 1), braked - jump.absorb * jump.impact * (u - 2 * u * u + u**3), y)
+        self.height = np.where(u >= 1, jump.landing + (jump.stand - jump.landing) * ramp(t, low_again, done), y)
+        self.pitch = self.pitch + along(
+            t, (bottom + 0.35 * jump.push, 0.0), (leave, OFF_PITCH), (leave + 0.5 * jump.flight, 0.9 * OFF_PITCH),
+            (touch, LAND_PITCH), (touch + 0.5 * jump.absorb, 0.0), (touch + jump.absorb, 0.0),
         )  # fmt: skip
-        z = z + manner.forward * np.clip(s / flight, 0, 1)
-        bent = bent + along(
-            t, (start, 0.0), (bottom, 1.0), (leave, 0.0), (touch, 0.15), (low_again, 0.8), (low_again + recover, 0.0)
-        )
-        arm = arm + along(
-            t, (start, 0.0), (bottom - 0.1, -0.7), (leave + 0.06, 1.2), (leave + 0.7 * flight, 1.1), (low_again, 0.1),
-            (low_again + recover, 0.0),
+        self.forward = self.forward + forward * np.clip(s / jump.flight, 0, 1)
+        self.bend = self.bend + along(
+            t, (start, 0.0), (bottom, 1.0), (leave, 0.0), (touch, 0.15), (low_again, 0.8), (done, 0.0)
         )  # fmt: skip
-        segments += [("standing" if index == 0 else "jump", start), ("jump", low_again + 0.5 * recover)]
-        start, level = low_again + 0.6 * recover, stand + (landing - stand) * (1 - float(ramp(np.array([0.6]), 0, 1)[0]))
-        if start + crouch + push + flight + 0.3 > manner.seconds:
+        self.arms = self.arms + along(
+            t, (start, 0.0), (bottom - 0.1, -0.7), (leave + 0.06, 1.2), (leave + 0.7 * jump.flight, 1.1), (low_again, 0.1),
+            (done, 0.0),
+        )  # fmt: skip
+        return low_again
+
+
+def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Generator) -> Take:
+    """Crouch, push off, fly ballistically, land and absorb: once or several times."""
+    plan = posture(t, rig, manner, rng=rng)
+    prints = stance_prints(rig, manner, rng=rng)
+    jump = _plan_jump(rig, manner, float(plan.pelvis[:, 1].mean()), rng=rng)
+    still = np.zeros(len(t))
+    curves = JumpCurves(height=still + jump.stand, lift=still, pitch=still, forward=still, bend=still, arms=still)
+    start, level, segments = rng.uniform(0.25, 0.6), jump.stand, []
+    for index in range(manner.count):
+        low_again = curves.add(jump, t, start, level, manner.forward)
+        segments += [("standing" if index == 0 else "jump", start), ("jump", low_again + 0.5 * jump.recover)]
+        start = low_again + 0.6 * jump.recover
+        level = jump.stand + (jump.landing - jump.stand) * (1 - float(ramp(np.array([0.6]), 0, 1)[0]))
+        if start + jump.crouch + jump.push + jump.flight + 0.3 > manner.seconds:
             break
-    grounded = lift <= 0
-    plan.pelvis[:, 1] = y
-    plan.pelvis[:, 2] += z - 0.35 * manner.depth * bent
-    plan.turn = plan.turn @ ik.lean(0.55 * bent * manner.depth / 0.25)
-    plan.spine[:, 0] += 0.3 * bent
-    plan.head[:, 0] -= 0.45 * bent
+    bend, arms = curves.bend, curves.arms
+    plan.pelvis[:, 1] = curves.height
+    plan.pelvis[:, 2] += curves.forward - 0.35 * manner.depth * bend
+    plan.turn = plan.turn @ ik.lean(0.55 * bend * manner.depth / 0.25)
+    plan.spine[:, 0] += 0.3 * bend
+    plan.head[:, 0] -= 0.45 * bend
     feet = {}
     for side, at in prints.items():
-        ground = np.stack([0 * t + at.x, lift, at.z + z], axis=1)
-        feet[side] = Foot(ground=ground, yaw=np.full(len(t), at.yaw), pitch=pitch, contact=grounded * 1.0)
+        ground = np.stack([0 * t + at.x, curves.lift, at.z + curves.forward], axis=1)
+        feet[side] = Foot(ground=ground, yaw=np.full(len(t), at.yaw), pitch=curves.pitch, contact=(curves.lift <= 0) * 1.0)
     use_feet(plan, rig, feet)
     for side in SIDES:
         hang = relaxed(t, manner, rng=rng)
-        wide = 0.25 * np.clip(arm, 0, 1.5) * manner.arms
+        wide = 0.25 * np.clip(arms, 0, 1.5) * manner.arms
         plan.arms[side] = [(0.0, 0.0, ArmAngles(
-            flexion=hang.flexion + arm * manner.arms, abduction=hang.abduction + wide,
-            twist=hang.twist * (1 - 0.7 * np.clip(arm, 0, 1)),
-            elbow=hang.elbow + 0.5 * np.abs(arm) * manner.arms, wrist=hang.wrist,
+            flexion=hang.flexion + arms * manner.arms, abduction=hang.abduction + wide,
+            twist=hang.twist * (1 - 0.7 * np.clip(arms, 0, 1)),
+            elbow=hang.elbow + 0.5 * np.abs(arms) * manner.arms, wrist=hang.wrist,
         ))]  # fmt: skip
     plan.reach = {}
     segments.append(("standing", manner.seconds))
-    return Take(plan=plan, segments=segments, notes={"take_off_speed": float(speed)})
+    return Take(plan=plan, segments=segments, notes={"take_off_speed": float(jump.speed)})

@@ -12,7 +12,7 @@ from . import ik
 from .curves import noise, ramp
 from .goals import ArmAngles, Goal, Hand, LegAngles
 from .manner import Manner, Take, draw_manner, pick, posture
-from .pose import Bed, Plan, Rest, solve
+from .pose import Bed, PosePlan, Rest, solve
 from .rig import LEG, SIDES, Rig, skin
 
 MATTRESS = 0.015
@@ -88,7 +88,7 @@ def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: floa
         }
         if pose == "side":
             legs["left"].abduction, legs["right"].abduction, legs["left"].twist, legs["right"].twist = 0.0, -0.12, 0.0, 0.05
-        plan = Plan(
+        plan = PosePlan(
             t=np.zeros(1), pelvis=np.array([[0.0, height, 0.0]]), turn=turn[None], spine=spine[None],
             head=np.array([[neck, roll_head, 0.0]]), legs={side: [(0.0, 0.0, legs[side])] for side in SIDES},
             arms={side: [(0.0, 0.0, SIDE_ARMS[side] if pose == "side" else ArmAngles())] for side in SIDES},
@@ -200,7 +200,7 @@ def _is_supine(pose: LyingPose) -> bool:
 
 
 def lay_on(
-    plan: Plan, rig: Rig, poses: list[tuple[float, float, LyingPose]], surface: float, *, yaw: float,
+    plan: PosePlan, rig: Rig, poses: list[tuple[float, float, LyingPose]], surface: float, *, yaw: float,
     rng: np.random.Generator, quiet: float,
 ) -> None:  # fmt: skip
     """Put a plan down in lying poses, blended from one to the next; ``yaw`` turns feet away from +z."""

@@ -1,4 +1,4 @@
-"""What all actions share: who moves (age, side, stoop), how a person stands and carries the arms, and restlessness."""
+"""Shared by all actions: parameters of the person (age, side, stoop), standing posture, hanging arms and idle motion."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from . import ik
 from .curves import keyed, noise
 from .gait import Foot, Footprint, ankle_of
 from .goals import ArmAngles, Planted
-from .pose import Plan, Rest
+from .pose import PosePlan, Rest
 from .rig import SIDES, SIGN, Rig
 
 FLESH = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19)
-"""Parts that the guard keeps out of the floor: all but feet and hands, which are placed."""
+"""Parts kept out of the floor: all but feet and hands, which have goals of their own."""
 
 
 def oldness(age: float) -> float:
@@ -26,18 +26,18 @@ def oldness(age: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """Parameters of every action; each action adds its own."""
+    """Parameters of all actions; each action adds its own."""
 
     seconds: float
     """Length of the clip."""
     age: float
-    """Years: from about 60 on, people stoop, step shorter and wider, and take longer."""
+    """Years; the old stoop, take shorter and wider steps, and are slower."""
     side: str
-    """``left`` or ``right``: the hand, the turn or the foot that leads. The right is the mirror image of the left."""
+    """``left`` or ``right``: the hand, turn or foot that leads. Motions for the right are mirrored."""
     stoop: float
-    """Roundness of the back, radians of chest against pelvis."""
+    """Bend of the back, chest relative to pelvis, radians."""
     restless: float
-    """Size of the wander laid over everything, 1 = common."""
+    """Amplitude of idle motion, 1 = average."""
 
     @property
     def old(self) -> float:
@@ -47,9 +47,9 @@ class Manner:
 
 @dataclass(slots=True, kw_only=True)
 class Take:
-    """An action acted out: the plan and what it is worth as a label."""
+    """A performed action: the plan, its labels and its support."""
 
-    plan: Plan
+    plan: PosePlan
     segments: list[tuple[str, float]]
     """(frame label, second it ends), in time order; the last one ends the clip."""
     support: str = "floor"
@@ -57,13 +57,13 @@ class Take:
     support_center: tuple[float, float] | None = None
     support_yaw: float = 0.0
     caption: str = ""
-    """Overrides the vocabulary's captions where the action has a variation they do not tell."""
+    """Replaces the captions of ``actions.ACTIONS`` for variations they do not describe."""
     notes: dict[str, float | str] = field(default_factory=dict)
     """For provenance."""
 
 
 def draw_manner(rng: np.random.Generator, low: float, high: float) -> dict[str, Any]:
-    """Who moves: half of them old. ``low`` and ``high`` bound the clip's length in seconds; the old take more of it."""
+    """Draw the shared parameters; half of the people are old. ``low`` and ``high`` limit the clip's length, seconds."""
     age = rng.uniform(20.0, 62.0) if rng.random() < 0.5 else rng.uniform(62.0, 95.0)
     old = oldness(age)
     return {
@@ -76,19 +76,19 @@ def draw_manner(rng: np.random.Generator, low: float, high: float) -> dict[str, 
 
 
 def pick(rng: np.random.Generator, **chances: float) -> str:
-    """Draw a name; chances need not sum to one."""
+    """Draw a name; the chances are normalised."""
     names = list(chances)
     weights = np.array(list(chances.values()))
     return names[int(rng.choice(len(names), p=weights / weights.sum()))]
 
 
 def standing_height(rig: Rig, manner: Manner) -> float:
-    """Pelvis over the floor of someone who stands at ease; the old keep their knees a little bent."""
+    """Height of the pelvis of a person standing at ease, metres; the old bend their knees a little."""
     return rig.standing - rig.leg * (0.004 + 0.018 * manner.old)
 
 
-def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator) -> Plan:
-    """Standing at the origin facing +z, restless; arms hang, legs wait for their goals."""
+def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator) -> PosePlan:
+    """Standing at the origin facing +z with idle motion and hanging arms; legs have no goals yet."""
     count, old, lively = len(t), manner.old, manner.restless
     wander = noise(t, rng=rng, amplitude=[0.010, 0.002, 0.012], low=0.08, high=0.6) * lively * rig.scale
     pelvis = np.array([0.0, standing_height(rig, manner), 0.0]) + wander
@@ -98,7 +98,9 @@ def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator
     bend[:, 0] += manner.stoop - breath
     head = noise(t, rng=rng, amplitude=[0.05, 0.025, 0.12], low=0.1, high=0.7) * lively
     head[:, 0] += 0.02 - 0.06 * old - 0.72 * manner.stoop
-    plan = Plan(t=t, pelvis=pelvis, turn=ik.lean(0.02 + 0.10 * old + tilt[:, 0], tilt[:, 1], tilt[:, 2]), spine=bend, head=head)
+    plan = PosePlan(
+        t=t, pelvis=pelvis, turn=ik.lean(0.02 + 0.10 * old + tilt[:, 0], tilt[:, 1], tilt[:, 2]), spine=bend, head=head
+    )
     for side in SIDES:
         plan.arms[side] = [(0.0, 0.0, relaxed(t, manner, rng=rng))]
     plan.rests.append(Rest(parts=FLESH, weight=np.ones(count), sink=0.005, guard=True))
@@ -106,7 +108,7 @@ def posture(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator
 
 
 def relaxed(t: np.ndarray, manner: Manner, *, rng: np.random.Generator, flexion: float | np.ndarray = 0.0) -> ArmAngles:
-    """An arm that hangs; an old one a little before the body with the elbow bent."""
+    """A hanging arm; the old hold it a little forward with a bent elbow."""
     old = manner.old
     wander = noise(t, rng=rng, amplitude=[0.03, 0.02, 0.05, 0.05, 0.08], low=0.1, high=0.9) * manner.restless
     base = [
@@ -124,7 +126,7 @@ def relaxed(t: np.ndarray, manner: Manner, *, rng: np.random.Generator, flexion:
 
 
 def stance_prints(rig: Rig, manner: Manner, *, rng: np.random.Generator, back: float = 0.03) -> dict[str, Footprint]:
-    """Where the feet of a standing person are: about hip wide, toes a little out, neither exactly abreast."""
+    """Footprints of a standing person: about hip wide, toes a little outwards, one slightly ahead."""
     half = 0.5 * rig.hip_width + rng.uniform(-0.005, 0.045) + 0.025 * manner.old
     shift = rng.uniform(-0.04, 0.04)
     return {
@@ -135,8 +137,8 @@ def stance_prints(rig: Rig, manner: Manner, *, rng: np.random.Generator, back: f
     }
 
 
-def stand_on(plan: Plan, rig: Rig, prints: dict[str, Footprint]) -> dict[str, Foot]:
-    """Plant both feet for the whole clip."""
+def stand_on(plan: PosePlan, rig: Rig, prints: dict[str, Footprint]) -> dict[str, Foot]:
+    """Keep both feet on their footprints for the whole clip."""
     feet = {}
     for side, at in prints.items():
         count = len(plan.t)
@@ -148,17 +150,17 @@ def stand_on(plan: Plan, rig: Rig, prints: dict[str, Footprint]) -> dict[str, Fo
     return feet
 
 
-def use_feet(plan: Plan, rig: Rig, feet: dict[str, Foot]) -> None:
-    """Give the legs their footprints to follow."""
+def use_feet(plan: PosePlan, rig: Rig, feet: dict[str, Foot]) -> None:
+    """Make the legs follow the feet."""
     for side in SIDES:
         plan.legs[side] = [(0.0, 0.0, feet[side].goal(rig, side))]
         plan.reach[side] = feet[side].contact
 
 
-def planted(rig: Rig, side: str, x: float, z: float, yaw: float = 0.0, pitch: float = 0.0, lift: float = 0.0) -> Planted:
-    """A foot that stays in one place."""
-    ankle, foot = ankle_of(rig, side, np.array([[x, lift, z]]), np.array([yaw]), np.array([pitch]))
-    return Planted(ankle=tuple(ankle[0]), foot=foot[0], toe=max(pitch, 0.0))
+def planted(rig: Rig, side: str, x: float, z: float, *, yaw: float) -> Planted:
+    """A flat foot that stays in one place."""
+    ankle, foot = ankle_of(rig, side, np.array([[x, 0.0, z]]), np.array([yaw]), np.array([0.0]))
+    return Planted(ankle=tuple(ankle[0]), foot=foot[0])
 
 
 def times(seconds: float, fps: float) -> Float[np.ndarray, "t"]:

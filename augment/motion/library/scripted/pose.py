@@ -60,7 +60,7 @@ MATTRESS_GIVE = 0.012
 
 
 @dataclass(slots=True, kw_only=True)
-class Plan:
+class PosePlan:
     """One clip before inverse kinematics. World frame, metres, radians."""
 
     t: Float[np.ndarray, "t"]
@@ -95,7 +95,7 @@ class Solved:
         return ik.to_rotvec(self.rotations)
 
 
-def solve(plan: Plan, rig: Rig, rounds: int = 4) -> Solved:
+def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
     """Solve a plan; ``rounds`` times the pelvis is moved up or down for what carries the body, and the limbs follow."""
     pelvis = plan.pelvis.copy()
     rows = {id(rest): np.flatnonzero(np.isin(rig.part, rest.parts)) for rest in plan.rests}
@@ -131,7 +131,7 @@ def _missing(rig: Rig, rest: Rest, solved: Solved, rows: np.ndarray) -> np.ndarr
     return missing
 
 
-def keep_limbs_out(solved: Solved, plan: Plan, rig: Rig) -> Solved:
+def keep_limbs_out(solved: Solved, plan: PosePlan, rig: Rig) -> Solved:
     """Raise hands and feet that dip into the floor (or the bed) on the way from one goal to the next, elbow and knee giving."""
     for limbs in (LEG, ARM):
         for side in SIDES:
@@ -169,7 +169,7 @@ def _raise_end(solved: Solved, rig: Rig, is_arm: bool, joints: tuple[int, ...], 
         solved.rotations[:, joint] = np.where(moved, local, solved.rotations[:, joint])
 
 
-def _overreach(plan: Plan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:
+def _overreach(plan: PosePlan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:
     """How far (metres) the pelvis must come down for the legs to reach their planted feet."""
     drop = np.zeros(len(pelvis))
     for side, weight in plan.reach.items():
@@ -181,7 +181,7 @@ def _overreach(plan: Plan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:
     return envelope(drop, 1, 1.0)
 
 
-def _solve_at(plan: Plan, rig: Rig, pelvis: np.ndarray) -> Solved:
+def _solve_at(plan: PosePlan, rig: Rig, pelvis: np.ndarray) -> Solved:
     count = len(plan.t)
     rotations = np.broadcast_to(np.eye(3), (count, 24, 3, 3)).copy()
     rotations[:, 0] = plan.turn

@@ -11,7 +11,7 @@ from . import ik
 from .curves import noise, ramp, smooth, window
 from .goals import ArmAngles, Goal, Hand, LegAngles, Track
 from .manner import Manner, Take, along, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, standing_height
-from .pose import Plan, Rest, solve
+from .pose import PosePlan, Rest, solve
 from .rig import SIDES, Rig
 
 SEAT = (0, 1, 2)
@@ -56,7 +56,7 @@ def draw_seat(rng: np.random.Generator, rig: Rig, low: float = 3.5, high: float 
 def seat_pelvis(rig: Rig, seat: float, pitch: float) -> float:
     """Height of the pelvis joint when the buttocks rest on a seat with level thighs, metres."""
     t = np.zeros(1)
-    plan = Plan(
+    plan = PosePlan(
         t=t, pelvis=np.array([[0.0, seat + 0.1, 0.0]]), turn=ik.lean(np.array([pitch])), spine=np.zeros((1, 3)),
         head=np.zeros((1, 3)), rests=[Rest(parts=SEAT, weight=np.ones(1), height=seat, sink=GIVE, radius=0.22)],
     )  # fmt: skip
@@ -96,27 +96,40 @@ def resting_hands(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t:
 
 
 @dataclass(slots=True, kw_only=True)
-class Chair:
-    """Where the sitter and the chair are, for feet planted at ``feet_z``."""
+class SeatPlacement:
+    """Where the seated body and the seat are."""
 
     pelvis: np.ndarray
-    """Of the sitter, world (3,)."""
+    """Of the seated body, world (3,)."""
     center: tuple[float, float]
+    """World (x, z) of the seat's middle."""
     pitch: float
+    """Of the seated pelvis, radians."""
 
 
-def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> Chair:
-    """Put the chair where the knees are above the feet."""
+@dataclass(slots=True, kw_only=True)
+class SitMove:
+    """The movement between standing and sitting, (t,) each."""
+
+    sit: np.ndarray
+    """0 standing, 1 sitting."""
+    leaning: np.ndarray
+    """Share of the manner's ``lean``."""
+
+
+def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> SeatPlacement:
+    """Place the chair so that the knees are above feet at ``feet_z``; ``shin`` as in ``seat_place``."""
     pitch = -manner.recline + 0.1 * manner.old
     y = seat_pelvis(rig, manner.seat, pitch)
     z = feet_z - seat_place(rig, y, shin)
-    return Chair(pelvis=np.array([0.0, y, z]), center=(0.0, z + 0.07), pitch=pitch)
+    return SeatPlacement(pelvis=np.array([0.0, y, z]), center=(0.0, z + 0.07), pitch=pitch)
 
 
 def sit_stand(
-    t: np.ndarray, rig: Rig, manner: SeatManner, sit: np.ndarray, leaning: np.ndarray, chair: Chair, *, rng: np.random.Generator
-) -> Plan:
-    """Between standing (``sit`` 0) and sitting (1): pelvis goes back and down while the trunk's lean balances it."""
+    t: np.ndarray, rig: Rig, manner: SeatManner, move: SitMove, chair: SeatPlacement, *, rng: np.random.Generator
+) -> PosePlan:
+    """Between standing and sitting: the pelvis goes back and down while the trunk's lean balances it."""
+    sit, leaning = move.sit, move.leaning
     plan = posture(t, rig, manner, rng=rng)
     height, base = standing_height(rig, manner), plan.pelvis - np.array([0.0, standing_height(rig, manner), 0.0])
     # The hips travel back before they sink: an arc about the ankles and knees, not a straight line.
@@ -139,7 +152,7 @@ def sit_stand(
     return plan
 
 
-def _take(plan: Plan, manner: SeatManner, chair: Chair, segments: list[tuple[str, float]]) -> Take:
+def _take(plan: PosePlan, manner: SeatManner, chair: SeatPlacement, segments: list[tuple[str, float]]) -> Take:
     return Take(plan=plan, segments=segments, support="chair", support_height=manner.seat, support_center=chair.center)
 
 
@@ -153,7 +166,7 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     leaning = along(t, (start, 0.0), (start + 0.5 * lasting, 1.0), (start + 0.72 * lasting, 0.95), (end + 0.3 * lasting, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.02, 0.14))
-    plan = sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=leaning), chair, rng=rng)
     stand_on(plan, rig, prints)
     glance = rng.uniform(0.0, 0.7) * window(t, start - 0.2, start + 0.3 * lasting, 0.35)
     plan.head[:, 2] += glance
@@ -181,7 +194,7 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     leaning = along(t, (start, 0.0), (start + 0.38 * lasting, 1.1), (start + 0.52 * lasting, 1.0), (end, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.08, 0.2))
-    plan = sit_stand(t, rig, manner, sit, leaning, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=leaning), chair, rng=rng)
     stand_on(plan, rig, prints)
     hands = resting_hands(manner, rig, rng=rng, t=t)
     pushing = manner.old > 0.3 or rng.random() < 0.4
@@ -200,7 +213,7 @@ def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Gene
     """Sit and be alive: sway, look about, a gesture now and then."""
     chair = set_chair(rig, manner, 0.0, rng.uniform(-0.12, 0.18))
     sit = np.ones(len(t))
-    plan = sit_stand(t, rig, manner, sit, 0.0 * t, chair, rng=rng)
+    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=0.0 * t), chair, rng=rng)
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     stand_on(plan, rig, prints)
     plan.head += noise(t, rng=rng, amplitude=[0.06, 0.03, 0.22], low=0.07, high=0.45) * manner.restless

@@ -1,4 +1,4 @@
-"""Actions on the feet: walk, stand, wave, reach, pick up, jump. World frame, metres, radians; all acted as ``left``."""
+"""Walking and standing. World frame, metres, radians; motions are for ``left``."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ import numpy as np
 
 from . import ik
 from .curves import noise
-from .gait import lay_walk, make_trail
+from .gait import Footfalls, Gait, Trail, Walk, lay_walk, make_trail
 from .goals import Hand
 from .manner import Manner, Take, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, use_feet
+from .pose import PosePlan
 from .rig import SIDES, SIGN, Rig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkManner(Manner):
-    """``side`` is the way a turn goes and the foot that steps first."""
+    """``side`` is the direction of a turn and the foot that steps first."""
 
     speed: float
-    """Metres a second in full stride."""
+    """Metres a second."""
     turn: float
-    """Radians turned over the whole walk, towards ``side``."""
+    """Total turn towards ``side``, radians."""
     path: str
-    """``straight``, ``arc`` (turns all the way), ``corner`` (turns within a metre) or ``wave`` (there and back)."""
+    """``straight``, ``arc`` (constant turn), ``corner`` (turns within a metre) or ``wave`` (turns and turns back)."""
     arm_swing: float
-    """Radians of upper arm for a metre between the feet."""
+    """Rotation of the upper arm per metre between the feet, radians."""
     width: float
     """Between the feet's middles, metres."""
     starts: bool
-    """Stands first; otherwise the clip begins in mid-walk."""
+    """Starts from standing; otherwise the clip begins in mid-walk."""
     stops: bool
-    """Comes to a stand."""
+    """Ends standing."""
 
 
 def draw_walk(rng: np.random.Generator, rig: Rig) -> WalkManner:
@@ -47,24 +48,53 @@ def draw_walk(rng: np.random.Generator, rig: Rig) -> WalkManner:
 
 
 def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Generator) -> Take:
-    """Heel strike to push-off along a path; pelvis, spine and arms follow from where the feet are."""
+    """Walk along a path; pelvis, spine and arms follow from where the feet are."""
     old, seconds = manner.old, manner.seconds
     stride = rig.scale * (1 - 0.22 * old) * 0.60 * max(manner.speed, 0.2) ** 0.55
+    steps = _footfalls(manner, stride, rng=rng)
+    falls = steps.falls
+    gait = Gait(
+        width=manner.width, toe_out=0.09 + 0.08 * old, double_support=0.2 + 0.2 * old, clearance=0.035 + 0.015 * manner.speed,
+        roll=1.0 - 0.55 * old,
+    )  # fmt: skip
+    walk = lay_walk(t, _trail(manner, falls, rng=rng), steps, gait)
+    plan = posture(t, rig, manner, rng=rng)
+    use_feet(plan, rig, walk.feet)
+    _walk_trunk(plan, rig, manner, walk, stride, rng=rng)
+    for side in SIDES:
+        swing = -SIGN[side] * manner.arm_swing * walk.ahead
+        arm = relaxed(t, manner, rng=rng, flexion=np.where(swing > 0, 0.85 * swing, swing))
+        arm.elbow = arm.elbow + np.maximum(0.5 * swing, 0.0) + 0.12 * manner.speed
+        plan.arms[side] = [(0.0, 0.0, arm)]
+    gap = stride / manner.speed
+    segments = [("standing", max(falls[0][0] - 0.9 * gap, 0.3))] if manner.starts else []
+    if manner.stops:
+        segments += [("walk", min(falls[-1][0] + 0.1, seconds - 0.2)), ("standing", seconds)]
+    else:
+        segments.append(("walk", seconds))
+    return Take(plan=plan, segments=segments)
+
+
+def _footfalls(manner: WalkManner, stride: float, *, rng: np.random.Generator) -> Footfalls:
+    """Footfalls with some variation in time and length, over the whole clip."""
     gap = stride / manner.speed
     start = rng.uniform(0.2, 0.7) if manner.starts else 0.0
     stop = rng.uniform(0.3, 0.8) if manner.stops else 0.0
     if manner.starts:
-        first, s = start + 0.9 * gap, 0.55 * stride
-        start_s = 0.0
+        falls, start_s = [(start + 0.9 * gap, 0.55 * stride)], 0.0
     else:
-        first, s, start_s = -rng.uniform(1.0, 2.0) * gap, -1.2 * stride, None
-    falls = [(first, s)]
-    last_step = seconds - stop - 0.9 * gap if manner.stops else seconds + 2.5 * gap
+        falls, start_s = [(-rng.uniform(1.0, 2.0) * gap, -1.2 * stride)], None
+    last_step = manner.seconds - stop - 0.9 * gap if manner.stops else manner.seconds + 2.5 * gap
     while falls[-1][0] + gap < last_step or len(falls) < 3:
         beat = gap * (1 + 0.03 * rng.standard_normal())
         falls.append((falls[-1][0] + beat, falls[-1][1] + stride * (1 + 0.035 * rng.standard_normal())))
     if manner.stops:
         falls.append((falls[-1][0] + gap, falls[-1][1] + 0.04))
+    return Footfalls(falls=falls, start_s=start_s, end_pause=manner.stops)
+
+
+def _trail(manner: WalkManner, falls: list[tuple[float, float]], *, rng: np.random.Generator) -> Trail:
+    """The path of the drawn shape, as long as the footfalls need."""
     length = falls[-1][1]
     middle = rng.uniform(0.45, 0.6) * length
     turns = {
@@ -73,13 +103,12 @@ def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Gene
         "corner": [(middle - 0.5, middle + 0.5, manner.turn)],
         "wave": [(0.0, 0.4 * length, manner.turn), (0.4 * length, length, -1.6 * manner.turn)],
     }[manner.path]
-    walk = lay_walk(
-        t, rig, make_trail(max(0.0, -falls[0][1]) + 1.0, length, turns), falls, width=manner.width, toe_out=0.09 + 0.08 * old,
-        double_support=0.2 + 0.2 * old, clearance=0.035 + 0.015 * manner.speed, roll=1.0 - 0.55 * old, first="left",
-        start_s=start_s, end_pause=manner.stops,
-    )  # fmt: skip
-    plan = posture(t, rig, manner, rng=rng)
-    use_feet(plan, rig, walk.feet)
+    return make_trail(max(0.0, -falls[0][1]) + 1.0, length, turns)
+
+
+def _walk_trunk(plan: PosePlan, rig: Rig, manner: WalkManner, walk: Walk, stride: float, *, rng: np.random.Generator) -> None:
+    """Pelvis over the stance foot, trunk and head against its rotation."""
+    t, old = plan.t, manner.old
     right = np.stack([-np.cos(walk.heading), 0 * t, np.sin(walk.heading)], axis=1)
     going = np.clip(np.abs(walk.ahead) / (0.5 * stride), 0, 1)
     sway = (0.5 * manner.width * (0.30 + 0.25 * old)) * walk.sway
@@ -94,29 +123,18 @@ def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Gene
     plan.spine = base + np.stack([0.01 * going, 0.055 * walk.sway, -2.0 * pelvis_yaw], axis=1)
     plan.head[:, 2] += 1.0 * pelvis_yaw + 0.35 * np.gradient(walk.heading, t) * 0.5
     plan.head[:, 1] -= 0.02 * walk.sway
-    for side in SIDES:
-        swing = -SIGN[side] * manner.arm_swing * walk.ahead
-        arm = relaxed(t, manner, rng=rng, flexion=np.where(swing > 0, 0.85 * swing, swing))
-        arm.elbow = arm.elbow + np.maximum(0.5 * swing, 0.0) + 0.12 * manner.speed
-        plan.arms[side] = [(0.0, 0.0, arm)]
-    segments = [("standing", max(falls[0][0] - 0.9 * gap, 0.3))] if manner.starts else []
-    if manner.stops:
-        segments += [("walk", min(falls[-1][0] + 0.1, seconds - 0.2)), ("standing", seconds)]
-    else:
-        segments.append(("walk", seconds))
-    return Take(plan=plan, segments=segments)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StandManner(Manner):
-    """``side`` is the leg that carries more."""
+    """``side`` is the leg that carries more weight."""
 
     arms: str
-    """``hang``, ``hips`` (hands on the hips), ``clasp`` (hands before the belly) or ``behind``."""
+    """``hang``, ``hips`` (hands on the hips), ``clasp`` (hands in front of the belly) or ``behind`` (the back)."""
     shift: float
-    """How far the weight wanders from leg to leg, metres."""
+    """Amplitude of the shift from leg to leg, metres."""
     look: float
-    """How far the head turns about, radians."""
+    """Amplitude of the head's turns, radians."""
 
 
 def draw_stand(rng: np.random.Generator, rig: Rig) -> StandManner:
@@ -128,7 +146,7 @@ def draw_stand(rng: np.random.Generator, rig: Rig) -> StandManner:
 
 
 def act_stand(t: np.ndarray, rig: Rig, manner: StandManner, *, rng: np.random.Generator) -> Take:
-    """Stand, shift weight, look about."""
+    """Stand, shift weight, look around."""
     plan = posture(t, rig, manner, rng=rng)
     stand_on(plan, rig, stance_prints(rig, manner, rng=rng))
     sway = manner.shift * rig.scale * (0.5 + noise(t, rng=rng, amplitude=0.7, low=0.08, high=0.3))
@@ -144,7 +162,7 @@ def act_stand(t: np.ndarray, rig: Rig, manner: StandManner, *, rng: np.random.Ge
 
 
 def held_arm(arms: str, rig: Rig, side: str, t: np.ndarray, *, rng: np.random.Generator) -> Hand | None:
-    """A standing person's hand on the hip, before the belly or behind the back; None for a hanging arm."""
+    """Goal of a hand on the hip, in front of the belly or behind the back; None for a hanging arm."""
     wander = noise(t, rng=rng, amplitude=[0.005, 0.006, 0.004], low=0.1, high=0.6)
     over = 0.0 if side == "left" else 1.0
     half = 0.5 * rig.hip_width
