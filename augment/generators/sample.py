@@ -1,9 +1,10 @@
-"""Ask a generator for motions."""
+"""Sample motions from a generator."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from ..geometry import matrix_to_rotation6d
 from ..motion.features import FEATURES, features_to_motion, features_to_rotations
 from ..types import Motion, Segment
 from .checkpoint import MotionGenerator
-from .cleanup import clean, smooth_frames
+from .cleanup import SampledPoses, clean, smooth_frames
 from .conditions import (
     ANNOTATIONS,
     SUPPORTS,
@@ -29,7 +30,10 @@ from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints, valid_fra
 from .diffusion import ddim_sample, guide, sampling_steps
 
 MAX_STEPS = 20
-"""Denoising steps at most: more do not help (see the model card)."""
+"""Largest number of denoising steps; more do not help (see the model card)."""
+
+BATCH = 32
+"""Motions denoised at once."""
 
 
 def sample(
@@ -38,31 +42,23 @@ def sample(
     *,
     generator: torch.Generator,
     seconds: float | Sequence[float] | None = None,
-    support_height: float | None = None,
-    betas: Float[np.ndarray, "10"] | None = None,
     guidance: float = 1.5,
     steps: int = MAX_STEPS,
-    cleanup: bool = True,
     rest_joints_of: RestJoints | None = None,
-    batch: int = 32,
 ) -> list[Motion]:
-    """Sample one motion for each action asked for.
+    """Sample one motion for each requested action.
 
-    What is not given (length, support and its height, body) is taken from a random training motion of the same action. A motion
-    does not depend on what it is batched with, but on its place in ``actions``.
+    Support, body and (if not given) length are those of a random training motion of the same action. A motion does not depend
+    on the others in its batch, but on its place in ``actions``.
 
     Args:
         model: See ``checkpoint.load_generator``.
         actions: Names of actions the model knows.
-        generator: The source of chance.
+        generator: Source of randomness.
         seconds: Length of all motions or of each, at most 10.
-        support_height: Metres, for the actions on a chair or bed.
-        betas: Body shape.
-        guidance: How much more than usual to heed the action; 1 = as trained.
+        guidance: Weight of classifier-free guidance; 1 = as trained.
         steps: Denoising steps, at most 20.
-        cleanup: Hold standing feet, lift what sinks into the floor, smooth.
-        rest_joints_of: Joints of a body in the zero pose; the open default body's if not given.
-        batch: Motions denoised at once.
+        rest_joints_of: Joints of a body in the zero pose; those of the open default body if None.
     Returns:
         Motions at 20 frames/s in the canonical frame, with segments, caption and support.
     Raises:
@@ -75,24 +71,21 @@ def sample(
     rest_joints_of = rest_joints_of or default_rest_joints()
     profiles = _draw_profiles(model, indices, generator=generator)
     if seconds is not None:
-        lengths = [float(seconds)] * len(actions) if isinstance(seconds, int | float) else [float(s) for s in seconds]
-        if len(lengths) != len(actions) or not all(0.2 <= length <= MAX_FRAMES / FPS for length in lengths):
-            raise ValueError(f"seconds: expected {len(actions)} lengths from 0.2 to {MAX_FRAMES / FPS:g}, found {seconds}")
-        profiles[:, 1] = torch.tensor([round(length * FPS) for length in lengths])
-    if support_height is not None:
-        profiles[:, 3] = torch.where(profiles[:, 2] > 0, support_height, profiles[:, 3])
-    if betas is not None:
-        profiles[:, 4:] = torch.as_tensor(np.asarray(betas), dtype=torch.float32)
+        profiles[:, 1] = _frame_counts(seconds, len(actions))
     frames = [int(count) for count in profiles[:, 1]]
     noise = [torch.randn((count, model.mean.shape[0]), generator=generator) for count in frames]
     captions = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     motions: list[Motion | None] = [None] * len(actions)
-    order = sorted(range(len(actions)), key=lambda k: frames[k])  # similar lengths together: padding is wasted work
-    for first in range(0, len(order), batch):
-        chosen = order[first : first + batch]
-        made = _sample_batch(model, profiles[chosen], [noise[k] for k in chosen], guidance, steps, cleanup, rest_joints_of)
-        for k, (channels, rest) in zip(chosen, made, strict=True):
-            motions[k] = _to_motion(model, actions[k], profiles[k], channels, rest)
+    order = sorted(range(len(actions)), key=lambda k: frames[k])  # batches of similar lengths need little padding
+    for first in range(0, len(order), BATCH):
+        chosen = order[first : first + BATCH]
+        channels = denoise(
+            model, profile_conditions(profiles[chosen]), [noise[k] for k in chosen], guidance=guidance, steps=steps
+        )
+        rests = np.stack([np.asarray(rest_joints_of(row)) for row in profiles[chosen, 4:].numpy()])
+        channels = _cleaned(model, channels, [frames[k] for k in chosen], rests)
+        for k, row, rest in zip(chosen, channels, rests, strict=True):
+            motions[k] = _to_motion(model.facts, actions[k], profiles[k], row[: frames[k]], rest)
     seed = generator.initial_seed()
     return [
         _named(motion, f"{motion.action}_{seed}_{k:04d}", f"generator seed {seed} number {k}", guidance, captions)
@@ -101,8 +94,20 @@ def sample(
     ]
 
 
+def _frame_counts(seconds: float | Sequence[float], count: int) -> Float[Tensor, "b"]:
+    """Requested lengths in frames.
+
+    Raises:
+        ValueError: If their number is wrong or one is out of range.
+    """
+    lengths = [float(seconds)] * count if isinstance(seconds, int | float) else [float(each) for each in seconds]
+    if len(lengths) != count or not all(0.2 <= length <= MAX_FRAMES / FPS for length in lengths):
+        raise ValueError(f"seconds: expected {count} lengths from 0.2 to {MAX_FRAMES / FPS:g}, found {seconds}")
+    return torch.tensor([float(round(length * FPS)) for length in lengths])
+
+
 def _draw_profiles(model: MotionGenerator, indices: Sequence[int], *, generator: torch.Generator) -> Float[Tensor, "b 14"]:
-    """For each action, length, support and body of one of its training motions."""
+    """For each action, the profile (length, support, body) of one of its training motions."""
     rows = []
     for index in indices:
         own = model.profiles[model.profiles[:, 0] == index]
@@ -129,7 +134,7 @@ def denoise(
     guidance: float,
     steps: int,
 ) -> Float[Tensor, "b t d"]:
-    """From noise to channels in metres and radians; rows shorter than the longest are padded."""
+    """Denoise to channels that are not normalised; motions shorter than the longest are padded."""
     x_t = torch.nn.utils.rnn.pad_sequence(list(noise), batch_first=True)
     valid = valid_frames([len(part) for part in noise])
     both = stack_conditions([conditions, conditions.any_action(len(model.actions))])
@@ -147,36 +152,28 @@ def denoise(
     return x0.clone() * model.std + model.mean
 
 
-def _sample_batch(
-    model: MotionGenerator,
-    profiles: Float[Tensor, "b 14"],
-    noise: Sequence[Tensor],
-    guidance: float,
-    steps: int,
-    cleanup: bool,
-    rest_joints_of: RestJoints,
-) -> list[tuple[Tensor, np.ndarray]]:
-    """Channels of each motion, cleaned, and its body's rest joints."""
-    channels = denoise(model, profile_conditions(profiles), noise, guidance=guidance, steps=steps)
-    rests = [np.asarray(rest_joints_of(row)) for row in profiles[:, 4:].numpy()]
-    if cleanup:
-        valid = valid_frames([len(part) for part in noise])
-        channels = smooth_frames(channels, valid)
-        rotations, root = clean(
-            *features_to_rotations(channels),
-            channels[..., FEATURES["contacts"]],
-            valid,
-            torch.as_tensor(np.stack(rests), dtype=torch.float32),
-            lowest=model.lowest,
-            standing=model.standing,
-        )
-        channels[..., FEATURES["root"]] = root
-        channels[..., FEATURES["orient"]] = matrix_to_rotation6d(rotations[:, :, 0])
-        channels[..., FEATURES["body"]] = matrix_to_rotation6d(rotations[:, :, 1:]).flatten(-2)
-    return [(row[: len(part)], rest) for row, part, rest in zip(channels, noise, rests, strict=True)]
+def _cleaned(
+    model: MotionGenerator, channels: Float[Tensor, "b t d"], frames: Sequence[int], rests: Float[np.ndarray, "b 24 3"]
+) -> Float[Tensor, "b t d"]:
+    """Channels smoothed and corrected (see ``cleanup``)."""
+    valid = valid_frames(frames)
+    channels = smooth_frames(channels, valid)
+    rotations, root = features_to_rotations(channels)
+    poses = SampledPoses(
+        rotations=rotations,
+        root=root,
+        contacts=channels[..., FEATURES["contacts"]],
+        valid=valid,
+        rest_joints=torch.as_tensor(rests, dtype=torch.float32),
+    )
+    rotations, root = clean(poses, lowest=model.lowest, standing=model.standing)
+    channels[..., FEATURES["root"]] = root
+    channels[..., FEATURES["orient"]] = matrix_to_rotation6d(rotations[:, :, 0])
+    channels[..., FEATURES["body"]] = matrix_to_rotation6d(rotations[:, :, 1:]).flatten(-2)
+    return channels
 
 
-def _to_motion(model: MotionGenerator, action: str, profile: Tensor, channels: Tensor, rest: np.ndarray) -> Motion:
+def _to_motion(facts: dict[str, Any], action: str, profile: Tensor, channels: Tensor, rest: np.ndarray) -> Motion:
     """A motion of one row of channels."""
     support = SUPPORTS[int(profile[2])]
     center, yaw = support_from_channels(channels)
@@ -192,7 +189,7 @@ def _to_motion(model: MotionGenerator, action: str, profile: Tensor, channels: T
         support_height=0.0 if on_floor else float(profile[3]),
         support_center=None if on_floor else center,
         support_yaw=0.0 if on_floor else yaw,
-        provenance={"generator": model.facts},
+        provenance={"generator": facts},
     )
 
 
@@ -209,7 +206,7 @@ def _named(motion: Motion, name: str, source: str, guidance: float, rng: np.rand
 
 
 def fall_side(transl: Float[np.ndarray, "t 3"], segments: Sequence[Segment], fps: float) -> str:
-    """``left`` or ``right``: where a motion from the canonical start is carried during its fall (the left hand is at +x)."""
+    """``left`` or ``right``: the direction in which a motion from the canonical start moves during its fall (+x is left)."""
     falls = [segment for segment in segments if segment.label == "fall"]
     first = round(falls[0].start_sec * fps) if falls else 0
     last = min(round(falls[-1].end_sec * fps) if falls else len(transl), len(transl)) - 1

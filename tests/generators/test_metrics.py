@@ -12,7 +12,7 @@ import torch
 from augment.commands.motions_train import MotionsSample
 from augment.generators.card import measure_generator, write_card
 from augment.generators.checkpoint import SHIPPED, load_generator, new_generator
-from augment.generators.cleanup import clean, smooth_frames
+from augment.generators.cleanup import SampledPoses, clean, smooth_frames
 from augment.generators.conditions import segments_from_labels
 from augment.generators.dataset import TrainingSet, training_set
 from augment.generators.denoiser import DenoiserConfig
@@ -79,11 +79,13 @@ def test_cleanup_holds_feet_and_lifts_what_sinks(data: TrainingSet):
     lowest = torch.full((24,), -1.0)
     lowest[10:12] = 0.0
     turned, moved = clean(
-        rotations,
-        root,
-        torch.ones(1, frames, 4),
-        torch.ones(1, frames, dtype=torch.bool),
-        rest[None],
+        SampledPoses(
+            rotations=rotations,
+            root=root,
+            contacts=torch.ones(1, frames, 4),
+            valid=torch.ones(1, frames, dtype=torch.bool),
+            rest_joints=rest[None],
+        ),
         lowest=lowest,
         standing=torch.full((4,), 10.0),
     )

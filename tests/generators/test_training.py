@@ -138,10 +138,11 @@ def test_sampling_is_deterministic_and_seeded(trained: tuple[MotionGenerator, li
         assert not np.array_equal(one.body_pose, three.body_pose)
 
 
-def test_a_motion_does_not_depend_on_its_batch(trained: tuple[MotionGenerator, list[float]]):
+def test_a_motion_does_not_depend_on_its_batch(trained: tuple[MotionGenerator, list[float]], monkeypatch):
     model, _ = trained
     together = _ask(model, ["wave", "sit", "wave"], steps=4)
-    apart = _ask(model, ["wave", "sit", "wave"], steps=4, batch=1)
+    monkeypatch.setattr("augment.generators.sample.BATCH", 1)
+    apart = _ask(model, ["wave", "sit", "wave"], steps=4)
     for one, two in zip(together, apart, strict=True):
         assert np.abs(one.transl - two.transl).max() < 1e-3
 
@@ -177,8 +178,8 @@ def test_any_length_up_to_ten_seconds(seconds: float, trained: tuple[MotionGener
 def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
     plain = _ask(model, ["sit"], steps=4)[0]
-    options: list[dict[str, Any]] = [{"guidance": 3.0}, {"steps": 8}, {"cleanup": False}, {"support_height": 0.8}]
-    for option in [*options, {"betas": np.ones(10)}]:
+    options: list[dict[str, Any]] = [{"guidance": 3.0}, {"steps": 8}]
+    for option in options:
         other = _ask(model, ["sit"], **({"steps": 4} | option))[0]
         assert not np.array_equal(plain.body_pose, other.body_pose), option
 
