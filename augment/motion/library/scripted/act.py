@@ -1,4 +1,4 @@
-"""Daily actions made by the project itself: ``make_action(name, ...)`` draws how it is done and acts it out."""
+"""Scripted daily actions: ``make_action(name, ...)`` draws the parameters of an action and performs it."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ LICENCE = "Apache-2.0"
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """One action: how its parameters are drawn and how it is acted."""
+    """One action: a function that draws its parameters and one that performs it."""
 
     draw: Callable[[np.random.Generator, Rig], Manner]
     act: Callable[..., Take]
-    """(t, rig, manner, *, rng) -> Take, as ``left``."""
+    """(t, rig, manner, *, rng) -> Take, for ``side`` left."""
 
 
 SCRIPTS: dict[str, Script] = {
@@ -70,16 +70,16 @@ def make_action(
     name: str, *, rng: np.random.Generator, body: Any, betas: Float[np.ndarray, "10"] | None = None, fps: float = 20,
     seconds: float | None = None, **params: Any,
 ) -> Motion:  # fmt: skip
-    """Act out one daily action.
+    """Make one daily action.
 
     Args:
         name: A key of ``SCRIPTS``.
-        rng: Draws every parameter not given and the restlessness.
-        body: ``augment.body.model.Body`` the motion is fitted to: its soles, seat and back touch what carries them.
+        rng: Source of all parameters that are not given, and of idle motion.
+        body: The body (``augment.body.model.Body``) whose skin touches its supports.
         betas: Shape; zeros by default.
         fps: Frames a second.
         seconds: Length; drawn by default.
-        params: Any field of the action's manner (``SCRIPTS[name].draw(rng, rig)`` shows them) to fix instead of draw.
+        params: Any field of the action's manner (``SCRIPTS[name].draw(rng, rig)`` shows them) to set instead of draw.
     Returns:
         Starts near the origin facing +z, floor at y = 0; ``provenance["params"]`` holds what was drawn.
     Raises:
@@ -124,7 +124,7 @@ def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner
 
 
 def mirrored(motion: Motion, rig: Rig) -> Motion:
-    """The mirror image (x turned over) of a motion on a body whose left and right are alike."""
+    """Mirror a motion in x = 0, on a body that is symmetric."""
     turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)[:, _MIRROR] * _FLIP
     pelvis = (motion.transl + rig.rest[0]) * np.array([-1.0, 1.0, 1.0])
     center = motion.support_center

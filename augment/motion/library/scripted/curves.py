@@ -1,4 +1,4 @@
-"""Smooth curves over time: keyframes, minimum-jerk blends, band-limited noise and their filters. NumPy, any trailing shape."""
+"""Smooth curves over time: keyframes, minimum-jerk blends, band-limited noise and filters."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ Times = Float[np.ndarray, "t"]
 
 
 def keyed(t: Times, keys: Sequence[tuple[Any, Any]]) -> Float[np.ndarray, "t *d"]:
-    """Monotone cubic through (second, value) keys: it flows through keys, holds between equal ones, never overshoots.
-
-    Before the first and after the last key the value holds.
-    """
+    """Monotone cubic interpolation of (second, value) keys, without overshoot; constant before the first and after the last."""
     times = np.array([key[0] for key in keys], float)
     values = np.array([key[1] for key in keys], float)
     kept = np.concatenate([[True], np.diff(times) > 1e-4])
     times, values = times[kept], values[kept]
     if len(times) == 1:
         return np.broadcast_to(values[0], (len(t), *values.shape[1:])).copy()
-    # A held key on both sides makes the curve leave and arrive at rest.
+    # Repeated keys at both ends make the curve start and end with zero slope.
     times = np.concatenate([[times[0] - 1.0], times, [times[-1] + 1.0]])
     values = np.concatenate([values[:1], values, values[-1:]])
     return PchipInterpolator(times, values, axis=0)(np.clip(t, times[0], times[-1]))
@@ -59,10 +56,10 @@ def noise(
     low: float = 0.1,
     high: float = 0.9,
 ) -> Float[np.ndarray, "t *c"]:
-    """Band-limited 1/f wander: a sum of seven sines of random frequency and phase.
+    """Band-limited 1/f noise: a sum of seven sines of random frequency and phase.
 
     Args:
-        amplitude: Root mean square, one figure or one a channel.
+        amplitude: Root mean square; one number, or one per channel.
         low: Lowest frequency, Hz.
         high: Highest frequency, Hz.
     Returns:

@@ -1,4 +1,4 @@
-"""Actions near the floor: kneel, crawl. World frame, metres, radians; all acted as ``left``."""
+"""Actions near the floor: kneel, crawl. World frame, metres, radians; motions are for ``left``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from .pose import SPINE_SHARE, PosePlan, Rest
 from .rig import SIDES, SIGN, Rig
 
 TUCKED = 1.15
-"""Pitch of a kneeling person's foot that stands on its toes, radians."""
+"""Pitch of a kneeling person's foot on its toes, radians."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KneelManner(Manner):
-    """``side`` is the knee that goes down first."""
+    """``side`` is the knee that is lowered first."""
 
     ends: str
     """``upright`` (both knees, thighs upright), ``heels`` (sits back) or ``half`` (one knee)."""
@@ -38,16 +38,16 @@ def draw_kneel(rng: np.random.Generator, rig: Rig) -> KneelManner:
 
 @dataclass(slots=True, kw_only=True)
 class KneelGeometry:
-    """Where a knee, hip and ankle are when the knee is on the floor and the foot stands on its toes."""
+    """Places of knee, hip and ankle with the knee on the floor and the foot on its toes, metres."""
 
     ankle_y: float
     knee_ahead: float
-    """Knee before the ankle."""
+    """Distance of the knee ahead of the ankle."""
     hip_y: float
 
 
 def kneel_geometry(rig: Rig, hip_ahead: float) -> KneelGeometry:
-    """For a hip ``hip_ahead`` metres before the knee."""
+    """Kneeling with the hip ``hip_ahead`` metres ahead of the knee."""
     ball = rig.ball["left"][1:]
     ankle = ball - np.array(
         [np.cos(TUCKED) * ball[0] - np.sin(TUCKED) * ball[1], np.sin(TUCKED) * ball[0] + np.cos(TUCKED) * ball[1]]
@@ -88,7 +88,7 @@ def act_kneel(t: np.ndarray, rig: Rig, manner: KneelManner, *, rng: np.random.Ge
     times = KneelTimes(begin=begin, stepped=stepped, first=first, second=second, slow=slow)
     half = manner.ends == "half"
     prints = stance_prints(rig, manner, rng=rng, back=0.03)
-    # The stepping foot's toes go where, heel up, its knee lands a little behind the standing foot's heel.
+    # The stepping foot is placed so that its knee lands a little behind the heel of the other foot.
     back = kneel_geometry(rig, 0.02).knee_ahead + ankle_shift(rig) + rng.uniform(0.12, 0.24) * rig.scale
     toes_z = prints["right"].z - back
     feet = _kneel_feet(t, prints, times, toes_z, half=half)
@@ -181,27 +181,27 @@ def _kneel_arms(
 
 
 def ankle_shift(rig: Rig) -> float:
-    """How far the ankle comes forward when the heel rises to ``TUCKED`` over toes that stay, metres."""
+    """Distance the ankle moves forward when the foot pitches to ``TUCKED`` about its toes, metres."""
     y, z = rig.ball["left"][1:]
     return float(z - (np.sin(TUCKED) * y + np.cos(TUCKED) * z))
 
 
 def _heel_seat(rig: Rig) -> tuple[float, float]:
-    """Pelvis height and distance behind the knees of someone who sits back towards the heels."""
+    """Height of the pelvis, and its distance behind the knees, of a person sitting back on the heels."""
     angle = np.radians(46.0)
     return rig.knee_radius + rig.thigh * np.sin(angle) + rig.hip_drop, float(rig.thigh * np.cos(angle))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrawlManner(Manner):
-    """``side`` is the hand that goes first."""
+    """``side`` is the hand that moves first."""
 
     stride: float
-    """Metres a knee moves at a time."""
+    """Length of a knee's step, metres."""
     cycle: float
     """Seconds of a full cycle (both knees)."""
     look: float
-    """Head raised, radians."""
+    """Extension of the head, radians."""
 
 
 def draw_crawl(rng: np.random.Generator, rig: Rig) -> CrawlManner:
@@ -214,11 +214,11 @@ def draw_crawl(rng: np.random.Generator, rig: Rig) -> CrawlManner:
     )  # fmt: skip
 
 
-def crawl_trunk(rig: Rig, bend: float, elbow: float = 0.95) -> tuple[float, float]:
-    """Pelvis pitch (radians) with which, knees under hips, the shoulders are an almost straight arm above the floor; and how
-    far the shoulders then are before the hips (metres). ``bend`` rounds the back; ``elbow`` 1 is a straight arm."""
+def crawl_trunk(rig: Rig, bend: float) -> tuple[float, float]:
+    """Pitch of the pelvis (radians) at which, with the knees under the hips, the arms are almost straight; and the distance of
+    the shoulders ahead of the hips (metres). ``bend`` is that of the spine, radians."""
     hip = rig.knee_radius + 0.985 * rig.thigh
-    wanted = rig.palm + elbow * (rig.upper_arm + rig.forearm)
+    wanted = rig.palm + 0.95 * (rig.upper_arm + rig.forearm)
     tilt, shoulder = 1.5, np.zeros(3)
     for _ in range(8):
         rotations = np.broadcast_to(np.eye(3), (1, 24, 3, 3)).copy()
@@ -233,7 +233,7 @@ def crawl_trunk(rig: Rig, bend: float, elbow: float = 0.95) -> tuple[float, floa
 
 
 def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Generator) -> Take:
-    """Hand and opposite knee forward together, on planted palms and knees."""
+    """Crawl on palms and knees; a hand and the opposite knee move together."""
     plan = posture(t, rig, manner, rng=rng)
     stride, cycle = manner.stride * rig.scale, manner.cycle
     speed = stride / cycle
@@ -255,7 +255,7 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
                 off = offset + (k + phase) * cycle
                 on = off + swing
                 jitter = 0.02 * rng.standard_normal(2) * rig.scale if ahead else 0.008 * rng.standard_normal(2)
-                # At the middle of its stance a knee is under the hip, a hand under the shoulder.
+                # In the middle of its stance a knee is under the hip, a hand under the shoulder.
                 middle = on + 0.5 * (cycle - swing)
                 prints[side].append(Footprint(
                     on=on, off=off + cycle, x=SIGN[side] * wide + jitter[0], z=speed * middle + ahead + jitter[1], yaw=0.0
@@ -288,7 +288,7 @@ def act_crawl(t: np.ndarray, rig: Rig, manner: CrawlManner, *, rng: np.random.Ge
         place = knee[side].ground + [0.0, rig.knee_radius, 0.0]
         splay = SIGN[side] * 0.03
         ankle_y = 0.085 + 0.02 * (1 - knee[side].contact)
-        # The shank trails: while the knee swings forward the foot stays low behind it.
+        # The foot stays low behind the knee while the knee swings forward.
         ankle = place + np.stack(
             [0 * t + splay - 0.0, ankle_y - place[:, 1] + 0.6 * knee[side].ground[:, 1], 0 * t - rig.shank], axis=1
         )

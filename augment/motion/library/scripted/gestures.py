@@ -1,4 +1,4 @@
-"""Actions on the spot: wave, reach, pick up, jump. World frame, metres, radians; all acted as ``left``."""
+"""Actions on the spot: wave, reach, pick up, jump. World frame, metres, radians; motions are for ``left``."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class WaveManner(Manner):
     """``side`` is the waving hand."""
 
     height: float
-    """0 waves beside the shoulder, 1 over the head."""
+    """0 waves beside the shoulder, 1 above the head."""
     swing: float
-    """Forearm to either side, radians."""
+    """Amplitude of the forearm to either side, radians."""
     pace: float
     """Waves a second."""
 
@@ -82,11 +82,11 @@ class ReachManner(Manner):
     """``side`` is the reaching hand."""
 
     height: float
-    """Target over the shoulder as a share of what the arm can do: 0.3 forward, 1 straight up."""
+    """Elevation of the target, as a share of a right angle: 0 forward, 1 straight up."""
     out: float
-    """Target to the side (positive) or across the body, radians."""
+    """Azimuth of the target, to the side (positive) or across the body, radians."""
     tiptoe: float
-    """Heels raised, radians."""
+    """Pitch of the raised heels, radians."""
     both: bool
     """Both hands reach."""
 
@@ -101,7 +101,7 @@ def draw_reach(rng: np.random.Generator, rig: Rig) -> ReachManner:
 
 
 def act_reach(t: np.ndarray, rig: Rig, manner: ReachManner, *, rng: np.random.Generator) -> Take:
-    """Look up, stretch an arm to something high, hold, come back."""
+    """Look up, reach for something high, hold, come back."""
     plan = posture(t, rig, manner, rng=rng)
     prints = stance_prints(rig, manner, rng=rng)
     up = rng.uniform(0.2, 0.7)
@@ -150,11 +150,11 @@ class PickUpManner(Manner):
     style: str
     """``squat`` (knees bend) or ``stoop`` (back bends)."""
     ahead: float
-    """Object before the toes, metres."""
+    """Distance of the object in front of the toes, metres."""
     out: float
-    """Object to the side, metres."""
+    """Distance of the object to the side, metres."""
     size: float
-    """Height of the object over the floor where it is gripped, metres."""
+    """Height at which the object is gripped, metres."""
 
 
 def draw_pick_up(rng: np.random.Generator, rig: Rig) -> PickUpManner:
@@ -165,7 +165,7 @@ def draw_pick_up(rng: np.random.Generator, rig: Rig) -> PickUpManner:
 
 
 def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random.Generator) -> Take:
-    """Bend as deep as it takes for the hand to reach the object, grip it, rise with it held before the body."""
+    """Bend until the hand reaches the object, grip it, rise with it held in front of the body."""
     plan = posture(t, rig, manner, rng=rng)
     prints = stance_prints(rig, manner, rng=rng, back=0.05)
     stand_on(plan, rig, prints)
@@ -200,7 +200,7 @@ def act_pick_up(t: np.ndarray, rig: Rig, manner: PickUpManner, *, rng: np.random
 
 
 def _bend(plan: PosePlan, rig: Rig, depth: np.ndarray, squat: bool, out: float) -> None:
-    """Bend a standing plan down; ``depth`` 1 is about as deep as people go."""
+    """Bend a standing plan down; ``depth`` 1 is about the deepest that people bend."""
     drop, back, hips, spine = (0.62, 0.17, 0.55, 0.32) if squat else (0.20, 0.19, 1.15, 0.68)
     plan.pelvis = plan.pelvis + np.stack(
         [0.25 * out * depth, -drop * rig.leg * depth, -back * rig.scale * np.sin(np.clip(depth, 0, 1.2) * np.pi / 2)], axis=1
@@ -211,7 +211,7 @@ def _bend(plan: PosePlan, rig: Rig, depth: np.ndarray, squat: bool, out: float) 
 
 
 def _depth(rig: Rig, manner: PickUpManner, plan: PosePlan, grip: np.ndarray) -> float:
-    """The least bend with which the hand gets to the object."""
+    """The smallest bend at which the hand reaches the object."""
     half = 0.5 * rig.hip_width
     for depth in np.linspace(0.4, 1.25, 12):
         trial = PosePlan(
@@ -230,18 +230,18 @@ def _depth(rig: Rig, manner: PickUpManner, plan: PosePlan, grip: np.ndarray) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JumpManner(Manner):
-    """``side`` is the way of a small turn in the air."""
+    """``side`` has no effect but for the mirroring."""
 
     height: float
     """Rise of the pelvis in flight, metres."""
     depth: float
-    """How deep the crouch before it, metres."""
+    """Depth of the crouch before the jump, metres."""
     count: int
-    """Jumps."""
+    """Number of jumps."""
     arms: float
-    """How much the arms swing, 0..1."""
+    """Swing of the arms, 0..1."""
     forward: float
-    """Metres jumped forward each time."""
+    """Distance forward per jump, metres."""
 
 
 def draw_jump(rng: np.random.Generator, rig: Rig) -> JumpManner:

@@ -1,5 +1,5 @@
-"""What a limb is asked to do: a foot planted, a knee on the floor, a hand on something, or joint angles. Each goal solves to
-local rotations of the limb's joints; ``follow`` crossfades from goal to goal. World frame, metres, radians throughout."""
+"""Goals of limbs: a planted foot, a knee on the floor, a hand in a place, or joint angles. Each goal solves to the local
+rotations of the limb's joints; ``follow`` blends from goal to goal. World frame, metres, radians."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .curves import ramp
 from .rig import ARM, ELBOW_HINGE, KNEE_HINGE, LEG, SIGN, Rig
 
 MAX_WRIST = np.radians(75.0)
-"""A hand bends no further against its forearm."""
+"""Largest bend of a hand relative to its forearm."""
 MAX_ROLL = np.radians(110.0)
-"""Nor turns further about it."""
+"""Largest roll of a hand about its forearm."""
 Channel = Float[np.ndarray, "t"] | float | int
-"""A figure that may change over the frames."""
+"""A number that may change over time."""
 Path = Float[np.ndarray, "*t 3"] | tuple[float | int, float | int, float | int]
-"""A point or direction that may move."""
+"""A point or direction that may change over time."""
 
 
 @dataclass(slots=True)
 class Trunk:
-    """What is known of the body when a limb is solved: world positions and rotations, filled in as the solver goes."""
+    """World positions and rotations of the body when a limb is solved."""
 
     rig: Rig
     positions: Float[np.ndarray, "t 24 3"]
@@ -38,7 +38,7 @@ class Trunk:
 
 @runtime_checkable
 class Goal(Protocol):
-    """Anything that solves a limb."""
+    """A goal of a limb."""
 
     def solve(self, side: str, trunk: Trunk) -> Float[np.ndarray, "t 4 3 3"]:
         """Local rotations of the limb's four joints (``rig.LEG`` or ``rig.ARM``)."""
@@ -46,11 +46,11 @@ class Goal(Protocol):
 
 
 Track = list[tuple[float, float, Goal]]
-"""(start, end, goal): the limb leaves its previous goal at ``start`` and has taken on this one at ``end``, seconds."""
+"""(start, end, goal): the limb leaves its previous goal at ``start`` and reaches this one at ``end``, seconds."""
 
 
 def follow(track: Track, side: str, trunk: Trunk, t: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t 4 3 3"]:
-    """Local rotations along a track of goals, each crossfaded over with minimum-jerk weight."""
+    """Local rotations along a track of goals, blended with minimum-jerk weights."""
     rotations = track[0][2].solve(side, trunk)
     for start, end, goal in track[1:]:
         weight = np.repeat(ramp(t, start, end)[:, None], rotations.shape[1], axis=1)
@@ -59,7 +59,7 @@ def follow(track: Track, side: str, trunk: Trunk, t: Float[np.ndarray, "t"]) -> 
 
 
 def spread(value: Channel | Path, count: int) -> np.ndarray:
-    """A constant or a curve as a curve of ``count`` frames."""
+    """Broadcast a constant to ``count`` frames; a curve is returned as it is."""
     value = np.asarray(value, float)
     return (
         value
@@ -70,26 +70,26 @@ def spread(value: Channel | Path, count: int) -> np.ndarray:
 
 @dataclass(slots=True, kw_only=True)
 class Planted:
-    """Ankle and foot where they are told to be; the knee bends towards ``pole``."""
+    """Ankle and foot at given places; the knee bends towards ``pole``."""
 
     ankle: Path
     """World."""
     foot: Float[np.ndarray, "*t 3 3"]
     """World rotation of the foot (identity: sole level, toes to +z)."""
     toe: Channel = 0.0
-    """Toes bent up against the foot, radians."""
+    """Extension of the toes, radians."""
     pole: Path | None = None
-    """World direction the knee points; default the way the foot points, a little of the pelvis's front, and up."""
+    """World direction of the knee; by default that of the foot and pelvis, and up if the foot is far ahead."""
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         hip, knee, ankle, _ = LEG[side]
         rest, count = trunk.rig.rest, len(trunk)
         foot = np.broadcast_to(self.foot, (count, 3, 3))
         if self.pole is None:
-            # Toes point where the foot was turned, whatever its pitch: its x axis stays level.
+            # The foot's x axis is level whatever its pitch, so it gives the direction of the toes.
             ahead = np.cross(foot[..., 0], [0.0, 1.0, 0.0])
             before = ((spread(self.ankle, count) - trunk.positions[:, hip]) * ahead).sum(-1, keepdims=True) / trunk.rig.leg
-            # With the foot well before the hip (sitting on the floor), a knee that bends "ahead" has to bend up.
+            # With the foot far ahead of the hip (sitting on the floor), the knee must bend upwards.
             up = np.clip(1.6 * before - 0.3, 0.0, 1.5) * np.array([0.0, 1.0, 0.0])
             pole = 0.75 * ahead + 0.25 * trunk.worlds[:, 0, :, 2] + 0.02 * foot[..., 2] + up
         else:
@@ -104,15 +104,14 @@ class Planted:
 
 @dataclass(slots=True, kw_only=True)
 class Knelt:
-    """Thigh points at a knee on the floor, shank from there towards the ankle."""
+    """The thigh points at a knee on the floor, the shank from there towards the ankle."""
 
     knee: Path
-    """World; met exactly when it is a thigh's length from the hip."""
+    """World; reached exactly if it is a thigh's length from the hip."""
     ankle: Path
-    """World direction is taken from knee to here."""
+    """World; gives the direction of the shank."""
     bend: Channel = 0.9
-    """Foot pointed back along the shank, radians of plantar flexion; negative tucks the toes under."""
-    toe: Channel = 0.0
+    """Plantar flexion, radians."""
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         hip, knee, ankle, _ = LEG[side]
@@ -123,23 +122,23 @@ class Knelt:
         thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
         shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
         foot = shank @ axis_rotation("x", spread(self.bend, count))
-        return leg_locals(trunk, thigh, shank, foot, spread(self.toe, count))
+        return leg_locals(trunk, thigh, shank, foot, np.zeros(count))
 
 
 @dataclass(slots=True, kw_only=True)
 class LegAngles:
-    """Joint angles against the pelvis, radians."""
+    """Joint angles of a leg relative to the pelvis, radians."""
 
     flexion: Channel = 0.0
-    """Thigh forward."""
+    """Of the thigh, forward."""
     abduction: Channel = 0.05
-    """Thigh away from the other."""
+    """Of the thigh, outwards."""
     twist: Channel = 0.1
-    """Knee and toes turned out."""
+    """Outward rotation of knee and toes."""
     knee: Channel = 0.1
-    """Knee bent."""
+    """Flexion of the knee."""
     ankle: Channel = 0.0
-    """Toes pointed (plantar flexion)."""
+    """Plantar flexion."""
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         count, sign = len(trunk), SIGN[side]
@@ -153,7 +152,7 @@ class LegAngles:
 
 
 def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndarray, toe: np.ndarray) -> np.ndarray:
-    """World rotations of thigh, shank, foot (and the toes' bend) to local ones."""
+    """Local rotations from world rotations of thigh, shank and foot, and the toes' extension."""
     pelvis = trunk.worlds[:, 0]
     return np.stack(
         [ik.transpose(pelvis) @ thigh, ik.transpose(thigh) @ shank, ik.transpose(shank) @ foot, axis_rotation("x", -toe)],
@@ -162,7 +161,7 @@ def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndar
 
 
 def collar(side: str, direction: Float[np.ndarray, "t 3"]) -> np.ndarray:
-    """The collar's share of pointing an arm: it droops under a hanging arm, rises and comes forward with a raised one.
+    """Rotation of the collar for an arm's direction: down for a hanging arm, up and forward for a raised one.
 
     Args:
         direction: Unit vector of the arm in the chest's frame.
@@ -176,18 +175,18 @@ def collar(side: str, direction: Float[np.ndarray, "t 3"]) -> np.ndarray:
 
 @dataclass(slots=True, kw_only=True)
 class ArmAngles:
-    """Joint angles against the chest, radians: how a free arm is carried."""
+    """Joint angles of an arm relative to the chest, radians."""
 
     flexion: Channel = 0.05
-    """Upper arm forward and up."""
+    """Of the upper arm, forward and up."""
     abduction: Channel = 0.2
-    """Upper arm away from the side."""
+    """Of the upper arm, outwards."""
     twist: Channel = 0.25
-    """Turned in about its own length (the palm of a hanging hand turns back)."""
+    """Inward rotation about the upper arm (turns the palm of a hanging hand back)."""
     elbow: Channel = 0.25
-    """Elbow bent."""
+    """Flexion of the elbow."""
     wrist: Channel = 0.0
-    """Hand bent towards the palm."""
+    """Flexion of the hand towards the palm."""
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         count, sign = len(trunk), SIGN[side]
@@ -204,16 +203,16 @@ class ArmAngles:
 
 @dataclass(slots=True, kw_only=True)
 class Hand:
-    """Wrist on a spot, elbow towards ``pole``, palm and fingers turned as told; all in ``frame``."""
+    """Wrist at a point, elbow towards ``pole``, directions of palm and fingers; all in ``frame``."""
 
     at: Path
-    """Wrist, metres; from the frame's origin."""
+    """Wrist relative to the frame's origin, metres."""
     frame: str = "world"
     """``world``; ``chest`` (origin at spine3), ``pelvis``, ``head``, or ``thigh`` (the same side's; origin at the hip)."""
     pole: Path = (0.0, -1.0, -0.3)
-    """Direction of the elbow. x counts away from the body's middle (for ``world``: plain world x)."""
+    """Direction of the elbow. x points away from the body's middle (for ``world``: the world's x)."""
     fingers: Path | None = None
-    """Direction of the fingers; None leaves the hand in line with the forearm."""
+    """Direction of the fingers; None keeps the hand in line with the forearm."""
     palm: Path = (0.0, -1.0, 0.0)
     """Direction the palm faces, with ``fingers``."""
 
@@ -238,7 +237,7 @@ class Hand:
             fingers = ik.apply(turn, spread(self.fingers, count) * mirror)
             palm = ik.apply(turn, spread(self.palm, count) * mirror)
             hand = ik.aim(fingers, palm, np.array([SIGN[side], 0.0, 0.0]), np.array([0.0, -1.0, 0.0]))
-        # A forearm turns over its whole length: give the elbow 60 % of the hand's roll, so that the wrist does not wring.
+        # The forearm twists over its length: 60 % of the hand's roll is at the elbow, so that the wrist is not twisted too far.
         local = ik.transpose(forearm) @ hand
         roll = np.unwrap(ik.flexion(np.eye(3), local, np.array([1.0, 0.0, 0.0])))
         tilt = ik.limited(axis_rotation("x", -roll) @ local, MAX_WRIST)

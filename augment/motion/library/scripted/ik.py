@@ -15,22 +15,22 @@ Vec = Float[np.ndarray, "... 3"]
 """Points or directions; leading shapes broadcast."""
 
 MAX_FLEXION = np.radians(145.0)
-"""Knees and elbows fold no further."""
+"""Largest flexion of knees and elbows."""
 
 
 def lean(pitch: float | np.ndarray = 0.0, roll: float | np.ndarray = 0.0, yaw: float | np.ndarray = 0.0) -> Rot:
-    """Turn of an upright part: ``yaw`` to its left, ``pitch`` forward, ``roll`` to its right; radians, body axes."""
+    """Rotation of an upright part: ``yaw`` to its left, ``pitch`` forward, ``roll`` to its right; radians, body axes."""
     pitch, roll, yaw = np.broadcast_arrays(pitch, roll, yaw)
     return axis_rotation("y", yaw) @ axis_rotation("x", pitch) @ axis_rotation("z", roll)
 
 
 def unit(vector: Vec) -> Vec:
-    """The vector at length one."""
+    """Normalise vectors."""
     return vector / np.maximum(np.linalg.norm(vector, axis=-1, keepdims=True), 1e-9)
 
 
 def apply(rotation: Rot, vector: Vec) -> Vec:
-    """Rotate vectors, broadcasting."""
+    """Rotate vectors; shapes broadcast."""
     return (rotation @ np.asarray(vector, float)[..., None])[..., 0]
 
 
@@ -55,12 +55,12 @@ def to_rotvec(rotation: Rot) -> Vec:
 
 
 def angle(rotation: Rot) -> Float[np.ndarray, "..."]:
-    """How far a rotation turns, radians."""
+    """Angle of rotations, radians."""
     return Rotation.from_matrix(rotation.reshape(-1, 3, 3)).magnitude().reshape(rotation.shape[:-2])
 
 
 def limited(rotation: Rot, most: float) -> Rot:
-    """The same turn, by no more than ``most`` radians."""
+    """Limit the angle of rotations to ``most`` radians."""
     rotvec = to_rotvec(rotation)
     size = np.linalg.norm(rotvec, axis=-1, keepdims=True)
     return from_rotvec(rotvec * np.minimum(1.0, most / np.maximum(size, 1e-9)))
@@ -81,8 +81,8 @@ def frame(direction: Vec, hinge: Vec) -> Rot:
 def two_bone(root: Vec, target: Vec, pole: Vec, upper: float, lower: float) -> tuple[Vec, Vec, Vec]:
     """Directions of two bones from ``root`` that end at ``target``, the middle joint towards ``pole``.
 
-    Out of reach, the chain points at the target almost straight (it eases in, and never locks or turns inside out);
-    too near, it folds to ``MAX_FLEXION``.
+    If the target is out of reach, the chain points at it almost straight (approached smoothly); if it is too near, the chain
+    bends to ``MAX_FLEXION``.
 
     Returns:
         Unit directions of the upper and lower bone, and the hinge axis about which flexion is positive.

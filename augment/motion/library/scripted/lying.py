@@ -1,4 +1,4 @@
-"""Lying: poses found by settling the skin on a surface, and what people do while they lie. All acted as ``left``."""
+"""Lying: poses in contact with a surface, and movements while lying. Motions are for ``left``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .pose import Bed, PosePlan, Rest, solve
 from .rig import LEG, SIDES, Rig, skin
 
 MATTRESS = 0.015
-"""How far mattress and back give, metres."""
+"""Compression of mattress and back, metres."""
 BED_HALF = 0.45
-"""Half the width of the bed that lie_down and get_up sit on the edge of, metres."""
+"""Half the width of the bed of ``lie_down`` and ``get_up``, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LieManner(Manner):
-    """``side`` is where the head comes to lie when sitting on the bed's edge, and the side rolled onto."""
+    """``side`` is the side rolled onto."""
 
     bed: float
     """Height of the bed, metres; 0 lies on the floor."""
@@ -32,9 +32,9 @@ class LieManner(Manner):
     hands: str
     """``beside`` the body, on the ``belly``, or ``one`` of each."""
     knee: float
-    """How far one knee is drawn up when supine, 0..1."""
+    """Flexion of one knee when supine, 0..1."""
     change: str
-    """What happens while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (draws one up) or ``roll`` (turns over)."""
+    """Movement while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (bends one knee) or ``roll`` (turns over)."""
 
 
 def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float = 7.0) -> LieManner:
@@ -47,7 +47,7 @@ def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float =
 
 
 TRUNK = (0, 1, 2, 3, 4, 5, 6, 9, 13, 14, 16, 17)
-"""Parts that a bed carries."""
+"""Parts supported by a bed."""
 SIDE_ARMS = {
     "left": ArmAngles(flexion=1.45, abduction=0.0, twist=0.1, elbow=1.7, wrist=0.1),
     "right": ArmAngles(flexion=0.45, abduction=0.14, twist=0.5, elbow=1.0, wrist=0.2),
@@ -56,10 +56,10 @@ SIDE_ARMS = {
 
 @dataclass(slots=True, kw_only=True)
 class LyingPose:
-    """A settled pose; heading of the head is -z (turn it with a yaw)."""
+    """A lying pose; the head points to -z."""
 
     height: float
-    """Pelvis over the surface, metres."""
+    """Height of the pelvis above the surface, metres."""
     turn: Float[np.ndarray, "3 3"]
     spine: Float[np.ndarray, "3"]
     head: Float[np.ndarray, "3"]
@@ -69,7 +69,7 @@ class LyingPose:
 def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: float) -> LyingPose:
     """Find the pelvis height, trunk tilt, neck and leg angles at which back, head and heels touch a level surface.
 
-    A few fixed-point rounds: each reading moves the one angle that governs it.
+    Fixed-point iterations: each measured distance corrects the angle that it depends on.
     """
     tilt, neck, spine = 0.0, 0.15, np.array([0.3 * stoop, 0.0, 0.0])
     rho = 0.0 if pose == "supine" else 1.40
@@ -117,7 +117,7 @@ def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: floa
 
 
 def lying_hands(hands: str, pose: LyingPose, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
-    """Where the hands lie: palms down beside the body, or on the belly."""
+    """Goals of the hands while lying: palms down beside the body, or on the belly."""
     goals: dict[str, Goal] = {}
     for side in SIDES:
         wander = noise(t, rng=rng, amplitude=[0.006, 0.006, 0.0], low=0.08, high=0.4)
@@ -135,7 +135,7 @@ def lying_hands(hands: str, pose: LyingPose, rig: Rig, *, rng: np.random.Generat
 
 
 def side_arms(*, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
-    """Lying on the left side: the lower arm before the face, the upper one along the body."""
+    """Arms while lying on the left side: the lower one in front of the face, the upper one along the body."""
     goals: dict[str, Goal] = {}
     for side in SIDES:
         wander = noise(t, rng=rng, amplitude=[0.02, 0.01, 0.03, 0.04], low=0.08, high=0.4)
@@ -148,7 +148,7 @@ def side_arms(*, rng: np.random.Generator, t: np.ndarray) -> dict[str, Goal]:
 
 
 def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Generator) -> Take:
-    """Lie and breathe; move a hand, draw up a knee, or turn over."""
+    """Lie and breathe; move a hand, bend a knee, or turn over."""
     pillow = 0.05 if manner.bed > 0 else 0.0
     first = settle_lying(
         rig, pose=manner.pose, knee=manner.knee if manner.pose == "supine" else 0.0, pillow=pillow, stoop=manner.stoop
@@ -189,7 +189,7 @@ def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Genera
 
 
 def face_hand(rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Hand:
-    """A hand brought to the face."""
+    """Goal of a hand at the face."""
     wander = noise(t, rng=rng, amplitude=[0.01, 0.012, 0.004], low=0.4, high=1.2)
     at = np.array([0.07, -0.08, 0.12]) * rig.scale + wander
     return Hand(at=at, frame="head", pole=(1.0, -0.6, 0.2), fingers=(-0.5, 1.0, -0.1), palm=(-0.4, 0.0, -0.9))
@@ -203,7 +203,7 @@ def lay_on(
     plan: PosePlan, rig: Rig, poses: list[tuple[float, float, LyingPose]], surface: float, *, yaw: float,
     rng: np.random.Generator, quiet: float,
 ) -> None:  # fmt: skip
-    """Put a plan down in lying poses, blended from one to the next; ``yaw`` turns feet away from +z."""
+    """Set a plan to lying poses, blended from one to the next; the feet point to +z rotated by ``yaw``."""
     t = plan.t
     first = poses[0][2]
     count = len(t)
@@ -233,7 +233,7 @@ def lay_on(
 
 
 def restless(leg: Goal, t: np.ndarray, *, rng: np.random.Generator, quiet: float) -> LegAngles:
-    """Legs that never lie quite still: they turn in and out a little, the feet move."""
+    """A leg with a little idle motion."""
     assert isinstance(leg, LegAngles)
     wander = noise(t, rng=rng, amplitude=[0.04, 0.012, 0.08], low=0.08, high=0.6) * quiet
     return replace(leg, twist=leg.twist + wander[:, 0], knee=leg.knee + np.abs(wander[:, 1]), ankle=leg.ankle + wander[:, 2])

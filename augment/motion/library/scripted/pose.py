@@ -1,4 +1,4 @@
-"""A plan (where pelvis, spine, head, feet and hands go over time) solved to SMPL rotations, and set down on what carries it."""
+"""Solve a plan (motion of pelvis, spine, head, feet and hands) to SMPL rotations, resting on its supports."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from .goals import ArmAngles, LegAngles, Track, Trunk, follow
 from .rig import ARM, LEG, SIDES, Rig, skin
 
 SPINE_SHARE = np.array([0.28, 0.34, 0.38])
-"""How a bend of the trunk is shared among spine1, spine2, spine3."""
-
+"""Shares of spine1, spine2, spine3 in the bend of the trunk."""
 
 SMPL_CHILD = {7: 10, 8: 11, 20: 22, 21: 23}
 """Ankle to foot, wrist to hand."""
@@ -22,25 +21,25 @@ SMPL_CHILD = {7: 10, 8: 11, 20: 22, 21: 23}
 
 @dataclass(slots=True, kw_only=True)
 class Rest:
-    """Skin that must touch (or must not pass through) a level surface; the solver raises or lowers the pelvis for it."""
+    """Skin that must touch (or not penetrate) a level surface; the solver moves the pelvis up or down for it."""
 
     parts: tuple[int, ...]
     """SMPL joints whose skin counts."""
     weight: Float[np.ndarray, "t"]
-    """How far the rule holds, 0..1."""
+    """Weight of the rule, 0..1."""
     height: float = 0.0
     """Of the surface, metres."""
     sink: float = 0.008
-    """How far flesh gives, metres."""
+    """Compression of soft tissue, metres."""
     guard: bool = False
-    """Only push up, never pull down."""
+    """Only move up, never down."""
     radius: float = 0.0
-    """Count only skin within this distance of the pelvis over the floor, metres; 0 counts all."""
+    """Horizontal distance from the pelvis within which skin counts, metres; 0 for all skin."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Bed:
-    """The lying surface as limbs meet it."""
+    """The surface of a bed that limbs must not penetrate."""
 
     height: float
     center: tuple[float, float]
@@ -48,7 +47,7 @@ class Bed:
     """Half extents along x and z, metres."""
 
     def depth(self, points: Float[np.ndarray, "t n 3"]) -> Float[np.ndarray, "t"]:
-        """How deep the deepest point above the bed's outline is under its surface (2 cm of give, no more than 15 cm)."""
+        """Penetration of the deepest point within the bed's outline, metres; points deeper than 15 cm do not count."""
         inside = (np.abs(points[..., 0] - self.center[0]) < self.half[0]) & (
             np.abs(points[..., 2] - self.center[1]) < self.half[1]
         )
@@ -74,7 +73,7 @@ class PosePlan:
     legs: dict[str, Track] = field(default_factory=dict)
     arms: dict[str, Track] = field(default_factory=dict)
     reach: dict[str, Float[np.ndarray, "t"]] = field(default_factory=dict)
-    """Where a foot must be reached (1), the pelvis comes down as far as the leg is long."""
+    """1 where a foot must be reached; the pelvis is lowered as far as needed."""
     rests: list[Rest] = field(default_factory=list)
     bed: Bed | None = None
     """Kept free of hands and feet."""
@@ -96,13 +95,13 @@ class Solved:
 
 
 def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
-    """Solve a plan; ``rounds`` times the pelvis is moved up or down for what carries the body, and the limbs follow."""
+    """Solve a plan; ``rounds`` times the pelvis is moved up or down for the supports, and the limbs are solved again."""
     pelvis = plan.pelvis.copy()
     rows = {id(rest): np.flatnonzero(np.isin(rig.part, rest.parts)) for rest in plan.rests}
     solved = _solve_at(plan, rig, pelvis)
     for _ in range(rounds if plan.rests or plan.reach else 0):
         lift = np.zeros(len(pelvis))
-        # What carries the body comes first; guards then push up what is still below.
+        # Supports first; guards then move up what is still below the surface.
         for rest in sorted(plan.rests, key=lambda rest: rest.guard):
             missing = _missing(rig, rest, solved, rows[id(rest)])
             if rest.guard:
@@ -116,7 +115,7 @@ def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
 
 
 def _missing(rig: Rig, rest: Rest, solved: Solved, rows: np.ndarray) -> np.ndarray:
-    """How far (metres) the lowest skin of a rule is below where it should be."""
+    """Distance of the lowest skin of a rule below its target height, metres."""
     active = np.flatnonzero(rest.weight > 1e-3)
     missing = np.zeros(len(solved.positions))
     if not len(active):
@@ -132,7 +131,7 @@ def _missing(rig: Rig, rest: Rest, solved: Solved, rows: np.ndarray) -> np.ndarr
 
 
 def keep_limbs_out(solved: Solved, plan: PosePlan, rig: Rig) -> Solved:
-    """Raise hands and feet that dip into the floor (or the bed) on the way from one goal to the next, elbow and knee giving."""
+    """Raise hands and feet that penetrate the floor or the bed between two goals by bending elbow or knee."""
     for limbs in (LEG, ARM):
         for side in SIDES:
             joints = limbs[side]
@@ -150,7 +149,7 @@ def keep_limbs_out(solved: Solved, plan: PosePlan, rig: Rig) -> Solved:
 
 
 def _raise_end(solved: Solved, rig: Rig, is_arm: bool, joints: tuple[int, ...], lift: np.ndarray) -> None:
-    """Bend a limb so that its end is ``lift`` metres higher, turned as before; changes ``solved.rotations``."""
+    """Bend a limb so that its end is ``lift`` metres higher with the same rotation; changes ``solved.rotations``."""
     before, upper, middle, end = (
         (joints[0], joints[1], joints[2], joints[3]) if is_arm else (0, joints[0], joints[1], joints[2])
     )
@@ -170,7 +169,7 @@ def _raise_end(solved: Solved, rig: Rig, is_arm: bool, joints: tuple[int, ...], 
 
 
 def _overreach(plan: PosePlan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:
-    """How far (metres) the pelvis must come down for the legs to reach their planted feet."""
+    """Distance by which the pelvis must be lowered for the legs to reach planted feet, metres."""
     drop = np.zeros(len(pelvis))
     for side, weight in plan.reach.items():
         ankle = np.broadcast_to(np.asarray(plan.legs[side][0][2].ankle, float), pelvis.shape)  # type: ignore[attr-defined]

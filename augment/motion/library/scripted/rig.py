@@ -1,4 +1,4 @@
-"""A body as the animator needs it: bone lengths, where the soles, palms and skin lie around the joints, in the rest pose."""
+"""Measurements of a body in the rest pose: bone lengths, soles, palms and skin."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ ELBOW_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
-    """One body shape, measured once and used by every action. Rest frame: T-pose, +y up, facing +z, metres."""
+    """Measurements of one body shape. Rest frame: T-pose, +y up, facing +z, metres."""
 
     rest: Float[np.ndarray, "24 3"]
     """Rest joints."""
     betas: Float[np.ndarray, "10"]
     skin: Float[np.ndarray, "n 3"]
-    """A few thousand rest vertices, enough to find what touches."""
+    """A few thousand rest vertices, used to find contacts."""
     weights: Float[np.ndarray, "n 24"]
     part: Int[np.ndarray, "n"]
     """Joint that moves the vertex most."""
     heel: dict[str, np.ndarray]
-    """Lowest rear point of the sole from the ankle joint, rest frame, after ``flat``."""
+    """Lowest rear point of the sole relative to the ankle, rest frame, after ``flat``."""
     ball: dict[str, np.ndarray]
-    """Toe base joint from the ankle joint, after ``flat``."""
+    """Toe base relative to the ankle, after ``flat``."""
     ankle_height: float
-    """Ankle joint over the floor when the sole lies flat."""
+    """Height of the ankle when the sole is flat on the floor."""
     flat: float
     """Pitch of the foot (radians) that levels heel and ball."""
     knee_radius: float
-    """Knee joint to the skin in front of it."""
+    """From the knee joint to the skin in front of it."""
     palm: float
-    """Wrist joint to the skin of the palm."""
+    """From the wrist joint to the skin of the palm."""
     thigh_radius: float
-    """Middle of the thigh bone to the skin in front of it."""
+    """From the middle of the thigh bone to the skin in front of it."""
     hand_length: float
-    """Wrist joint to the finger tips."""
+    """From the wrist joint to the finger tips."""
 
     @property
     def thigh(self) -> float:
@@ -78,7 +78,7 @@ class Rig:
 
     @property
     def hip_drop(self) -> float:
-        """Pelvis joint over the hip joints, metres."""
+        """Height of the pelvis joint above the hip joints, metres."""
         return float(self.rest[0, 1] - self.rest[1, 1])
 
     @property
@@ -88,7 +88,7 @@ class Rig:
 
     @property
     def standing(self) -> float:
-        """Pelvis over the floor with nearly straight legs (knees about 9 degrees bent), metres."""
+        """Height of the pelvis with nearly straight legs (knees bent by about 9 degrees), metres."""
         return self.ankle_height + 0.997 * self.leg + self.hip_drop
 
     @property
@@ -98,7 +98,7 @@ class Rig:
 
     @property
     def scale(self) -> float:
-        """Leg length against a common adult's 0.80 m: step lengths and reaches grow with it."""
+        """Leg length relative to 0.80 m, an average adult's; scales steps and reaches."""
         return self.leg / 0.80
 
 
@@ -131,7 +131,7 @@ def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
     middle = 0.4 * rest[1] + 0.6 * rest[4]
     thigh = vertices[part == 1] - middle
     thigh = thigh[np.abs(thigh[:, 1]) < 0.05]
-    # Head, hands and feet have most of a mesh's vertices and least to do with what carries the body.
+    # Head, hands and feet have most of the mesh's vertices but seldom carry the body.
     fine = np.isin(part, [12, 15, 20, 21, 22, 23, 7, 8, 10, 11])
     order = np.arange(len(vertices))
     rows = np.flatnonzero(np.where(fine, order % 4 == 0, order % max(1, (~fine).sum() // 2500) == 0))

@@ -1,4 +1,4 @@
-"""Sitting down, sitting, standing up from a chair. World frame, metres, radians; all acted as ``left``."""
+"""Sitting down, sitting, standing up from a chair. World frame, metres, radians; motions are for ``left``."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .rig import SIDES, Rig
 SEAT = (0, 1, 2)
 """Parts that a seat carries."""
 GIVE = 0.012
-"""How far a seat and what sits on it give, metres."""
+"""Compression of a seat and the body on it, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SeatManner(Manner):
-    """What it takes to get down onto a chair or a bed's edge."""
+    """Parameters of sitting down on a chair or a bed's edge."""
 
     seat: float
     """Height of the seat or bed, metres."""
     recline: float
-    """Pelvis of the sitter tipped back, radians."""
+    """Backward tilt of the seated pelvis, radians."""
     lean: float
-    """How far the trunk leans forward on the way, radians."""
+    """Forward lean of the trunk between standing and sitting, radians."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChairManner(SeatManner):
-    """``side`` is the hand that gestures and the side the head turns to."""
+    """``side`` is the hand that gestures and the side that the head turns to."""
 
     hands: str
     """Where the hands rest: ``thighs``, ``lap``, ``seat`` (beside the hips) or ``mixed``."""
@@ -66,14 +66,14 @@ def seat_pelvis(rig: Rig, seat: float, pitch: float) -> float:
 
 
 def seat_place(rig: Rig, pelvis_y: float, shin: float) -> float:
-    """How far behind the ankles the pelvis is when sitting, metres; ``shin`` is the shank's lean forward, radians."""
+    """Distance of the seated pelvis behind the ankles, metres; ``shin`` is the shank's forward lean, radians."""
     knee_y, knee_z = rig.ankle_height + rig.shank * np.cos(shin), rig.shank * np.sin(shin)
     rise = np.clip(knee_y - (pelvis_y - rig.hip_drop), -0.9 * rig.thigh, 0.9 * rig.thigh)
     return float(np.sqrt(rig.thigh**2 - rise**2) - knee_z)
 
 
 def hand_at_rest(where: str, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Hand:
-    """A sitting person's hand: on the ``thighs``, in the ``lap``, near the ``knees``, or beside the hip on the ``seat``."""
+    """Goal of a seated person's hand: ``thighs``, ``lap``, ``knees``, or ``seat`` beside the hip."""
     wander = noise(t, rng=rng, amplitude=[0.004, 0.006, 0.001], low=0.1, high=0.5)
     wander[:, 2] = np.abs(wander[:, 2])
     if where == "seat":
@@ -88,7 +88,7 @@ def hand_at_rest(where: str, rig: Rig, *, rng: np.random.Generator, t: np.ndarra
 
 
 def resting_hands(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> dict[str, Hand]:
-    """Both hands of a sitter."""
+    """Goals of both hands of a seated person."""
     places = dict.fromkeys(SIDES, manner.hands)
     if manner.hands == "mixed":
         places = {"left": "thighs", "right": "lap"}
@@ -132,7 +132,7 @@ def sit_stand(
     sit, leaning = move.sit, move.leaning
     plan = posture(t, rig, manner, rng=rng)
     height, base = standing_height(rig, manner), plan.pelvis - np.array([0.0, standing_height(rig, manner), 0.0])
-    # The hips travel back before they sink: an arc about the ankles and knees, not a straight line.
+    # The hips move back before they sink: an arc about ankles and knees, not a straight line.
     back = np.sin(np.clip(sit, 0, 1) * np.pi / 2) ** 1.0
     down = 1.0 - np.cos(np.clip(sit, 0, 1) * np.pi / 2) ** 1.15
     down = 0.55 * down + 0.45 * sit
@@ -157,7 +157,7 @@ def _take(plan: PosePlan, manner: SeatManner, chair: SeatPlacement, segments: li
 
 
 def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
-    """Stand, lean, lower onto the seat, settle; the hands find their place."""
+    """Stand, lean forward, sit down, bring the hands to rest."""
     seconds = manner.seconds
     start = rng.uniform(0.08, 0.16) * seconds
     lasting = np.clip((1.3 + 0.9 * manner.old) * rng.uniform(0.85, 1.2), 0.9, 0.62 * seconds)
@@ -185,7 +185,7 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
 
 
 def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
-    """Lean forward first, lift when the trunk's momentum is there, straighten. The old push off their thighs."""
+    """Lean forward, rise, straighten; the old push on their thighs."""
     seconds = manner.seconds
     start = rng.uniform(0.15, 0.35) * seconds
     lasting = np.clip((1.4 + 1.1 * manner.old) * rng.uniform(0.85, 1.2), 1.0, 0.55 * seconds)
@@ -210,7 +210,7 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
 
 
 def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
-    """Sit and be alive: sway, look about, a gesture now and then."""
+    """Sit with idle motion, look around, and perhaps a gesture."""
     chair = set_chair(rig, manner, 0.0, rng.uniform(-0.12, 0.18))
     sit = np.ones(len(t))
     plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=0.0 * t), chair, rng=rng)
@@ -245,7 +245,7 @@ def _gesture(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.n
 
 
 def shifted(take: Take, dz: float) -> Take:
-    """The take moved along z, so that it starts at the origin."""
+    """Shift a take along z."""
     move = np.array([0.0, 0.0, dz])
     take.plan.pelvis = take.plan.pelvis + move
     for tracks in (take.plan.legs, take.plan.arms):
