@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..body.model import load_body
+from ..files import write_atomic
 from ..geometry import axis_angle_to_matrix, forward_kinematics
 from ..types import SMPL_JOINTS, SMPL_PARENTS
 from .poses import FPS
