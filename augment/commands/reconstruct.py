@@ -21,8 +21,7 @@ class Reconstruct:
     name folders; the files in them are matched to the videos by name. Somebody should walk about in at least one video, in
     full view: that calibrates the camera. With --depth the room is measured, without it floor and walls are guessed.
 
-    Example:
-        augment reconstruct ward/*.mp4 --keypoints ward/keypoints --depth ward/depth --out rooms/ward
+    Example: augment reconstruct ward/*.mp4 --keypoints ward/keypoints --depth ward/depth --out rooms/ward
 
     What comes out: OUT/scene.json with plate, depth, mesh and point cloud (films with `augment generate`), OUT/motions, a
     motion store of what people did, and OUT/report.html, which says how far to trust it. An interrupted run goes on.

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from augment.cli import main
+from augment.motion.store import read_store
 from augment.reconstruct import pipeline
 from augment.reconstruct.config import ReconstructConfig
 from augment.reconstruct.people import Reconstruction
@@ -202,8 +203,8 @@ def test_the_command_makes_a_scene_of_what_is_right(clip, tmp_path, capsys, quic
     main(["reconstruct", str(folder), "--keypoints", str(points), "--out", str(tmp_path / "out"), "--max-overlays", "0"])
     text = capsys.readouterr().out
     assert "a.mp4" in text
-    assert "1 people in 1 videos" in text
     assert load_scene(tmp_path / "out").provenance["videos"] == ["b.mp4"]
+    assert [motion.name for motion in read_store(tmp_path / "out" / "motions")] == ["b_p0_0"]
     assert (tmp_path / "out" / "report.html").exists()
 
 
