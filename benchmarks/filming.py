@@ -28,7 +28,7 @@ from augment.film.view import prepare_view
 from augment.raster.egl import GL_FROM_CV
 from augment.raster.rasterize import make_rasterizer
 from augment.scene.rooms.care_room import make_room
-from augment.types import Camera, Motion, Performance
+from augment.types import Camera, Motion, Performance, SceneMesh
 
 
 def rate(step: Callable[[int], object], frames: int, rounds: int = 3) -> float:
@@ -99,12 +99,11 @@ def main() -> None:
             rasterizer = make_rasterizer(kind)
 
             def draw(frame: int, rasterizer=rasterizer, square=square) -> object:
-                return rasterizer.render_mesh(vertices[frame], faces, colors, square)
+                return rasterizer.render_mesh(SceneMesh(vertices=vertices[frame], faces=faces, colors=colors), square)
 
-            def clip(_: int, rasterizer=rasterizer, view=view, size=size) -> object:
+            def clip(_: int, rasterizer=rasterizer, view=view) -> object:
                 return film(
-                    performance, scene, body, [look], rng=np.random.default_rng(0), height=size, fps=20.0,
-                    rasterizer=rasterizer, view=view,
+                    performance, view, body, [look], rng=np.random.default_rng(0), fps=20.0, rasterizer=rasterizer,
                 )  # fmt: skip
 
             figures[f"draw {kind}"] = rate(draw, frames)

@@ -16,7 +16,7 @@ from augment.reconstruct.depth.from_rgbd import scene_from_depth
 from augment.reconstruct.depth.fuse import fuse_depth
 from augment.reconstruct.depth.scale import fit_disparity
 from augment.sources.depth.rgbd import read_color, read_depth, read_intrinsics
-from augment.types import Scene
+from augment.types import Scene, SceneMesh
 from benchmarks.known_truth import HeldMaps
 from benchmarks.truth.spoil_depth import spoil_depth
 
@@ -78,6 +78,8 @@ def _walkers(scene: Scene, frames: int, *, rng: np.random.Generator) -> list[Flo
         vertices, joints = pose_body(body, moved, slice(frame, frame + 1))
         shift = np.array([x, 0.0, z]) - joints[0, 0] * [1, 0, 1]
         grey = np.full((len(vertices[0]), 3), 128, np.uint8)
-        _, depth = rasterizer.render_mesh((vertices[0] + shift).astype(np.float32), body.faces, grey, camera, lights=None)
+        _, depth = rasterizer.render_mesh(
+            SceneMesh(vertices=(vertices[0] + shift).astype(np.float32), faces=body.faces, colors=grey), camera, lights=None
+        )
         result.append(np.where((scene.depth == 0) | (depth < scene.depth + 0.05), depth, 0).astype(np.float32))
     return result

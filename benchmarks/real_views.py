@@ -16,7 +16,7 @@ from augment.geometry import project_clamped
 from augment.motion.contacts import FOOT_JOINTS
 from augment.reconstruct.bodies.cover import trusted
 from augment.reconstruct.people import Reconstruction, Recovered
-from augment.types import JOINT, SMPL_PARENTS, Camera
+from augment.types import JOINT, SMPL_PARENTS, Camera, SceneMesh
 from benchmarks.truth.pose_errors import align, pa_mpjpe
 from benchmarks.upfall import BYSTANDER as BYSTANDER
 
@@ -117,7 +117,9 @@ def overlay(people: Sequence[Recovered], clip: Recording, camera: Camera, body: 
             if not 0 <= row < len(person.frames):
                 continue
             vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
-            drawn, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, grey, camera)
+            drawn, depth = rasterizer.render_mesh(
+                SceneMesh(vertices=vertices[0].astype(float), faces=body.faces, colors=grey), camera
+            )
             picture[depth > 0] = (0.45 * picture + 0.55 * np.asarray(drawn)[..., ::-1])[depth > 0].astype(np.uint8)
             local = (person.joints[row] - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
             uv = project_clamped(local, camera.K, nearest=0.1)

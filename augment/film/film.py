@@ -13,7 +13,7 @@ from ..geometry import invert_transform, transform_points
 from ..motion.resample import resample
 from ..raster.rasterize import Rasterizer
 from ..raster.shading import vertex_normals
-from ..types import Camera, Performance, Scene
+from ..types import Camera, Performance, SceneMesh
 from .appearance import Look, wear
 from .body_shadow import BodyShadow
 from .composite import (
@@ -28,7 +28,7 @@ from .composite import (
     sample_style,
 )
 from .props import add_props
-from .view import View, prepare_view
+from .view import View
 
 CHUNK = 16
 """Frames whose vertices are held at once."""
@@ -36,28 +36,23 @@ CHUNK = 16
 
 def film(
     performance: Performance,
-    scene: Scene,
+    view: View,
     body: Body,
     looks: Sequence[Look],
     *,
     rng: np.random.Generator,
-    height: int,
     fps: float,
     rasterizer: Rasterizer,
-    camera: Camera | None = None,
-    view: View | None = None,
     style: Style | None = None,
 ) -> dict[str, Any]:
     """Film a performance that has been placed in a room.
 
     Args:
-        performance: Already in the scene (``placement.place``); ``provenance["props"]`` lists furniture brought along.
+        performance: Already in the view's scene (``placement.place``); ``provenance["props"]`` lists furniture brought along.
+        view: The room as ``prepare_view`` gives it.
         looks: One for each person.
         rng: For the camera's style, the props' colours and the sensor noise.
-        height: Picture height, pixels.
         fps: Frames a second of the clip.
-        camera: A still camera other than the room's own (needs the room's mesh).
-        view: The room as ``prepare_view(scene, height=height, camera=camera)`` gives it, if many clips share it.
         style: Drawn if None.
     Returns:
         ``frames`` (t, h, w, 3) u8 RGB; ``mask`` (t, h, w) u8, 0 = room, n = n-th person; ``depth`` (t, h, w) f32, metres,
@@ -65,12 +60,11 @@ def film(
         with the confidence of ``composite.joint_visibility``; ``people`` the motions at ``fps``; ``camera`` at the clip's size;
         ``style`` as used.
     Raises:
-        ValueError: If looks and people differ in number, or the camera cannot film this scene.
+        ValueError: If looks and people differ in number.
     """
     if len(looks) != len(performance.people):
         raise ValueError(f"film: {len(performance.people)} people but {len(looks)} looks; give one look a person")
     style = style or sample_style(rng=rng)
-    view = view or prepare_view(scene, height=height, camera=camera)
     view = add_props(view, performance.provenance.get("props", ()), rng=rng)
     grain = Grain(view, style, rng=rng)
     people = tuple(motion if motion.fps == fps else resample(motion, fps) for motion in performance.people)
@@ -113,7 +107,8 @@ def film_frame(
         lamps = [BodyShadow(lamp, vertices) for lamp in view.lights]
         normals = vertex_normals(vertices, look.faces)
         colors = light_body(view, vertices, normals, look.linear, lamps, style)
-        rgb, depth = rasterizer.render_mesh(vertices, look.faces, colors, camera, lights=None, cull=not look.open)
+        mesh = SceneMesh(vertices=vertices, faces=look.faces, colors=colors)
+        rgb, depth = rasterizer.render_mesh(mesh, camera, lights=None, cull=not look.open)
         drawn.append(Drawn(rgb=rgb, depth=depth))
         shadows.append(lamps)
     balls = [(ball_centers(joints).astype(np.float32), RADII) for joints in skeletons]

@@ -93,8 +93,7 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
     ]
     layers = film(
-        performance, scene, body, looks, rng=rng, height=recipe.film.height, fps=recipe.film.fps,
-        rasterizer=_rasterizer(recipe.film.rasterizer), view=view,
+        performance, view, body, looks, rng=rng, fps=recipe.film.fps, rasterizer=_rasterizer(recipe.film.rasterizer),
     )  # fmt: skip
     provenance = {
         "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},

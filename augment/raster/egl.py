@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, UInt8
 
-from ..types import Camera, Light
-from .shading import AMBIENT, DEFAULT_LIGHTS, shade_vertices
+from ..types import Camera, Light, SceneMesh
+from .shading import DEFAULT_LIGHTS, shade_vertices
 from .software import NEAR
 
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -37,28 +37,25 @@ class EglRasterizer:
 
     def render_mesh(
         self,
-        vertices: Float[np.ndarray, "v 3"],
-        faces: Int[np.ndarray, "f 3"],
-        colors: UInt8[np.ndarray, "v 3"],
+        mesh: SceneMesh,
         camera: Camera,
         *,
         lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """See ``rasterize.Rasterizer.render_mesh``."""
         pyrender = self._pyrender
-        shaded = shade_vertices(vertices, faces, colors, lights, ambient)
+        shaded = shade_vertices(mesh, lights)
         material = pyrender.MetallicRoughnessMaterial(doubleSided=not cull, alphaMode="OPAQUE")
         primitive = pyrender.Primitive(
-            positions=np.asarray(vertices, np.float32),
-            indices=np.asarray(faces, np.uint32),
+            positions=np.asarray(mesh.vertices, np.float32),
+            indices=np.asarray(mesh.faces, np.uint32),
             color_0=np.concatenate([shaded, np.ones((len(shaded), 1), np.float32)], axis=1),
             material=material,
         )
         scene = pyrender.Scene(bg_color=[0, 0, 0, 0])
         scene.add(pyrender.Mesh([primitive]))
-        scene.add(_pyrender_camera(pyrender, vertices, camera), pose=camera.T_world_camera @ GL_FROM_CV)
+        scene.add(_pyrender_camera(pyrender, mesh.vertices, camera), pose=camera.T_world_camera @ GL_FROM_CV)
         offscreen = _offscreen(os.getpid())
         offscreen.viewport_width, offscreen.viewport_height = camera.width, camera.height
         flags = pyrender.RenderFlags.FLAT | (0 if cull else pyrender.RenderFlags.SKIP_CULL_FACES)

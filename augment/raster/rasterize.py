@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float32, UInt8
 
-from ..types import Camera, Light
+from ..types import Camera, Light, SceneMesh
 from .egl import EglRasterizer
-from .shading import AMBIENT, DEFAULT_LIGHTS
+from .shading import DEFAULT_LIGHTS
 from .software import SoftwareRasterizer
 
 GL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
@@ -29,24 +29,18 @@ class Rasterizer(Protocol):
 
     def render_mesh(
         self,
-        vertices: Float[np.ndarray, "v 3"],
-        faces: Int[np.ndarray, "f 3"],
-        colors: UInt8[np.ndarray, "v 3"],
+        mesh: SceneMesh,
         camera: Camera,
         *,
         lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """Picture and z-depth of a mesh, one sample a pixel, at the pixel's centre.
 
         Args:
-            vertices: World, metres. Shape (v, 3).
-            faces: Counter-clockwise seen from the front. Shape (f, 3).
-            colors: Surface colours before lighting, sRGB. Shape (v, 3).
+            mesh: Vertices in the world; its colours are those before lighting.
             camera: ``T_world_camera`` must be one (4, 4).
             lights: What shines; None draws the colours as they are (they are lit already).
-            ambient: Light from everywhere, see ``shading.irradiance``.
             cull: Leave out triangles seen from behind.
         Returns:
             RGB (h, w, 3), black where nothing is; z-depth (h, w), metres, 0 where nothing is.

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from ..geometry import look_at, pixel_grid, rigid, transform_points, unproject
 from ..types import Camera, Light, SceneMesh
-from .shading import AMBIENT, direct, irradiance, linear_to_srgb, shoulder, srgb_to_linear
+from .shading import direct, irradiance, linear_to_srgb, shoulder, srgb_to_linear
 from .software import rasterize
 
 SHADOW_SIZE = 384
@@ -29,7 +29,6 @@ def render_room(
     lights: Sequence[Light] = (),
     *,
     supersample: int = 2,
-    ambient: float = AMBIENT,
     shadows: bool = True,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
     """Film an empty room.
@@ -39,13 +38,12 @@ def render_room(
         camera: ``T_world_camera`` must be one (4, 4).
         lights: See ``shading.irradiance``.
         supersample: Rays a pixel along each axis; the plate is their mean, the depth is that of the pixel's centre.
-        ambient: Light from everywhere.
         shadows: Cast shadows of every light.
     Returns:
         plate (h, w, 3) sRGB, black where there is no room; depth (h, w), metres, 0 = nothing there.
     """
     fine = camera.scaled_to(camera.height * supersample, camera.width * supersample)
-    picture, depth = draw_lit(mesh, fine, lights, ambient=ambient, shadows=shadows)
+    picture, depth = draw_lit(mesh, fine, lights, shadows=shadows)
     picture = picture.reshape(camera.height, supersample, camera.width, supersample, 3).mean((1, 3))
     plate = np.rint(linear_to_srgb(picture) * 255).astype(np.uint8)
     if supersample > 1:
@@ -54,7 +52,7 @@ def render_room(
 
 
 def draw_lit(
-    mesh: SceneMesh, camera: Camera, lights: Sequence[Light], *, ambient: float = AMBIENT, shadows: bool = True
+    mesh: SceneMesh, camera: Camera, lights: Sequence[Light], *, shadows: bool = True
 ) -> tuple[Float32[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
     """Linear picture and depth of a flat-shaded mesh, one sample a pixel, lit at every pixel."""
     corners = mesh.vertices[mesh.faces]
@@ -68,7 +66,7 @@ def draw_lit(
     points = unproject(pixel_grid(camera.height, camera.width)[seen], depth[seen], camera.K)
     points = transform_points(camera.T_world_camera, points).astype(np.float32)
     albedo, normals = values[seen][:, :3], values[seen][:, 3:]
-    light = irradiance(points, normals, (), ambient)
+    light = irradiance(points, normals, ())
     for lamp in lights:
         lit = direct(points, normals, lamp)
         if shadows:
@@ -95,24 +93,26 @@ def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.nd
         inside = np.flatnonzero(mine)
         # A lamp of a given size blurs a shadow in its map by less the farther away the shaded point is.
         radius = LAMP_RADIUS * view.K[0, 0] / np.maximum(z[inside], 0.8) if lamp.kind == "point" else 3.0
-        share[inside] = _filtered(nearest, view, u[inside], v[inside], local[inside], turned[inside], radius)
+        uv = np.stack([u[inside], v[inside]], axis=-1)
+        share[inside] = _filtered(nearest, view.K, uv, local[inside], turned[inside], radius)
     return share
 
 
 def _filtered(
-    nearest: np.ndarray, view: Camera, u: np.ndarray, v: np.ndarray, local: np.ndarray, normals: np.ndarray, radius: Any
+    nearest: np.ndarray, K: np.ndarray, uv: np.ndarray, local: np.ndarray, normals: np.ndarray, radius: Any
 ) -> np.ndarray:
-    """Percentage-closer filtering: the mean of 24 looks at the shadow map on a sunflower disc around (u, v).
+    """Percentage-closer filtering: the mean of 24 samples of the shadow map on a sunflower disc of ``radius`` around ``uv``.
 
-    Each look is compared with the depth that the shaded plane itself has there, so that slanted walls do not shade themselves.
+    Each sample is compared with the depth of the shaded plane itself there, so that slanted walls do not shade themselves.
     """
-    looks, lit = 24, np.zeros(len(u), np.float32)
+    looks, lit = 24, np.zeros(len(uv), np.float32)
+    (height, width), (u, v) = nearest.shape, uv.T
     offset = (normals * local).sum(1)
     for look in range(looks):
         r, angle = np.sqrt((look + 0.5) / looks), look * 2.399963
-        column = np.clip((u + radius * r * np.cos(angle)).astype(np.int64), 0, view.width - 1)
-        row = np.clip((v + radius * r * np.sin(angle)).astype(np.int64), 0, view.height - 1)
-        x, y = (column + 0.5 - view.K[0, 2]) / view.K[0, 0], (row + 0.5 - view.K[1, 2]) / view.K[1, 1]
+        column = np.clip((u + radius * r * np.cos(angle)).astype(np.int64), 0, width - 1)
+        row = np.clip((v + radius * r * np.sin(angle)).astype(np.int64), 0, height - 1)
+        x, y = (column + 0.5 - K[0, 2]) / K[0, 0], (row + 0.5 - K[1, 2]) / K[1, 1]
         slope = normals[:, 0] * x + normals[:, 1] * y + normals[:, 2]
         plane = np.where(slope < -1e-3, offset / np.minimum(slope, -1e-3), local[:, 2])
         lit += nearest[row, column] > np.clip(plane, 0.0, local[:, 2] * 1.5) * 0.995 - 0.02

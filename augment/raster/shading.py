@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 
-from ..types import Light
+from ..types import Light, SceneMesh
 
 AMBIENT = 0.35
 """Default share of light that comes from everywhere; the hemisphere above gives more of it than the floor below."""
@@ -39,7 +39,7 @@ def shoulder(linear: Float[np.ndarray, "*n"], knee: float = 0.7) -> Float[np.nda
 
 
 def irradiance(
-    points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], lights: Sequence[Light], ambient: float = AMBIENT
+    points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], lights: Sequence[Light]
 ) -> Float[np.ndarray, "n 3"]:
     """Light that falls on surface points: hemispheric ambient plus every light's Lambert term.
 
@@ -47,11 +47,10 @@ def irradiance(
         points: World, metres. Shape (n, 3).
         normals: Unit, world. Shape (n, 3).
         lights: A point light gives ``intensity * (3 m / distance)^2`` (no more than at 1 m), a directional one ``intensity``.
-        ambient: Light from everywhere; surfaces that face down get half of what those that face up get.
     Returns:
         Linear RGB; 1 shows a white surface as white. Shape (n, 3).
     """
-    total = (ambient * (0.75 + 0.25 * normals[:, 1]))[:, None] * np.ones(3, np.float32)
+    total = (AMBIENT * (0.75 + 0.25 * normals[:, 1]))[:, None] * np.ones(3, np.float32)
     for light in lights:
         total = total + direct(points, normals, light)[:, None] * (light.color * light.intensity).astype(np.float32)
     return total
@@ -74,18 +73,12 @@ def direct(points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], 
     return (np.maximum(cosine + wrap, 0.0) / (1 + wrap) * falloff).astype(np.float32)
 
 
-def shade_vertices(
-    vertices: Float[np.ndarray, "v 3"],
-    faces: Int[np.ndarray, "f 3"],
-    colors: UInt8[np.ndarray, "v 3"],
-    lights: Sequence[Light] | None,
-    ambient: float = AMBIENT,
-) -> Float[np.ndarray, "v 3"]:
+def shade_vertices(mesh: SceneMesh, lights: Sequence[Light] | None) -> Float[np.ndarray, "v 3"]:
     """Lit vertex colours, sRGB in 0..1, from sRGB surface colours (0..255); ``lights=None`` leaves the colours as they are."""
-    surface = np.asarray(colors, np.float32) / 255
+    surface = np.asarray(mesh.colors, np.float32) / 255
     if lights is None:
         return surface
-    light = irradiance(vertices.astype(np.float32), vertex_normals(vertices, faces), lights, ambient)
+    light = irradiance(mesh.vertices.astype(np.float32), vertex_normals(mesh.vertices, mesh.faces), lights)
     return linear_to_srgb(shoulder(srgb_to_linear(surface) * light))
 
 

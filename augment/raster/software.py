@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Float32, Int, UInt8
 
 from ..geometry import invert_transform, transform_points
-from ..types import Camera, Light
-from .shading import AMBIENT, DEFAULT_LIGHTS, shade_vertices
+from ..types import Camera, Light, SceneMesh
+from .shading import DEFAULT_LIGHTS, shade_vertices
 
 NEAR = 0.05
 """Metres; what is nearer to the camera is cut away."""
@@ -28,18 +28,14 @@ class SoftwareRasterizer:
 
     def render_mesh(
         self,
-        vertices: Float[np.ndarray, "v 3"],
-        faces: Int[np.ndarray, "f 3"],
-        colors: UInt8[np.ndarray, "v 3"],
+        mesh: SceneMesh,
         camera: Camera,
         *,
         lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        ambient: float = AMBIENT,
         cull: bool = True,
     ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
         """See ``rasterize.Rasterizer.render_mesh``."""
-        shaded = shade_vertices(vertices, faces, colors, lights, ambient)
-        depth, rgb = rasterize(vertices, faces, shaded, camera, cull=cull)
+        depth, rgb = rasterize(mesh.vertices, mesh.faces, shade_vertices(mesh, lights), camera, cull=cull)
         return np.rint(rgb * 255).astype(np.uint8), depth
 
 
@@ -50,7 +46,6 @@ def rasterize(
     camera: Camera,
     *,
     cull: bool = True,
-    near: float = NEAR,
 ) -> tuple[Float32[np.ndarray, "h w"], Float32[np.ndarray, "h w k"]]:
     """z-depth and perspective-correct vertex attributes of the nearest surface at every pixel centre.
 
@@ -60,13 +55,12 @@ def rasterize(
         attributes: Anything to interpolate (colour, normal, position). Shape (v, k).
         camera: ``T_world_camera`` must be one (4, 4).
         cull: Leave out triangles seen from behind.
-        near: Distance of the near plane, metres.
     Returns:
         depth (h, w), metres, 0 = nothing there; attributes (h, w, k), 0 where nothing is.
     """
     height, width = camera.height, camera.width
     points = transform_points(invert_transform(camera.T_world_camera), np.asarray(vertices, np.float64))
-    faces, points, values = _clip_near(np.asarray(faces), points, np.asarray(attributes, np.float32), near)
+    faces, points, values = _clip_near(np.asarray(faces), points, np.asarray(attributes, np.float32))
     inverse_z = np.zeros(height * width)
     picture = np.zeros((height * width, values.shape[1]), np.float32)
     faces, edges, planes = _set_up(faces, points, camera.K, cull)
@@ -146,15 +140,15 @@ def _rows(
 
 
 def _clip_near(
-    faces: Int[np.ndarray, "f 3"], points: Float[np.ndarray, "v 3"], values: Float[np.ndarray, "v k"], near: float
+    faces: Int[np.ndarray, "f 3"], points: Float[np.ndarray, "v 3"], values: Float[np.ndarray, "v k"]
 ) -> tuple[Int[np.ndarray, "g 3"], Float[np.ndarray, "w 3"], Float[np.ndarray, "w k"]]:
-    """Drop what lies nearer than ``near`` (camera frame); triangles that cross the plane are cut, which adds vertices."""
-    front = points[:, 2] > near
+    """Drop what is nearer than ``NEAR`` (camera frame); triangles that cross the plane are cut, which adds vertices."""
+    front = points[:, 2] > NEAR
     fronts = front[faces].sum(1)
     whole = faces[fronts == 3]
     cut = faces[(fronts == 1) | (fronts == 2)]
     # Corners behind the plane are projected though never drawn: keep them off the division by zero.
-    safe = np.where(front[:, None], points, [0.0, 0.0, near])
+    safe = np.where(front[:, None], points, [0.0, 0.0, NEAR])
     if not len(cut):
         return whole, safe, values
     # Turn each triangle so that its odd corner (alone on its side of the plane) comes first.
@@ -164,13 +158,13 @@ def _clip_near(
     count, one, two = len(cut), [], []
     for end, store in ((1, one), (2, two)):
         z_odd, z_end = points[cut[:, 0], 2], points[cut[:, end], 2]
-        share = ((near - z_odd) / (z_end - z_odd))[:, None]
+        share = ((NEAR - z_odd) / (z_end - z_odd))[:, None]
         store.append(points[cut[:, 0]] * (1 - share) + points[cut[:, end]] * share)
         store.append((values[cut[:, 0]] * (1 - share) + values[cut[:, end]] * share).astype(np.float32))
     base = len(points)
     first, second = np.arange(base, base + count), np.arange(base + count, base + 2 * count)
     points = np.concatenate([safe, one[0], two[0]])
-    points[base:, 2] = near
+    points[base:, 2] = NEAR
     values = np.concatenate([values, one[1], two[1]])
     alone = front[cut[:, 0]]
     tips = np.stack([cut[:, 0], first, second], axis=1)[alone]

@@ -106,7 +106,9 @@ class Truth:
         for motion in self.motions:
             vertices, _ = pose_body(self.body, motion, slice(frame, frame + 1))
             grey = np.full((len(vertices[0]), 3), 128, np.uint8)
-            _, depth = rasterizer.render_mesh(vertices[0], self.body.faces, grey, camera or self.camera, lights=None)
+            _, depth = rasterizer.render_mesh(
+                SceneMesh(vertices=vertices[0], faces=self.body.faces, colors=grey), camera or self.camera, lights=None
+            )
             hidden = np.zeros_like(depth, bool) if nearest is None else (nearest > 0) & (nearest < depth)
             nearest = depth if nearest is None else np.where((depth > 0) & ~hidden, depth, nearest)
         assert nearest is not None
@@ -242,6 +244,7 @@ def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator, rasterizer
     """Film a case into an mp4 and return it with its real plate: takes seconds."""
     from augment.film.appearance import sample_look
     from augment.film.film import film
+    from augment.film.view import prepare_view
     from augment.raster.room import render_room
 
     assert truth.scene.mesh is not None
@@ -252,7 +255,7 @@ def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator, rasterizer
         people=truth.motions, action=truth.motions[0].action, caption="", segments=truth.motions[0].segments
     )
     layers = film(
-        performance, scene, truth.body, looks, rng=rng, height=truth.camera.height, fps=truth.fps,
+        performance, prepare_view(scene, height=truth.camera.height), truth.body, looks, rng=rng, fps=truth.fps,
         rasterizer=rasterizer or make_rasterizer("auto"),
     )  # fmt: skip
     path.write_bytes(encode_video(layers["frames"], fps=truth.fps))
@@ -300,7 +303,7 @@ def _draw_camera(square: tuple[float, float, float], size: tuple[int, int], *, r
 def _scene(name: str, room: _Room, camera: Camera) -> Scene:
     """The room as it stands, plainly lit, in its builder's frame."""
     mesh = room.mesh
-    rgb, depth = make_rasterizer("software").render_mesh(mesh.vertices, mesh.faces, mesh.colors, camera)
+    rgb, depth = make_rasterizer("software").render_mesh(mesh, camera)
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     floor = np.array([[low[0], low[2]], [low[0], high[2]], [high[0], high[2]], [high[0], low[2]]])
     surfaces = tuple(surface for put in room.placed if (surface := rooms._surface(put)) is not None)

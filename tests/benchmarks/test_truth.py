@@ -37,9 +37,7 @@ def test_the_world_is_the_reconstructions_own(walk):
     assert np.allclose(T[[0, 2], 3], 0.0, atol=1e-9)
     assert abs(T[0, 2]) < 1e-9 < T[2, 2]
     assert abs(walk.scene.mesh.vertices[:, 1].min()) < 0.05
-    again = make_rasterizer("software").render_mesh(
-        walk.scene.mesh.vertices, walk.scene.mesh.faces, walk.scene.mesh.colors, walk.camera
-    )[1]
+    again = make_rasterizer("software").render_mesh(walk.scene.mesh, walk.camera)[1]
     assert np.median(np.abs(again - walk.scene.depth)) < 1e-4
     assert len(walk) == 36 == len(walk.joints[0])
 

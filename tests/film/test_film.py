@@ -22,12 +22,12 @@ from tests.make.rooms import ball, camera, performance, room, standing, the_body
 CLEAN = Style(blur=0.0, noise=0.0)
 
 
-def shoot(*people, seed=0, style=CLEAN, scene=None, height=96, **options):
+def shoot(*people, seed=0, style=CLEAN, scene=None, height=96, camera=None):
     rng = np.random.default_rng(seed)
     looks = [sample_look(the_body(), rng=rng, outfit="day") for _ in people]
     return film(
-        performance(*people), scene or room(), the_body(), looks, rng=rng, height=height, fps=10.0,
-        rasterizer=SoftwareRasterizer(), style=style, **options,
+        performance(*people), prepare_view(scene or room(), height=height, camera=camera), the_body(), looks, rng=rng, fps=10.0,
+        rasterizer=SoftwareRasterizer(), style=style,
     )  # fmt: skip
 
 
@@ -157,16 +157,16 @@ def test_a_moving_camera_is_refused():
 
 def test_one_look_a_person():
     person, look = standing(the_body(), frames=1), sample_look(the_body(), rng=np.random.default_rng(0))
-    options = {"rng": np.random.default_rng(0), "height": 48, "fps": 10.0, "rasterizer": SoftwareRasterizer()}
+    options = {"rng": np.random.default_rng(0), "fps": 10.0, "rasterizer": SoftwareRasterizer()}
     with pytest.raises(ValueError, match="2 people but 1 looks"):
-        film(performance(person, person), room(), the_body(), [look], **options)
+        film(performance(person, person), prepare_view(room(), height=48), the_body(), [look], **options)
 
 
 def test_resampling_to_the_clips_rate_keeps_the_length():
     person = standing(the_body(), frames=11, at=(0.5, 0.3), step=0.02)
     looks = [sample_look(the_body(), rng=np.random.default_rng(0))]
     shot = film(
-        performance(person), room(), the_body(), looks, rng=np.random.default_rng(0), height=48, fps=5.0,
+        performance(person), prepare_view(room(), height=48), the_body(), looks, rng=np.random.default_rng(0), fps=5.0,
         rasterizer=SoftwareRasterizer(),
     )  # fmt: skip
     assert len(shot["frames"]) == len(shot["people"][0]) == 6

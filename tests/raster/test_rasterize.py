@@ -14,6 +14,7 @@ from augment.geometry import invert_transform, pixel_grid, project, transform_po
 from augment.raster.egl import EglRasterizer
 from augment.raster.rasterize import GL_PACKAGES, make_rasterizer
 from augment.raster.software import SoftwareRasterizer, rasterize
+from augment.types import SceneMesh
 from tests.make.rooms import ball, box, camera, the_body
 
 
@@ -33,7 +34,9 @@ def rasterizer(request):
 def test_unprojected_depth_lies_on_the_surface(rasterizer):
     vertices, faces = ball(rings=120, around=180)
     view = camera(height=160, width=200)
-    _, depth = rasterizer.render_mesh(vertices, faces, np.full((len(vertices), 3), 200, np.uint8), view)
+    _, depth = rasterizer.render_mesh(
+        SceneMesh(vertices=vertices, faces=faces, colors=np.full((len(vertices), 3), 200, np.uint8)), view
+    )
     hit = depth > 0
     points = transform_points(view.T_world_camera, unproject(pixel_grid(160, 200)[hit], depth[hit].astype(float), view.K))
     assert hit.sum() > 500
@@ -43,7 +46,9 @@ def test_unprojected_depth_lies_on_the_surface(rasterizer):
 def test_a_pixel_is_covered_where_its_center_projects_into_the_triangle(rasterizer):
     view = camera()
     corners = np.array([[-0.3, 0.8, 0.0], [0.35, 0.75, 0.05], [0.0, 1.3, -0.1]])
-    _, depth = rasterizer.render_mesh(corners, np.array([[0, 1, 2]]), np.full((3, 3), 255, np.uint8), view, cull=False)
+    _, depth = rasterizer.render_mesh(
+        SceneMesh(vertices=corners, faces=np.array([[0, 1, 2]]), colors=np.full((3, 3), 255, np.uint8)), view, cull=False
+    )
     pixels = project(transform_points(invert_transform(view.T_world_camera), corners), view.K)
     a, b, c = pixels
     grid = pixel_grid(view.height, view.width)
@@ -62,7 +67,7 @@ def test_both_rasterizers_draw_the_same_body(egl):
     vertices, view = body.rest_vertices(np.zeros(10)) + [0, 1.2, 0], camera(height=224, width=224)
     colors = np.random.default_rng(0).integers(40, 220, (len(vertices), 3)).astype(np.uint8)
     (rgb_a, depth_a), (rgb_b, depth_b) = (
-        r.render_mesh(vertices, body.faces, colors, view) for r in (egl, SoftwareRasterizer())
+        r.render_mesh(SceneMesh(vertices=vertices, faces=body.faces, colors=colors), view) for r in (egl, SoftwareRasterizer())
     )
     mask_a, mask_b = depth_a > 0, depth_b > 0
     both = mask_a & mask_b
@@ -75,17 +80,17 @@ def test_both_rasterizers_draw_the_same_body(egl):
 def test_the_same_input_gives_the_same_bytes_whatever_was_drawn_before(rasterizer):
     vertices, faces = ball()
     colors, view = np.full((len(vertices), 3), 180, np.uint8), camera()
-    first = rasterizer.render_mesh(vertices, faces, colors, view)
-    rasterizer.render_mesh(vertices * 1.3, faces[::2], colors, camera(height=50, width=31))
-    second = rasterizer.render_mesh(vertices, faces, colors, view)
+    first = rasterizer.render_mesh(SceneMesh(vertices=vertices, faces=faces, colors=colors), view)
+    rasterizer.render_mesh(SceneMesh(vertices=vertices * 1.3, faces=faces[::2], colors=colors), camera(height=50, width=31))
+    second = rasterizer.render_mesh(SceneMesh(vertices=vertices, faces=faces, colors=colors), view)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
 def test_faces_seen_from_behind_are_left_out_only_when_culling(rasterizer):
     room = box([0, 1.3, 0], [5, 2.6, 8], [200] * 3)
     view = camera()  # inside the box, so every face is seen from behind
-    _, culled = rasterizer.render_mesh(room.vertices, room.faces, room.colors, view)
-    _, kept = rasterizer.render_mesh(room.vertices, room.faces, room.colors, view, cull=False)
+    _, culled = rasterizer.render_mesh(room, view)
+    _, kept = rasterizer.render_mesh(room, view, cull=False)
     assert not (culled > 0).any()
     assert (kept > 0).all()
 
@@ -93,7 +98,9 @@ def test_faces_seen_from_behind_are_left_out_only_when_culling(rasterizer):
 def test_triangles_that_reach_behind_the_camera_are_cut_not_dropped(rasterizer):
     floor = np.array([[-40, 0, -40], [-40, 0, 40], [40, 0, 40], [40, 0, -40.0]])
     view = camera(eye=(0, 1.5, 0), target=(0, 0.0, -2.0))
-    _, depth = rasterizer.render_mesh(floor, np.array([[0, 1, 2], [0, 2, 3]]), np.full((4, 3), 90, np.uint8), view)
+    _, depth = rasterizer.render_mesh(
+        SceneMesh(vertices=floor, faces=np.array([[0, 1, 2], [0, 2, 3]]), colors=np.full((4, 3), 90, np.uint8)), view
+    )
     rays = unproject(pixel_grid(view.height, view.width), np.ones(depth.shape), view.K) @ view.T_world_camera[:3, :3].T
     meets = rays[..., 1] < -0.1
     np.testing.assert_allclose(depth[meets], (1.5 / -rays[..., 1])[meets], rtol=2e-3)
@@ -110,7 +117,9 @@ def test_no_cracks_between_neighbouring_triangles():
 
 def test_light_makes_the_side_that_faces_it_brighter(rasterizer):
     vertices, faces = ball()
-    rgb, depth = rasterizer.render_mesh(vertices, faces, np.full((len(vertices), 3), 180, np.uint8), camera())
+    rgb, depth = rasterizer.render_mesh(
+        SceneMesh(vertices=vertices, faces=faces, colors=np.full((len(vertices), 3), 180, np.uint8)), camera()
+    )
     rows = np.flatnonzero((depth > 0).any(1))
     top, bottom = rgb[rows[3]][depth[rows[3]] > 0].mean(), rgb[rows[-3]][depth[rows[-3]] > 0].mean()
     assert top > bottom + 30
@@ -118,7 +127,9 @@ def test_light_makes_the_side_that_faces_it_brighter(rasterizer):
 
 def test_unlit_colours_come_out_as_they_went_in(rasterizer):
     vertices, faces = ball()
-    rgb, depth = rasterizer.render_mesh(vertices, faces, np.full((len(vertices), 3), 137, np.uint8), camera(), lights=None)
+    rgb, depth = rasterizer.render_mesh(
+        SceneMesh(vertices=vertices, faces=faces, colors=np.full((len(vertices), 3), 137, np.uint8)), camera(), lights=None
+    )
     assert np.abs(rgb[depth > 0].astype(int) - 137).max() <= 1
 
 
@@ -161,7 +172,9 @@ def test_one_egl_rasterizer_may_go_while_another_works(egl):
     vertices, faces = ball()
     colors = np.full((len(vertices), 3), 180, np.uint8)
     other = EglRasterizer()
-    before = other.render_mesh(vertices, faces, colors, camera())[1]
+    before = other.render_mesh(SceneMesh(vertices=vertices, faces=faces, colors=colors), camera())[1]
     del other
     gc.collect()
-    np.testing.assert_array_equal(before, egl.render_mesh(vertices, faces, colors, camera())[1])
+    np.testing.assert_array_equal(
+        before, egl.render_mesh(SceneMesh(vertices=vertices, faces=faces, colors=colors), camera())[1]
+    )

@@ -14,7 +14,7 @@ from ...body.model import Body, pose_body
 from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
 from ...raster.rasterize import make_rasterizer
 from ...sources.people.mediapipe import Keypoints
-from ...types import Camera
+from ...types import Camera, SceneMesh
 from ..people import Recovered
 from ..watch.watch import Watched, track_of
 
@@ -93,7 +93,9 @@ def z_buffers(
                 continue
             row = frame - int(person.frames[0])
             vertices, _ = pose_body(body, person.motion, slice(row, row + 1))
-            _, depth = rasterizer.render_mesh(vertices[0].astype(float), body.faces, colors, camera, lights=None)
+            _, depth = rasterizer.render_mesh(
+                SceneMesh(vertices=vertices[0].astype(float), faces=body.faces, colors=colors), camera, lights=None
+            )
             nearest = np.where((depth > 0) & ((nearest == 0) | (depth < nearest)), depth, nearest)
         yield frame, nearest
 

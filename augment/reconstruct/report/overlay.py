@@ -15,7 +15,7 @@ from ...body.model import Body, pose_body
 from ...raster.rasterize import Rasterizer
 from ...shards.video_codec import encode_video
 from ...sources.video import probe, read_frames
-from ...types import Camera
+from ...types import Camera, SceneMesh
 from ..people import Recovered
 from .summary import label_of
 
@@ -178,8 +178,8 @@ def _blend(canvas: np.ndarray, meshes: list[np.ndarray], states: list[tuple[int,
     count = len(body.weights)
     faces = np.concatenate([body.faces + n * count for n in range(len(meshes))])
     colors = np.concatenate([np.tile(np.array(color_of(i), np.uint8), (count, 1)) for i, _ in states])
-    camera = _at(renderer.camera, frame)
-    rgb, depth = renderer.rasterizer.render_mesh(np.concatenate(meshes).astype(float), faces, colors, camera)
+    mesh = SceneMesh(vertices=np.concatenate(meshes).astype(float), faces=faces, colors=colors)
+    rgb, depth = renderer.rasterizer.render_mesh(mesh, _at(renderer.camera, frame))
     alpha = max(ALPHA[state] for _, state in states)
     hit = depth > 0
     canvas[hit] = np.rint(canvas[hit] * (1 - alpha) + rgb[hit] * alpha).astype(np.uint8)

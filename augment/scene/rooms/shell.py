@@ -101,15 +101,10 @@ def _wall(length: float, height: float, openings: list[Opening], color: Color, w
         spans = [(0.0, height)] if opening is None else [(0.0, opening.bottom), (opening.top, height)]
         for low, high in spans:
             if high - low > 1e-6:
-                pieces.append(_facing(left, low, right - left, high - low, color, 0.15))
+                pieces.append(rectangle((left, low, 0), (right - left, 0, 0), (0, high - low, 0), color, step=0.15))
         if opening is None or opening.bottom > 0.12:
             pieces.append(box(((left + right) / 2, 0.05, 0.008), (right - left, 0.1, 0.016), white))
     return merge(pieces)
-
-
-def _facing(x: float, y: float, width: float, height: float, color: Color, step: float, z: float = 0.0) -> SceneMesh:
-    """A rectangle that faces +z."""
-    return rectangle((x, y, z), (width, 0, 0), (0, height, 0), color, step=step)
 
 
 def _window(window: Opening, height: float, white: Color, *, rng: np.random.Generator) -> SceneMesh:
