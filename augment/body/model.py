@@ -129,8 +129,8 @@ def _load_default() -> Body:
         return _make("open-body", "CC0-1.0", dict(np.load(path)))
     except (OSError, ValueError, KeyError):  # not built yet, or damaged: it is only a cache
         _build_default(path)
-    # Read back instead of used as built: arrays of another memory layout round differently, and the first run's bytes would
-    # not be those of the next.
+    # Read back instead of used as built: arrays of another memory layout round differently, so the first run would give
+    # other bytes than later ones.
     return _make("open-body", "CC0-1.0", dict(np.load(path)))
 
 
@@ -306,7 +306,7 @@ def betas_from_phenotype(
     muscle: float = 0.5,
     proportions: float = 0.5,
 ) -> Float[np.ndarray, "10"]:
-    """Shape of the adult one describes.
+    """Body shape of an adult described by a few properties.
 
     Args:
         height_m: Stature, metres; None for the phenotypes' own.

@@ -20,6 +20,8 @@ from jaxtyping import Float
 from ..geometry import axis_rotation
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS
 
+_SEED = 0
+"""Of the people whose shapes give the principal components: every build gives the same body."""
 PHENOTYPE_GRID: dict[str, tuple[float, ...]] = {
     "gender": (0.0, 1.0),
     "age": (2 / 3, 1.0),
@@ -211,7 +213,7 @@ def build_open_body() -> dict[str, np.ndarray]:
     regressor = _joint_regressor(corner_meshes, corner_joints, weights)
 
     flat = corner_meshes.reshape(len(corners), -1)
-    people = _mixtures(400, rng=np.random.default_rng(0)) @ flat
+    people = _mixtures(400, rng=np.random.default_rng(_SEED)) @ flat
     mean = people.mean(axis=0)
     _, spread, components = np.linalg.svd(people - mean, full_matrices=False)
     scale = spread[:10] / np.sqrt(len(people) - 1)

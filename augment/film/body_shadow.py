@@ -63,7 +63,7 @@ class BodyShadow:
         nearest = np.full(MAP_SIZE * MAP_SIZE, np.inf, np.float32)
         column, row, inside = self._pixels(local)
         np.minimum.at(nearest, (row * MAP_SIZE + column)[inside], local[inside, 2])
-        # Vertices leave holes between them; the least of a neighbourhood closes them.
+        # Vertices leave holes between them; the minimum over a neighbourhood closes them.
         self._nearest = cv2.erode(nearest.reshape(MAP_SIZE, MAP_SIZE), np.ones((3, 3), np.uint8))
 
     def _local(self, points: np.ndarray) -> np.ndarray:

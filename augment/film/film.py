@@ -120,6 +120,6 @@ def _joints2d(joints: np.ndarray, camera: Camera, mask: np.ndarray, depth: np.nd
     local = transform_points(invert_transform(camera.T_world_camera), joints.astype(np.float64))
     z = local[:, 2]
     homogeneous = local @ camera.K.T
-    # A joint behind the camera has no picture; it gets a place far outside and confidence 0.
+    # A joint behind the camera is not in the picture: it gets pixels far outside it and confidence 0.
     uv = homogeneous[:, :2] / np.maximum(z, 1e-3)[:, None]
     return np.column_stack([uv, joint_visibility(uv, z, mask, depth, 1)]).astype(np.float32)

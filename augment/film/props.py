@@ -83,7 +83,7 @@ def _stand(view: View, mesh: SceneMesh) -> View:
     n, (height, width) = SUPERSAMPLE, view.depth.shape
     samples = _surface_samples(mesh)
     lamps = [BodyShadow(lamp, samples) for lamp in view.lights]
-    # A few dozen small balls near the floor give the dark under furniture; more would add up to black.
+    # A few dozen small balls near the floor darken what is under furniture; more would make it black.
     low = samples[samples[:, 1] < 0.3].astype(np.float32)
     low = low[:: max(len(low) // 40, 1)]
     share = plate_light(view, [lamps], [(low, np.full(len(low), 0.04, np.float32))], Style(shadow=0.9))

@@ -98,7 +98,7 @@ def _resize(scene: Scene, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
         return scene.plate, scene.depth
     smaller = size[0] < scene.plate.shape[1]
     plate = cv2.resize(scene.plate, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
-    # Mixing depths across an edge would invent surfaces in between.
+    # Interpolating depths across an edge would invent surfaces in between.
     rows = ((np.arange(size[1]) + 0.5) * scene.depth.shape[0] / size[1]).astype(int)
     columns = ((np.arange(size[0]) + 0.5) * scene.depth.shape[1] / size[0]).astype(int)
     return plate, np.ascontiguousarray(scene.depth[rows][:, columns])

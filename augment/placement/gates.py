@@ -29,7 +29,7 @@ IN_VIEW, IN_VIEW_FRAMES = 0.8, 0.8
 SMALLEST = 0.10
 """Least extent of the person in the picture, as a share of its height, in the median frame."""
 LARGEST = 2.0
-"""Greatest extent, likewise: nearer than this one sees a belt buckle."""
+"""Greatest extent, likewise: a closer camera crops the body."""
 HIDDEN = 0.5
 """Share of the joints that may be hidden behind the room, mean over the frames."""
 

@@ -1,4 +1,4 @@
-"""Put a performance into a room: on free floor, or on a seat or bed that fits it; what does not look right is turned down.
+"""Put a performance into a room: on free floor, or on a seat or bed that fits it; a place that fails a gate is rejected.
 
 People move as one rigid group, turned about +y and shifted; a seated or lying motion may also be lifted a little to meet its
 seat. Where a room has no seat of the right height, a plain one is brought along (``provenance["props"]``).
@@ -86,7 +86,7 @@ def place(
     frames = np.unique(np.linspace(0, len(lead) - 1, _GATE_FRAMES).astype(int))
     joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
     for number in range(1, tries + 1):
-        # A room's own seats come first; where none of them will do, furniture is brought.
+        # The room's own seats are tried first; furniture is added only where none of them fits.
         spot = _draw_spot(lead, joints, scene, props, number > tries // 3, rng=rng)
         reason = "no_support" if spot is None else _judge(spot, lift, joints, scene, camera)
         if spot is not None and reason is None:
@@ -210,7 +210,7 @@ def raise_seated(motion: Motion, rise: float, body: Body) -> Motion:
     seated = float(np.percentile(pelvis[:, 1], 5))
     share = np.clip(1 - (pelvis[:, 1] - seated) / 0.25, 0, 1)
     ankles = joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]].copy()
-    # Feet that lie on the bed go up with it, feet on the floor stay there.
+    # Feet on the bed rise with it, feet on the floor stay.
     on_top = np.clip((ankles[..., 1] - 0.5 * motion.support_height) / 0.15, 0, 1)
     ankles[..., 1] += rise * share[:, None] * on_top
     pelvis = pelvis + np.outer(rise * share, [0.0, 1.0, 0.0])

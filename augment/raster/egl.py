@@ -23,7 +23,7 @@ GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 class EglRasterizer:
-    """Draws meshes with pyrender. All of a process share one OpenGL context and picture buffer: not for use from two threads.
+    """Draws meshes with pyrender. All instances of a process share one OpenGL context: not for use from two threads.
 
     Raises:
         RuntimeError: At construction, if there is no working EGL; the message is the reason.
@@ -85,7 +85,7 @@ def _pyrender_camera(pyrender: Any, vertices: Float[np.ndarray, "v 3"], camera: 
 
 
 def _import_pyrender() -> Any:
-    # PyOpenGL chooses its platform when it is imported; a platform the user has chosen is left alone.
+    # PyOpenGL chooses its platform when it is imported; a platform set by the user is kept.
     os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
     try:
         import pyrender

@@ -91,7 +91,7 @@ def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.nd
         u, v = view.K[0, 0] * local[:, 0] / z + view.K[0, 2], view.K[1, 1] * local[:, 1] / z + view.K[1, 2]
         mine = (local[:, 2] > 0) & (np.abs(u - view.K[0, 2]) <= view.K[0, 0]) & (np.abs(v - view.K[1, 2]) <= view.K[1, 1])
         inside = np.flatnonzero(mine)
-        # A lamp of a given size blurs a shadow in its map by less the farther away the shaded point is.
+        # In the shadow map, a lamp's blur shrinks with the distance of the shaded point.
         radius = LAMP_RADIUS * view.K[0, 0] / np.maximum(z[inside], 0.8) if lamp.kind == "point" else 3.0
         uv = np.stack([u[inside], v[inside]], axis=-1)
         share[inside] = _filtered(nearest, view.K, uv, local[inside], turned[inside], radius)

@@ -97,7 +97,7 @@ _incidences: dict[int, tuple[weakref.ref, Any]] = {}
 
 
 def _incidence(faces: Int[np.ndarray, "f 3"], vertex_count: int) -> Any:
-    """Sparse (v, f) matrix that sums over the faces at a vertex; kept while ``faces`` lives, for it comes back every frame."""
+    """Sparse (v, f) matrix that sums over the faces at a vertex; cached while ``faces`` exists, as every frame uses it."""
     known = _incidences.get(id(faces))
     if known is not None and known[0]() is faces and known[1].shape[0] == vertex_count:
         return known[1]

@@ -36,8 +36,8 @@ from augment.motion.library.scripted.act import make_action
 from augment.motion.resample import crop
 from augment.placement.place import PlacementRejected, move_motion, place
 from augment.raster.rasterize import Rasterizer, make_rasterizer
-from augment.scene.rooms import care_room as rooms
-from augment.scene.rooms.care_room import Placed, design_room, make_lights, wall_things
+from augment.scene.rooms.care_room import design_room, make_lights, wall_things
+from augment.scene.rooms.furnish import Placed
 from augment.scene.rooms.parts import merge, moved
 from augment.scene.rooms.shell import make_shell
 from augment.shards.video_codec import encode_video
@@ -306,10 +306,10 @@ def _scene(name: str, room: _Room, camera: Camera) -> Scene:
     rgb, depth = make_rasterizer("software").render_mesh(mesh, camera)
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     floor = np.array([[low[0], low[2]], [low[0], high[2]], [high[0], high[2]], [high[0], low[2]]])
-    surfaces = tuple(surface for put in room.placed if (surface := rooms._surface(put)) is not None)
+    surfaces = tuple(put.surface for put in room.placed if put.surface is not None)
     return Scene(
         name=name, camera=camera, plate=rgb, depth=depth, floor=floor, surfaces=surfaces,
-        obstacles=tuple(rooms._obstacle(put) for put in room.placed), lights=room.lights, mesh=mesh,
+        obstacles=tuple(put.obstacle for put in room.placed), lights=room.lights, mesh=mesh,
     )  # fmt: skip
 
 

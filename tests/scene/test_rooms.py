@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from augment.geometry import invert_transform, pixel_grid, transform_points, unproject
-from augment.scene.rooms.care_room import FREE, _overlap, design_room, make_room
+from augment.scene.rooms.care_room import design_room, make_room
+from augment.scene.rooms.furnish import FREE, _overlap
 from augment.scene.rooms.furniture import FURNITURE
 from augment.scene.rooms.parts import box, pillow, rod
 from augment.types import SceneMesh
