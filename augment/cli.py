@@ -1,14 +1,14 @@
-"""The ``augment`` command: joins the subcommands, and turns a user's errors into one line."""
+"""The ``augment`` command: joins the subcommands."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from .command_line import exit_code_of
 from .commands.demo import Demo
 from .commands.generate import Generate
 from .commands.motions_import import MotionsImport
@@ -89,26 +89,8 @@ def main(arguments: list[str] | None = None) -> None:
         args=arguments,
         config=(OmitArgPrefixes, OmitSubcommandPrefixes),
     )
-    run_or_explain(command.run)
-
-
-def run_or_explain(run) -> None:
-    """Call ``run``; a user's mistake or a machine's refusal becomes one line and an exit code, never a traceback."""
-    try:
-        run()
-    except KeyboardInterrupt:
-        print("\ninterrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
-        raise SystemExit(130) from None
-    except (ValueError, OSError) as error:
-        print(f"error: {describe(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def describe(error: Exception) -> str:
-    """One line that names the file where the system's own error does not."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())
+    if code := exit_code_of(command.run):
+        raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -99,6 +99,8 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
         ValueError: If ``out`` holds something else.
         OSError: If the disk refuses.
     """
+    from recognition.cli import compare_arms
+
     started = time.perf_counter()
 
     def count(clips: int) -> int:
@@ -117,24 +119,9 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
         _say(f"    {manifest['samples']} clips, look at {out / name / 'sheet.png'}")
     _say(f"4/4 training 4 arms x {seeds} seeds, {steps} updates each")
     study = write_yaml(out / "study.yaml", study_settings(steps=steps, seeds=seeds), "recognition ablate")
-    report = run_study(study, out / "report", workers=workers)
+    report = compare_arms(study, out / "report", workers=workers)
     _say(f"finished in {(time.perf_counter() - started) / 60:.1f} minutes; generated clips: {out / 'synthetic' / 'sheet.png'}")
     return report
-
-
-def run_study(study: Path, out: Path, *, workers: int) -> Path:
-    """What ``recognition ablate`` does; returns the report's path."""
-    from recognition.ablation import ablate
-    from recognition.cli import progress_bar
-    from recognition.report import write_report
-    from recognition.study import load_study
-
-    with progress_bar() as progress:
-        result = ablate(load_study(study), out, workers=workers, progress=progress)
-    write_report(result, out)
-    for line in result["verdicts"]:
-        print(line)
-    return out / "report.html"
 
 
 def write_yaml(path: Path, data: dict[str, Any], command: str) -> Path:

@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from recognition.clips import WindowSampler, read_csv
+from recognition.csv_table import read_csv
 from recognition.frames import FrameStore
+from recognition.windows import WindowSampler
 
 FRAMES, SIZE, WINDOW_SEC = 8, 112, 2.0
 CLASSES = {"standing": ["standing"], "fall": ["fall"], "down": ["fallen"]}

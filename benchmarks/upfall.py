@@ -24,7 +24,8 @@ from typing import Any, Literal
 import tyro
 
 from augment.actions import FALLS
-from augment.demo import run_study, write_yaml
+from augment.demo import write_yaml
+from recognition.cli import compare_arms
 
 BYSTANDER = ((492.0, 105.0), (640.0, 105.0), (640.0, 330.0), (575.0, 330.0), (545.0, 290.0), (492.0, 235.0))
 """Where somebody sits throughout in camera 2's pictures, pixels: painted out of the plate."""
@@ -186,7 +187,7 @@ def study(settings: Settings, shards: list[Path]) -> Path:
         "test": {"csv": table, "where": {"camera": 2, "trial": 2}},
         "group_by": ["action", "trial"],
     }
-    return run_study(
+    return compare_arms(
         write_yaml(path, settings_of_study, "recognition ablate"),
         settings.work / f"report-{settings.source}",
         workers=settings.workers,

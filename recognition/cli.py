@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+
+from augment.command_line import exit_code_of
+from augment.files import write_atomic
+from augment.progress import Progress
 
 Positional = tyro.conf.Positional
 
@@ -34,12 +37,12 @@ class Train:
         """Train, save, print figures."""
         import tempfile
 
-        from .ablation import make_store, plan_study
-        from .clips import evaluation_windows
+        from .checkpoint import save_checkpoint
+        from .data import drop_undecodable, read_data
         from .evaluate import predict, score
-        from .frames import decodable
+        from .frames import FrameStore
         from .study import load_study
-        from .train import save_checkpoint, train
+        from .train import train
 
         study = load_study(self.study)
         names = [arm.name for arm in study.arms]
@@ -47,22 +50,15 @@ class Train:
             raise ValueError(f"unknown arm {self.arm!r}; the study has: {', '.join(names)}")
         arm = study.arms[names.index(self.arm) if self.arm else 0]
         seed = study.seeds[0] if self.seed is None else self.seed
-        plan = plan_study(study.model_copy(update={"arms": [arm]}))
-        with tempfile.TemporaryDirectory(prefix="recognition-") as folder, progress_bar() as progress:
-            store = make_store(study, Path(folder))
-            lists, counts = [plan.real[arm.name], plan.synthetic[arm.name], plan.test], [0, 0]
-            total = sum(map(len, lists))
-            share = study.max_bad_share
-            kept = [decodable(clips, store, max_bad_share=share, tick=_counting(progress, "decoding", counts, 0, total))
-                    for clips in lists]  # fmt: skip
-            (real, _), (synthetic, _), (test, _) = kept
-            tick = _counting(progress, "training", counts, 1, study.steps)
-            trained = train(study, arm, real, synthetic, store=store, seed=seed, tick=tick)
+        data = read_data(study.model_copy(update={"arms": [arm]}))
+        with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
+            store = FrameStore.of_study(study, Path(folder))
+            decoding, training = (functools.partial(progress.update, what) for what in ("decoding videos", "training"))
+            data, problems = drop_undecodable(data, store, progress=decoding)
+            trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=training)
             save_checkpoint(self.out, trained.network, study, arm=arm.name, seed=seed)
-            windows = evaluation_windows(test, study.classes, window_sec=study.window_sec, stride_sec=study.eval_stride_sec)
-            predictions = predict(trained.network, test, windows, store=store, precision=study.precision)
-        figures = score(predictions, list(study.classes), rare_class=study.rare_class, alarm_recall=study.alarm_recall)
-        _print_figures(figures, plan.warnings + [reason for _, problems in kept for reason in problems])
+            predictions = predict(trained.network, data.test, study, store=store)
+        _print_figures(score(predictions, study), data.warnings + problems)
         print(f"checkpoint: {self.out}")
 
 
@@ -87,12 +83,11 @@ class Evaluate:
         import json
         import tempfile
 
-        from .ablation import write_atomic
-        from .clips import evaluation_windows, read_source
+        from .checkpoint import KEPT, load_checkpoint
+        from .data import read_source
         from .evaluate import predict, score
         from .frames import FrameStore, decodable
         from .study import make_study
-        from .train import KEPT, load_checkpoint
 
         pairs = [text.partition("=") for text in self.where]
         if bad := [text for text, (_, equals, _) in zip(self.where, pairs, strict=True) if not equals]:
@@ -102,17 +97,12 @@ class Evaluate:
         test = {kind: str(self.data.resolve()), "where": {column: values.split(",") for column, _, values in pairs}}
         study = make_study({**{key: about[key] for key in KEPT}, "arms": [{"name": "test", "real": test}], "test": test})
         recordings = read_source(study.test)
-        with tempfile.TemporaryDirectory(prefix="recognition-") as folder, progress_bar() as progress:
-            store = FrameStore(folder=Path(folder), size=study.size, frames=study.frames, window_sec=study.window_sec)
-            counts = [0, 0]
-            tick = _counting(progress, "decoding", counts, 0, len(recordings))
-            good, problems = decodable(recordings, store, max_bad_share=study.max_bad_share, tick=tick)
-            windows = evaluation_windows(good, study.classes, window_sec=study.window_sec, stride_sec=study.eval_stride_sec)
-            if not windows:
-                raise ValueError(f"{self.data}: no segment with a label of: {', '.join(study.classes)}")
-            tick = _counting(progress, "testing", counts, 1, -(-len(windows) // 16))
-            predictions = predict(network, good, windows, store=store, precision=study.precision, tick=tick)
-        figures = score(predictions, list(study.classes), rare_class=study.rare_class, alarm_recall=study.alarm_recall)
+        with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
+            store = FrameStore.of_study(study, Path(folder))
+            decoding, testing = (functools.partial(progress.update, what) for what in ("decoding videos", "testing"))
+            good, problems = decodable(recordings, store, max_bad_share=study.max_bad_share, progress=decoding)
+            predictions = predict(network, good, study, store=store, progress=testing)
+        figures = score(predictions, study)
         _print_figures(figures, problems)
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
@@ -153,19 +143,36 @@ class Ablate:
 
     def run(self) -> None:
         """Run, compare, report."""
-        from .ablation import ablate
-        from .report import write_report
-        from .study import load_study
-
         if self.workers is not None and self.workers < 1:
             raise ValueError(f"--workers {self.workers}: expected 1 or more")
-        study = load_study(self.study)
-        with progress_bar() as progress:
-            result = ablate(study, self.out, workers=self.workers, progress=progress)
-        write_report(result, self.out)
-        for line in result["verdicts"]:
-            print(line)
-        print(f"report: {self.out / 'report.html'} (also report.png, report.json)")
+        page = compare_arms(self.study, self.out, workers=self.workers)
+        print(f"report: {page} (also report.png, report.json)")
+
+
+def compare_arms(study: Path, out: Path, *, workers: int | None = None) -> Path:
+    """Run a study with progress on stderr, write its report, print the verdicts.
+
+    Args:
+        study: STUDY.yaml.
+        out: Folder for runs and report.
+        workers: Runs at a time; None: one for each core.
+    Returns:
+        The report's page.
+    Raises:
+        ValueError: If the study or its clips cannot be used.
+        OSError: If something cannot be read or written, or a worker process dies.
+    """
+    from .ablation import ablate
+    from .report import write_report
+    from .study import load_study
+
+    checked = load_study(study)
+    with Progress() as progress:
+        result = ablate(checked, out, workers=workers, progress=progress.update)
+    write_report(result, out)
+    for line in result["verdicts"]:
+        print(line)
+    return out / "report.html"
 
 
 def _print_figures(figures: dict[str, Any], warnings: list[str]) -> None:
@@ -177,55 +184,16 @@ def _print_figures(figures: dict[str, Any], warnings: list[str]) -> None:
         print(f"note: {warning}")
 
 
-def _counting(
-    progress: Callable[[str, int, int], Any], what: str, counts: list[int], slot: int, total: int
-) -> Callable[[], None]:
-    def tick() -> None:
-        counts[slot] += 1
-        progress(what, counts[slot], total)
-
-    return tick
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr with the time left; gives the function ``(what, done, total)`` that moves it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks: dict[str, Any] = {}
-
-        def move(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=total)
-            bar.update(tasks[what], completed=done, total=total)
-
-        yield move
-
-
 COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Ablate}
 """Subcommand to its options."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the exit code: 0, 2 for a user's mistake, 130 after Ctrl-C."""
-    try:
-        command = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="recognition", description=__doc__, args=arguments, sort_subcommands=False
-        )
-        command.run()
-    except (ValueError, OSError) as error:
-        text = str(error)
-        if isinstance(error, OSError) and error.strerror and error.filename:
-            text = f"{error.filename}: {error.strerror}"
-        print(f"error: {' '.join(text.split())}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    return 0
+    command = tyro.extras.subcommand_cli_from_dict(
+        COMMANDS, prog="recognition", description=__doc__, args=arguments, sort_subcommands=False
+    )
+    return exit_code_of(command.run)
 
 
 if __name__ == "__main__":

@@ -1,60 +1,79 @@
-"""Run a classifier over test windows and sum up what it gets right."""
+"""Test a classifier: class probabilities of windows, and the figures computed from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import nn
+from torch import Tensor, nn
 
 from . import statistics
 from .classifiers import normalize
-from .clips import Recording, Window
+from .device import autocast, compute_device
 from .frames import FrameStore, ahead
-from .train import compute_device, compute_dtype
+from .recordings import Recording
+from .study import Study
+from .windows import evaluation_windows
+
+ALARM_RECALL = 0.8
+"""Recall of the rare class at which false alarms are counted."""
+BATCH = 16
+"""Windows that a network sees at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predictions:
-    """What a classifier says of every test window, in the windows' order."""
+    """A classifier's output for every test window, in order."""
 
     probabilities: Float[np.ndarray, "n c"]
     truth: Int[np.ndarray, "n"]
+    """Index of the true class."""
     recordings: list[str]
     """Name of each window's recording."""
     groups: list[str]
     """Group of each window's recording."""
     seconds: Float[np.ndarray, "n"]
-    """Time that each window stands for."""
+    """Duration that each window represents."""
 
 
 def predict(
     network: nn.Module,
     recordings: Sequence[Recording],
-    windows: Sequence[Window],
+    study: Study,
     *,
     store: FrameStore,
-    precision: str = "auto",
-    batch: int = 16,
-    tick: Callable[[], Any] = lambda: None,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Predictions:
-    """Class probabilities of every window."""
+    """Class probabilities of every test window.
+
+    Args:
+        network: From video (b, 3, t, h, w) to logits (b, classes).
+        recordings: What to test on.
+        study: Gives classes, windows and precision.
+        store: The recordings' decoded frames.
+        progress: Called with how many windows are done, and how many there are.
+    Raises:
+        ValueError: If no recording has a segment of any class.
+    """
+    windows = evaluation_windows(recordings, study.classes, window_sec=study.window_sec)
+    if not windows:
+        raise ValueError(f"no test clip has a segment with a label of: {', '.join(study.classes)}")
     device = compute_device()
-    dtype = compute_dtype(precision, device)
 
-    def chunks() -> Any:
-        for start in range(0, len(windows), batch):
-            yield torch.stack([store.plain(recordings[w.recording], w) for w in windows[start : start + batch]])
+    def batches() -> Iterator[Tensor]:
+        for start in range(0, len(windows), BATCH):
+            yield torch.stack([store.plain(recordings[w.recording], w) for w in windows[start : start + BATCH]])
 
-    probabilities = []
-    with torch.inference_mode(), torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-        for video in ahead(chunks()):
+    probabilities, done = [], 0
+    with torch.inference_mode(), autocast(study.precision):
+        for video in ahead(batches()):
             probabilities.append(network(normalize(video.to(device))).float().softmax(dim=1).cpu())
-            tick()
+            done += len(video)
+            progress(done, len(windows))
     return Predictions(
         probabilities=torch.cat(probabilities).numpy(),
         truth=np.array([window.label for window in windows]),
@@ -64,13 +83,14 @@ def predict(
     )
 
 
-def score(predictions: Predictions, classes: Sequence[str], *, rare_class: str, alarm_recall: float) -> dict[str, Any]:
-    """Every figure of the report for one run, as plain JSON values; None where it is undefined."""
+def score(predictions: Predictions, study: Study) -> dict[str, Any]:
+    """Every figure of the report for one run, as JSON values; None if it is undefined."""
+    classes = list(study.classes)
+    rare = classes.index(study.rare_class)
     probabilities, truth = predictions.probabilities, predictions.truth
     matrix = statistics.confusion(truth, probabilities.argmax(axis=1), len(classes))
-    rare = list(classes).index(rare_class)
     alarms = statistics.false_alarms_per_hour(
-        truth == rare, probabilities[:, rare], predictions.recordings, predictions.seconds, recall=alarm_recall
+        truth == rare, probabilities[:, rare], predictions.recordings, predictions.seconds, recall=ALARM_RECALL
     )
     figures = {
         "macro_accuracy": statistics.macro_accuracy(matrix),

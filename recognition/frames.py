@@ -1,14 +1,13 @@
-"""From windows to tensors: every video is decoded once, small, to a file; batches are cut from there in a background thread.
+"""From windows to tensors: every video is decoded once, at a small size, to a file that windows are cut from.
 
-Memory: the small frames lie in ``.npy`` files that are mapped, not loaded, so they are the operating system's to keep or drop.
-Disk: 3 x (5/4 size)^2 bytes a kept frame; an hour of video at 160 px and 8 kept frames a second is 3.5 GB.
+The frames are stored in ``.npy`` files that are memory-mapped, not loaded. They take 3 x (5/4 size)^2 bytes a kept frame on
+disk; an hour of video at 160 px and 8 kept frames a second is 3.5 GB.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,7 +20,11 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from .clips import Recording, Window
+from augment.files import open_atomic
+
+from .recordings import Recording
+from .study import Study
+from .windows import Window
 
 T = TypeVar("T")
 
@@ -30,13 +33,13 @@ MARGIN = 1.25
 OVERSAMPLING = 2
 """Frames are kept at this many times the rate at which a window takes them."""
 SHORTEST_SHARE = 0.9
-"""A video with less than this share of the frames its table states is truncated."""
+"""A video with less than this share of the frames that its table states counts as truncated."""
 
 
 def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.ndarray, "n side side 3"]:
     """Decode a video, keeping about ``rate`` frames a second, each squeezed into a square.
 
-    Squeezed, not cropped: a fall often ends at the picture's edge.
+    The picture is squeezed, not cropped, because a fall often ends at its edge.
 
     Args:
         recording: What to decode.
@@ -81,6 +84,12 @@ class FrameStore:
     """Frames a window."""
     window_sec: float
     opened: dict[str, np.ndarray] = field(default_factory=dict)
+    """Memory-mapped files by their key."""
+
+    @classmethod
+    def of_study(cls, study: Study, folder: Path) -> FrameStore:
+        """The store of a study's frames in a folder."""
+        return cls(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec)
 
     @property
     def side(self) -> int:
@@ -105,9 +114,8 @@ class FrameStore:
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)
                 small = decode_small(recording, side=self.side, rate=self.rate)
-                temporary = path.with_name(f".{key}.{os.getpid()}.{threading.get_ident()}.npy")
-                np.save(temporary, small)
-                os.replace(temporary, path)
+                with open_atomic(path) as stream:
+                    np.save(stream, small)
             self.opened[key] = np.load(path, mmap_mode="r")
         return self.opened[key]
 
@@ -147,21 +155,32 @@ class FrameStore:
 
 
 def decodable(
-    recordings: Sequence[Recording], store: FrameStore, *, max_bad_share: float, tick: Callable[[], Any] = lambda: None
+    recordings: Sequence[Recording],
+    store: FrameStore,
+    *,
+    max_bad_share: float,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> tuple[list[Recording], list[str]]:
-    """Decode all recordings ahead of time; those that cannot be are left out and their reasons returned.
+    """Decode all recordings ahead of time.
 
+    Args:
+        recordings: What to decode.
+        store: Where to keep the frames.
+        max_bad_share: Share of recordings that may be unreadable.
+        progress: Called with how many are decoded, and how many there are.
+    Returns:
+        The recordings that could be decoded, and for each of the others the reason.
     Raises:
         ValueError: If more than ``max_bad_share`` of them cannot be read; the first reasons are named.
     """
     good, problems = [], []
-    for recording in recordings:
+    for number, recording in enumerate(recordings, start=1):
         try:
             store.get(recording)
             good.append(recording)
         except ValueError as error:
             problems.append(str(error))
-        tick()
+        progress(number, len(recordings))
     if len(problems) > max_bad_share * len(recordings):
         reasons = "; ".join(problems[:3])
         raise ValueError(
@@ -172,7 +191,7 @@ def decodable(
 
 
 def ahead(items: Iterable[T], *, depth: int = 4) -> Iterator[T]:
-    """The same items, made up to ``depth`` ahead by a background thread. Its errors are raised here."""
+    """The same items, prepared by a background thread, at most ``depth`` ahead. Its errors are raised here."""
     waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
     stopped = threading.Event()
 
@@ -194,7 +213,7 @@ def ahead(items: Iterable[T], *, depth: int = 4) -> Iterator[T]:
         except BaseException as error:
             put(("error", error))
 
-    worker = threading.Thread(target=produce, daemon=True, name="windows")
+    worker = threading.Thread(target=produce, daemon=True)
     worker.start()
     try:
         while True:

@@ -122,7 +122,6 @@ class Study(_Strict):
     """Windows an update."""
     lr: float = Field(2e-3, gt=0)
     """Peak learning rate of AdamW; a tenth of the steps warm up, then a cosine to zero."""
-    weight_decay: float = Field(0.05, ge=0)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """What the network computes in; weights stay float32. ``auto``: bfloat16 where the processor has it in hardware."""
     seeds: list[int] = Field([0, 1, 2], min_length=1)
@@ -134,12 +133,8 @@ class Study(_Strict):
     test: Source
     group_by: list[str] = []
     """Columns that together name one real event or person; no such group may be in training and test. Empty: the video file."""
-    eval_stride_sec: float = Field(1.0, gt=0)
-    """Test windows stand this far apart in every segment; a segment has three at least, however short."""
-    alarm_recall: float = Field(0.8, gt=0, le=1)
-    """Recall of the rare class at which false alarms an hour are counted."""
     max_bad_share: float = Field(0.05, ge=0, lt=1)
-    """Videos that cannot be read are counted and left out, up to this share of a source; beyond it the study stops."""
+    """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
 
     @field_validator("model")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,8 @@ from augment.shards.sample import clip_to_sample
 from augment.shards.tar import ShardRecord, write_manifest, write_shard
 from augment.shards.video_codec import encode_video
 from augment.types import Clip, Segment
+from recognition.frames import FrameStore
+from recognition.recordings import Recording
 
 FPS = 8.0
 CLASSES = {"standing": ["standing"], "fall": ["fall"], "down": ["fallen"]}
@@ -67,3 +70,14 @@ def study_data(real_csv: Path, test_csv: Path, **changes: object) -> dict:
         "group_by": ["trial"], "real": {"csv": str(real_csv)}, "test": {"csv": str(test_csv)}, "arms": ["real"],
         "precision": "float32", **changes,
     }  # fmt: skip
+
+
+def recording(name: str = "a", **changes: Any) -> Recording:
+    """A recording of five seconds whose file need not exist."""
+    values = {"name": name, "path": Path(f"{name}.mp4"), "fps": 10.0, "frames": 50, "segments": SEGMENTS, "group": name}
+    return Recording(**{**values, **changes})
+
+
+def small_store(folder: Path) -> FrameStore:
+    """Four frames at 32 px of one-second windows."""
+    return FrameStore(folder=folder, size=32, frames=4, window_sec=1.0)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import threading
+import time
 
 import pytest
 import torch
 
-from recognition import ablation, cli
-from recognition.ablation import ablate, plan_study, run_one
-from recognition.report import sentence, write_report
+from recognition import cli
+from recognition.ablation import ablate, run_one
+from recognition.checkpoint import load_checkpoint
+from recognition.data import read_data, run_digest
+from recognition.report import write_report
 from recognition.statistics import Interval
-from recognition.study import make_study
-from recognition.train import load_checkpoint
+from recognition.study import Arm, Study, make_study
+from recognition.summary import sentence
 from tests.make.videos import study_data, write_samples, write_videos
 
 
@@ -37,7 +42,7 @@ def one_thread():
 def test_a_classifier_learns(world, tmp_path, one_thread):
     _, real, test, _ = world
     study = make_study(study_data(real, test))
-    run = run_one(plan_study(study), study.arms[0], 0, tmp_path / "frames", lambda: None)
+    run = run_one(read_data(study), study.arms[0], 0, tmp_path / "frames")
     assert run["macro_accuracy"] > 0.6  # chance is 1/3
     assert run["recall"].keys() == {"standing", "fall", "down"}
 
@@ -45,8 +50,8 @@ def test_a_classifier_learns(world, tmp_path, one_thread):
 def test_the_same_seed_gives_the_same_result(world, tmp_path, one_thread):
     _, real, test, _ = world
     study = make_study(study_data(real, test, steps=2, arms=["real_augmented"]))
-    plan = plan_study(study)
-    runs = [run_one(plan, study.arms[0], seed, tmp_path / "frames", lambda: None) for seed in (0, 0, 1)]
+    plan = read_data(study)
+    runs = [run_one(plan, study.arms[0], seed, tmp_path / "frames") for seed in (0, 0, 1)]
     assert runs[0]["losses"] == runs[1]["losses"] != runs[2]["losses"]
     assert runs[0]["rare_scores"] == runs[1]["rare_scores"]
 
@@ -71,22 +76,77 @@ def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
     assert "http" not in html.replace("http-equiv", "")
     # One run is lost, another damaged: these two are made again, the others taken as they are.
     lost, damaged = sorted((out / "runs").iterdir())[:2]
+    names = {path.name for path in (out / "runs").iterdir()}
     lost.unlink()
     damaged.write_text("{")
-    made = []
-    real_tasks = ablation.run_tasks
-    monkeypatch.setattr(
-        ablation, "run_tasks", lambda plan, tasks, *a, **k: (made.extend(tasks), real_tasks(plan, tasks, *a, **k))
-    )
     again = ablate(study, out, workers=1, threads=1)
-    assert len(made) == 2
     assert again["reused_runs"] == 4
     assert again["arms"] == result["arms"]
-    # Another setting is another experiment.
-    digests = [ablation.run_digest(plan_study(make_study({**data, **change})), study.arms[0], 0, {}, threads=1)
-               for change in ({}, {"steps": 3}, {"lr": 0.1}, {"note": "another"})]  # fmt: skip
-    assert len(set(digests)) == 3
-    assert digests[0] == digests[3]
+    assert {path.name for path in (out / "runs").iterdir()} == names
+
+
+# Another value of every setting that decides a run's result.
+DECISIVE = {
+    "classes": {"standing": ["standing"], "fall": ["fall", "fallen"]}, "rare_class": "down", "window_sec": 0.5, "frames": 2,
+    "size": 48, "model": "r2plus1d_18", "steps": 3, "batch": 4, "lr": 0.1, "precision": "bfloat16", "group_by": [],
+}  # fmt: skip
+DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "pretrain": True}
+
+
+def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(world):
+    _, real, test, shards = world
+    data = study_data(real, test, synthetic=str(shards), arms=[{"name": "mixed", "synthetic": True}])
+
+    def digest(**changes) -> str:
+        study = make_study({**data, **changes})
+        return run_digest(read_data(study), study.arms[0], 0, threads=1)
+
+    changed = [digest(**{name: value}) for name, value in DECISIVE.items()]
+    changed += [digest(arms=[{**data["arms"][0], name: value}]) for name, value in DECISIVE_OF_ARM.items()]
+    changed += [digest(test=str(real), real=str(test)), digest(arms=[{"name": "mixed", "real": False, "synthetic": True}])]
+    assert len({digest(), *changed}) == len(changed) + 1
+    for name, value in {"name": "x", "note": "another", "baseline": "mixed", "seeds": [0, 5], "max_bad_share": 0.5}.items():
+        assert digest(**{name: value}) == digest()
+    # Every field is in one of the two lists, so that a new one is thought of.
+    assert Study.model_fields.keys() == {*DECISIVE, "name", "note", "baseline", "seeds", "max_bad_share", "arms", "real",
+                                         "synthetic", "test"}  # fmt: skip
+    assert Arm.model_fields.keys() == {*DECISIVE_OF_ARM, "name", "real", "synthetic", "reference"}
+
+
+def test_the_order_of_the_classes_decides_a_run(world):
+    _, real, test, _ = world
+    data = study_data(real, test)
+    studies = [
+        make_study({**data, "classes": dict(pairs)}) for pairs in (data["classes"].items(), reversed(data["classes"].items()))
+    ]
+    digests = [run_digest(read_data(study), study.arms[0], 0, threads=1) for study in studies]
+    assert digests[0] != digests[1]
+
+
+def test_a_killed_worker_gives_one_line_and_keeps_finished_runs(world, tmp_path, capsys):
+    _, real, test, _ = world
+    study, out = tmp_path / "study.yaml", tmp_path / "out"
+    study.write_text(json.dumps(study_data(real, test, steps=30, seeds=[0, 1, 2])))
+
+    def kill_after_first_run() -> None:
+        while not list((out / "runs").glob("*.json")):
+            time.sleep(0.01)
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    killer = threading.Thread(target=kill_after_first_run, daemon=True)
+    killer.start()
+    assert cli.main(["ablate", str(study), "--out", str(out), "--workers", "1"]) == 2
+    killer.join()
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "a worker process died" in lines[0]
+    kept = list((out / "runs").iterdir())
+    assert 1 <= len(kept) <= 2
+    assert cli.main(["ablate", str(study), "--out", str(out), "--workers", "1"]) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["reused_runs"] == len(kept)
+    assert len(report["runs"]) == 3
 
 
 def test_a_leaking_study_is_refused_before_anything_is_decoded(world, tmp_path):
@@ -97,7 +157,7 @@ def test_a_leaking_study_is_refused_before_anything_is_decoded(world, tmp_path):
     made = write_samples(tmp_path / "made", 1, seed=4, provenance={"scene": {"recordings": ["trial=t0"]}})
     data = study_data(real, test, arms=["synthetic"], synthetic=str(made))
     with pytest.raises(ValueError, match=r"clip0, were made from test recording.s. videos/t0.mp4"):
-        plan_study(make_study(data))
+        read_data(make_study(data))
 
 
 def test_the_commands_train_evaluate_and_fail_in_one_line(world, tmp_path, capsys):

@@ -1,0 +1,54 @@
+"""Save a trained classifier with what is needed to use it, and load it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from augment.files import write_atomic
+
+from .classifiers import build_model
+from .device import compute_device
+from .study import Study
+
+CHECKPOINT_FORMAT = "understudy-classifier-1"
+KEPT = ("classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
+"""Settings of the study that a checkpoint stores: all that testing needs."""
+
+
+def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, seed: int) -> None:
+    """Write weights (safetensors) with what is needed to use them, atomically."""
+    from safetensors.torch import save
+
+    about = {"format": CHECKPOINT_FORMAT, "arm": arm, "seed": seed, **study.model_dump(mode="json", include=set(KEPT))}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    write_atomic(path, save(tensors, metadata={"understudy": json.dumps(about, sort_keys=True)}))
+
+
+def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The network, ready to evaluate, and what was written about it.
+
+    Raises:
+        ValueError: If it is not a checkpoint of ``recognition train``.
+        OSError: If it cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such checkpoint", str(path))
+    try:
+        with safe_open(path, framework="pt") as stored:
+            about = json.loads((stored.metadata() or {}).get("understudy", "{}"))
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
+    if about.get("format") != CHECKPOINT_FORMAT:
+        found = about.get("format")
+        raise ValueError(f"{path}: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}")
+    network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
+    network.load_state_dict(tensors)
+    return network.to(compute_device()).eval(), about

@@ -1,0 +1,164 @@
+"""The clips of a study: read, checked for leaks, and identified by digests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from augment.files import code_digest, sha256_of_json
+
+from .csv_table import read_csv
+from .device import compute_device, compute_dtype
+from .frames import FrameStore, decodable
+from .leaks import has_unknown_sources, refuse_leaks
+from .recordings import Recording, TrainingClips, describe, recordings_digest
+from .shard_samples import read_samples
+from .study import Arm, Source, Study
+
+FEW_EVENTS = 20
+"""With fewer test events the report warns."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyData:
+    """A study with its clips, checked for leaks."""
+
+    study: Study
+    training: dict[str, TrainingClips]
+    """Training clips of each arm."""
+    test: list[Recording]
+    warnings: list[str]
+    """What limits the conclusions; shown in the report."""
+
+
+def read_source(source: Source, *, group_by: Sequence[str] = ()) -> list[Recording]:
+    """The recordings of a CSV or of shards.
+
+    Raises:
+        ValueError: If they are malformed.
+        OSError: If a file cannot be read.
+    """
+    if source.csv is not None:
+        return read_csv(source.csv, where=source.where, group_by=group_by)
+    return [recording for path in source.shards for recording in read_samples(path)]
+
+
+def read_data(study: Study) -> StudyData:
+    """Read all clips of a study, decoding nothing, and refuse it if an arm would be trained on what it is tested on.
+
+    Raises:
+        ValueError: For clips that cannot be read or would leak, or if no test clip has a class.
+        OSError: If a file cannot be read.
+    """
+    read: dict[str, list[Recording]] = {}
+
+    def clips(source: Source | None) -> list[Recording]:
+        if source is None:
+            return []
+        key = source.model_dump_json()
+        if key not in read:
+            read[key] = read_source(source, group_by=study.group_by)
+        return read[key]
+
+    test = clips(study.test)
+    training = {
+        arm.name: TrainingClips(real=clips(study.source(arm, "real")), synthetic=clips(study.source(arm, "synthetic")))
+        for arm in study.arms
+    }
+    for name, found in training.items():
+        refuse_leaks(found.all, test, arm=name)
+    warnings = [*_test_warnings(study, test), *_training_warnings(study, training, test)]
+    if len(study.seeds) < 3:
+        warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")
+    return StudyData(study=study, training=training, test=test, warnings=warnings)
+
+
+def _test_warnings(study: Study, test: list[Recording]) -> list[str]:
+    counts = describe(test, study.classes)
+    empty = [name for name, seconds in counts["seconds_per_class"].items() if seconds == 0]
+    if len(empty) == len(study.classes):
+        raise ValueError("no test clip has a segment of any class; compare `classes` with the segments' labels")
+    found = []
+    if empty:
+        found.append(f"No test window of: {', '.join(empty)}; macro accuracy is over the other classes.")
+    if counts["synthetic"]:
+        found.append(
+            f"{counts['synthetic']} of {counts['recordings']} test clips are synthetic: "
+            "the results say nothing about real clips."
+        )
+    if counts["groups"] < FEW_EVENTS:
+        found.append(f"The test clips show {counts['groups']} separate events: small differences may not carry over to others.")
+    return found
+
+
+def _training_warnings(study: Study, training: dict[str, TrainingClips], test: list[Recording]) -> list[str]:
+    found = []
+    for name, clips in training.items():
+        seconds = describe(clips.all, study.classes)["seconds_per_class"]
+        if missing := [label for label, value in seconds.items() if value == 0]:
+            found.append(f"Arm {name} has no training clip of: {', '.join(missing)}.")
+    synthetic = _once(r for clips in training.values() for r in clips.synthetic if r.is_synthetic)
+    unknown = sum(map(has_unknown_sources, synthetic))
+    if unknown and any(not r.is_synthetic for r in test):
+        found.append(
+            f"{unknown} of {len(synthetic)} synthetic clips do not say which recordings they were made from (`recordings` in "
+            "their provenance): whether their rooms or motions come from test recordings could not be checked."
+        )
+    tested = {r.row["subject"] for r in test if r.row.get("subject")}
+    trained = {r.row["subject"] for clips in training.values() for r in clips.real if r.row.get("subject")}
+    if shared := sorted(tested & trained):
+        found.append(f"Training and test show the same person(s): {', '.join(shared)}; others may be harder to recognize.")
+    return found
+
+
+def _once(recordings: Iterable[Recording]) -> list[Recording]:
+    return list({recording.place: recording for recording in recordings}.values())
+
+
+def all_recordings(data: StudyData) -> list[Recording]:
+    """Every recording of a study, each once."""
+    return _once([*(recording for clips in data.training.values() for recording in clips.all), *data.test])
+
+
+def drop_undecodable(data: StudyData, store: FrameStore, *, progress: Callable[[int, int], Any]) -> tuple[StudyData, list[str]]:
+    """Decode all videos of a study; ``progress`` is called with how many are decoded, and how many there are.
+
+    Returns:
+        The study without the videos that cannot be decoded, and the reason for each of those.
+    Raises:
+        ValueError: If they are more than ``Study.max_bad_share``.
+    """
+    good, problems = decodable(all_recordings(data), store, max_bad_share=data.study.max_bad_share, progress=progress)
+    places = {recording.place for recording in good}
+
+    def keep(recordings: list[Recording]) -> list[Recording]:
+        return [recording for recording in recordings if recording.place in places]
+
+    training = {
+        name: TrainingClips(real=keep(clips.real), synthetic=keep(clips.synthetic)) for name, clips in data.training.items()
+    }
+    return replace(data, training=training, test=keep(data.test)), problems
+
+
+def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
+    """SHA-256 over everything that decides a run's result: settings, clips, code, torch's version, threads.
+
+    Every setting counts except those listed here: a new field of ``Study`` or ``Arm`` changes the digest by default.
+    """
+    labels = {"name", "note", "baseline", "max_bad_share"}
+    elsewhere = {"real", "synthetic", "test", "arms", "seeds", "precision"}  # their content is in the facts below
+    clips, device = data.training[arm.name], compute_device()
+    facts = {
+        "classes": list(data.study.classes),  # their order decides the numbers of the classes
+        "study": data.study.model_dump(mode="json", exclude=labels | elsewhere),
+        "arm": arm.model_dump(mode="json", exclude={"name", "real", "synthetic", "reference"}),
+        "seed": seed,
+        "clips": [recordings_digest(recordings) for recordings in (clips.real, clips.synthetic, data.test)],
+        "code": code_digest(Path(__file__).parent),
+        "computed": [str(compute_dtype(data.study.precision, device)), device.type, threads, torch.__version__],
+    }
+    return sha256_of_json(facts)

@@ -1,0 +1,123 @@
+"""Labelled videos, real or synthetic, before they are decoded.
+
+A *recording* is one video with its frame-level segments, whether it comes from a CSV of real videos or from shards.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from augment.types import Segment
+
+
+@functools.lru_cache(maxsize=100_000)
+def _digest(path: Path, member: tuple[int, int] | None, modified_ns: int) -> str:
+    """SHA-256 of a video; ``modified_ns`` is part of the cache's key, so that a rewritten file is read again."""
+    offset, size = member or (0, -1)
+    with open(path, "rb") as stream:
+        stream.seek(offset)
+        return hashlib.sha256(stream.read(size)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One video with its labels, not yet decoded."""
+
+    name: str
+    """The ``video`` column, or the sample's key with its tar's name."""
+    path: Path
+    """The video file, or the tar that holds it."""
+    member: tuple[int, int] | None = None
+    """Offset and size of the video in the tar, bytes; None for a video file."""
+    fps: float
+    frames: int
+    segments: tuple[Segment, ...]
+    is_synthetic: bool = False
+    group: str = ""
+    """The real event or person: the values of the ``group_by`` columns, or the video's path."""
+    row: Mapping[str, str] = field(default_factory=dict)
+    """The CSV row, as text."""
+    sources: frozenset[str] = frozenset()
+    """Names and digests of the real recordings it was made from (synthetic clips)."""
+    declares_sources: bool = False
+    """Whether its provenance has a ``recordings`` entry, which may be empty; without it a leak can go unnoticed."""
+
+    @property
+    def seconds(self) -> float:
+        """Length, seconds."""
+        return self.frames / self.fps
+
+    @property
+    def place(self) -> tuple[Path, tuple[int, int] | None]:
+        """File and position of the video: equal for equal videos of one study."""
+        return self.path, self.member
+
+    def video(self) -> Path | bytes:
+        """What a decoder opens: the path, or the bytes from the tar."""
+        if self.member is None:
+            return self.path
+        offset, size = self.member
+        with open(self.path, "rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
+
+    def digest(self) -> str:
+        """SHA-256 of the video's bytes; empty if the file is missing (which is reported when it is decoded)."""
+        try:
+            return _digest(self.path, self.member, self.path.stat().st_mtime_ns)
+        except OSError:
+            return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingClips:
+    """What one arm is trained on."""
+
+    real: list[Recording]
+    synthetic: list[Recording]
+
+    @property
+    def all(self) -> list[Recording]:
+        """Real and synthetic recordings."""
+        return [*self.real, *self.synthetic]
+
+
+def class_of_label(classes: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Frame label to class index."""
+    return {label: index for index, labels in enumerate(classes.values()) for label in labels}
+
+
+def describe(recordings: Sequence[Recording], classes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Counts for the report: recordings, groups, minutes, seconds of each class, and seconds of labels outside all classes."""
+    index, names = class_of_label(classes), list(classes)
+    seconds: dict[str, float] = dict.fromkeys(names, 0.0)
+    ignored: dict[str, float] = {}
+    for recording in recordings:
+        for segment in recording.segments:
+            length = max(0.0, min(segment.end_sec, recording.seconds) - segment.start_sec)
+            if segment.label in index:
+                seconds[names[index[segment.label]]] += length
+            else:
+                ignored[segment.label] = ignored.get(segment.label, 0.0) + length
+    return {
+        "recordings": len(recordings),
+        "synthetic": sum(recording.is_synthetic for recording in recordings),
+        "groups": len({recording.group for recording in recordings}),
+        "minutes": round(sum(recording.seconds for recording in recordings) / 60, 2),
+        "seconds_per_class": {name: round(value, 2) for name, value in seconds.items()},
+        "seconds_without_class": {name: round(value, 2) for name, value in ignored.items()},
+    }
+
+
+def recordings_digest(recordings: Sequence[Recording]) -> str:
+    """SHA-256 over names, labels and video bytes; empty without recordings."""
+    if not recordings:
+        return ""
+    rows = [[r.name, r.fps, r.frames, [[s.label, s.start_sec, s.end_sec] for s in r.segments], r.digest()] for r in recordings]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

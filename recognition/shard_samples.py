@@ -1,0 +1,61 @@
+"""Read samples of shards as recordings, without decoding them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from augment.shards.tar import member_offsets, read_shard, shard_paths
+from augment.types import Segment
+
+from .leaks import declares_sources, named_sources
+from .recordings import Recording
+
+
+def read_samples(source: Path) -> list[Recording]:
+    """The samples of shards (a finished folder, or one tar).
+
+    Raises:
+        ValueError: If the folder is unfinished, a tar is unreadable, or a sample lacks a member or field.
+        OSError: If there is no such folder or file.
+    """
+    if not source.exists():
+        raise FileNotFoundError(2, "no such folder or tar of shards", str(source))
+    recordings = []
+    for path in shard_paths(source):
+        offsets = member_offsets(path)
+        for sample in read_shard(path, members=("json",)):
+            places = {member: (offset, size) for member, offset, size in offsets[sample["__key__"]]}
+            recordings.append(_recording(path, sample, places))
+    if not recordings:
+        raise ValueError(f"{source}: no samples in it")
+    return recordings
+
+
+def _recording(path: Path, sample: Mapping[str, Any], places: Mapping[str, tuple[int, int]]) -> Recording:
+    """A sample of a tar; ``places`` gives offset and size of its members."""
+    key = sample["__key__"]
+    if "json" not in sample or "mp4" not in places:
+        raise ValueError(f"{path}: sample {key!r} has {', '.join(sorted(places))}; expected mp4 and json")
+    meta = sample["json"]
+    try:
+        segments = tuple(Segment(**segment) for segment in meta["segments"])
+        fps, frames = float(meta["fps"]), int(meta["frames"])
+        synthetic, provenance = bool(meta["is_synthetic"]), meta.get("provenance", {})
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: sample {key!r}: its json lacks or misnames a field ({error})") from error
+    group = f"{path.resolve()}:{key}" if synthetic else str(provenance.get("group") or provenance.get("video") or key)
+    return Recording(
+        name=f"{path.stem}/{key}",
+        path=path,
+        member=places["mp4"],
+        fps=fps,
+        frames=frames,
+        segments=segments,
+        is_synthetic=synthetic,
+        group=group,
+        row={"action": str(meta.get("label", ""))},
+        sources=frozenset(named_sources(provenance)),
+        declares_sources=declares_sources(provenance),
+    )

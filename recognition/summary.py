@@ -1,0 +1,145 @@
+"""Turn finished runs into the comparison of arms: means, intervals and a verdict in words."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import torch
+
+from . import statistics
+from .data import StudyData
+from .recordings import describe
+from .statistics import Interval
+
+METRICS: dict[str, str] = {
+    "macro_accuracy": "macro accuracy",
+    "rare_average_precision": "average precision of the rare class",
+    "false_alarms_per_hour": "false alarms an hour",
+    "calibration_error": "calibration error",
+}
+"""Figures averaged over seeds, with their names in the report."""
+
+
+def summarize(data: StudyData, runs: Sequence[dict[str, Any]], *, unreadable: Sequence[str], reused: int = 0) -> dict[str, Any]:
+    """Everything the report says, as JSON values.
+
+    Args:
+        data: The study with its clips.
+        runs: What ``ablation.run_one`` returned, every arm with every seed.
+        unreadable: Videos left out, with their reasons.
+        reused: How many of the runs were made earlier.
+    """
+    study = data.study
+    by_arm = {arm.name: [run for run in runs if run["arm"] == arm.name] for arm in study.arms}
+    for arm_runs in by_arm.values():
+        arm_runs.sort(key=lambda run: study.seeds.index(run["seed"]))
+    comparisons = [
+        _compare(by_arm[arm.name], by_arm[study.baseline_arm], arm.name, study.baseline_arm)
+        for arm in study.arms
+        if arm.name != study.baseline_arm and not arm.reference
+    ]
+    warnings = list(data.warnings)
+    if unreadable:
+        warnings.append(f"{len(unreadable)} video(s) could not be read and were left out: {'; '.join(unreadable[:5])}.")
+    training = {
+        name: {"real": describe(clips.real, study.classes), "synthetic": describe(clips.synthetic, study.classes)}
+        for name, clips in data.training.items()
+    }
+    return {
+        "study": study.model_dump(mode="json"),
+        "baseline": study.baseline_arm,
+        "chance": 1 / len(set(runs[0]["truth"])),
+        "arms": {name: _over_seeds(arm_runs, list(study.classes)) for name, arm_runs in by_arm.items()},
+        "comparisons": comparisons,
+        "verdicts": [comparison["sentence"] for comparison in comparisons] or ["Nothing to compare: the study has one arm."],
+        "warnings": warnings,
+        "data": {"training": training, "test": describe(data.test, study.classes)},
+        "runs": list(runs),
+        "reused_runs": reused,
+        "made": {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}",
+            "train_seconds": round(sum(run["train_seconds"] for run in runs), 1),
+        },
+    }
+
+
+def _over_seeds(runs: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, Any]:
+    """One arm: intervals over its seeds, summed confusion matrix, mean loss curve."""
+    return {
+        **{metric: _interval([run[metric] for run in runs]) for metric in METRICS},
+        "recall": {name: _interval([run["recall"][name] for run in runs]) for name in classes},
+        "confusion": np.sum([run["confusion"] for run in runs], axis=0).tolist(),
+        "losses": np.mean([run["losses"] for run in runs], axis=0).round(5).tolist(),
+    }
+
+
+def _interval(values: Sequence[float | None]) -> dict[str, Any] | None:
+    if any(value is None for value in values):
+        return None
+    return _json(statistics.t_interval([float(value) for value in values if value is not None]))
+
+
+def _json(interval: Interval) -> dict[str, Any]:
+    """An interval as JSON values: None for an infinite end."""
+    return {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in asdict(interval).items()
+    }
+
+
+def _compare(runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], name: str, baseline: str) -> dict[str, Any]:
+    """An arm against the baseline: paired over seeds, and redrawing the test recordings."""
+    seeds = statistics.paired_interval([run["macro_accuracy"] for run in runs], [run["macro_accuracy"] for run in base])
+    truth = np.asarray(runs[0]["truth"])
+    classes = len(runs[0]["confusion"])
+    pairs = [(np.asarray(run["predicted"]), np.asarray(other["predicted"])) for run, other in zip(runs, base, strict=True)]
+
+    def difference(index: np.ndarray) -> float:
+        def macro(predicted: np.ndarray) -> float:
+            return statistics.macro_accuracy(statistics.confusion(truth[index], predicted[index], classes))
+
+        return float(np.mean([macro(ours) - macro(theirs) for ours, theirs in pairs]))
+
+    recordings = statistics.group_bootstrap(difference, runs[0]["groups"], rng=np.random.default_rng(0))
+    verdict = statistics.verdict(seeds)
+    rare = [run["rare_average_precision"] for run in [*runs, *base]]
+    rare_seeds = None
+    if None not in rare:
+        rare_seeds = statistics.paired_interval(rare[: len(runs)], rare[len(runs) :])
+    return {
+        "arm": name,
+        "baseline": baseline,
+        "verdict": verdict,
+        "macro_accuracy": _json(seeds),
+        "macro_accuracy_over_recordings": _json(recordings),
+        "rare_average_precision": _json(rare_seeds) if rare_seeds else None,
+        "rare_verdict": statistics.verdict(rare_seeds) if rare_seeds else None,
+        "sentence": sentence(name, baseline, seeds, recordings),
+    }
+
+
+def sentence(name: str, baseline: str, seeds: Interval, recordings: Interval) -> str:
+    """What a comparison means, in one line.
+
+    The interval over seeds says whether training again would show the difference; the one over recordings, whether other clips
+    would.
+    """
+    verdict = statistics.verdict(seeds)
+    if verdict == "too few seeds":
+        return f"{name} against {baseline}: {seeds.mean:+.3f} macro accuracy with one seed; no verdict, run more seeds"
+    text = (
+        f"{name} against {baseline}: {verdict}. Macro accuracy {seeds.mean:+.3f}, 95 % interval "
+        f"{seeds.low:+.3f} to {seeds.high:+.3f} over {seeds.count} seeds"
+    )
+    if np.isfinite(recordings.low):
+        text += f", {recordings.low:+.3f} to {recordings.high:+.3f} over {recordings.count} test events"
+    if verdict in ("gain", "harm") and not (recordings.low > 0 or recordings.high < 0):
+        text += "; it holds for these test clips, and may not for others"
+    if verdict == "no measurable difference" and abs(seeds.mean) > 0.03:
+        text += "; more seeds may tell"
+    return text

@@ -1,0 +1,53 @@
+"""Which clips a network is trained on, and what it keeps of the study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recognition.recordings import TrainingClips
+from recognition.study import Arm, make_study
+from recognition.train import batches
+from tests.make.videos import recording, study_data
+
+CLIPS = TrainingClips(real=[recording()], synthetic=[recording("made", is_synthetic=True)])
+
+
+class MarkedStore:
+    """Gives every window a single pixel: 1 for a synthetic clip, plus 2 if it is augmented."""
+
+    def plain(self, recording, window):
+        return torch.full((3, 1, 1, 1), int(recording.is_synthetic), dtype=torch.uint8)
+
+    def augmented(self, recording, window, *, rng):
+        return self.plain(recording, window) + 2
+
+
+def draws(arm: Arm, **changes) -> np.ndarray:
+    """The marks of each batch's windows. Shape (steps, batch)."""
+    study = make_study(study_data(Path("r.csv"), Path("t.csv"), **changes))
+    return np.stack([video[:, 0, 0, 0, 0].numpy() for video, _ in batches(study, arm, CLIPS, store=MarkedStore(), seed=0)])
+
+
+def test_synthetic_share_is_the_share_of_synthetic_windows():
+    for share in (0.2, 0.5, 0.9):
+        arm = Arm(name="mixed", synthetic=True, synthetic_share=share)
+        assert abs(draws(arm, steps=100).mean() - share) < 0.06
+
+
+def test_pretraining_sees_synthetic_clips_first_and_real_ones_after():
+    made = draws(Arm(name="a", synthetic=True, pretrain=True), steps=7)
+    assert made[:3].all()
+    assert not made[3:].any()
+
+
+def test_augment_augments_every_window():
+    assert (draws(Arm(name="a", synthetic=True, augment=True), steps=3) >= 2).all()
+
+
+def test_every_class_is_drawn_equally_often():
+    study = make_study(study_data(Path("r.csv"), Path("t.csv"), steps=100))
+    labels = torch.cat([label for _, label in batches(study, study.arms[0], CLIPS, store=MarkedStore(), seed=0)])
+    assert (abs(labels.bincount(minlength=3) / len(labels) - 1 / 3) < 0.06).all()
