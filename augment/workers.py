@@ -48,7 +48,8 @@ def map_unordered(
         OSError: If a process dies (most often because memory ran out); results finished before are yielded first.
     """
     context = multiprocessing.get_context("spawn")
-    stop, steps = context.Event(), context.Value("q", 0)
+    # Neither setting ``stop`` nor reading ``steps`` takes a lock: a killed worker may have died holding it.
+    stop, steps = context.RawValue("b", 0), context.Value("q", 0)
     with _threads_of_children(threads):
         pool = ProcessPoolExecutor(
             workers, mp_context=context, initializer=_start, initargs=(stop, steps, initializer, initargs)
@@ -68,19 +69,19 @@ def map_unordered(
                 for future in sorted(done, key=lambda future: future.exception() is not None):
                     yield future.result()
                 if on_steps:
-                    on_steps(steps.value)
+                    on_steps(steps.get_obj().value)
         except BrokenProcessPool as error:
             raise OSError(
                 f"a worker process died ({error}); if memory ran out, use fewer --workers; run the same command again to go on"
             ) from error
         finally:
-            stop.set()
+            stop.value = 1
             pool.shutdown(wait=True, cancel_futures=True)
 
 
 def stopping() -> bool:
     """In a worker: are results no longer wanted? Long tasks ask between their steps and may then return anything."""
-    return _stop is not None and _stop.is_set()
+    return _stop is not None and bool(_stop.value)
 
 
 def count_step() -> None:

@@ -26,7 +26,7 @@ def test_csv_and_shards_of_the_same_videos_give_the_same_tensors(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     real, synthetic = read_csv(tmp_path / "labels.csv"), read_samples(folder)
     assert [r.segments for r in real] == [r.segments for r in synthetic]
-    windows = [evaluation_windows(found, CLASSES, window_sec=1.0, stride_sec=0.5) for found in (real, synthetic)]
+    windows = [evaluation_windows(found, CLASSES, window_sec=1.0) for found in (real, synthetic)]
     assert windows[0] == windows[1]
     kept = small_store(tmp_path / "frames")
     for window in windows[0]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from recognition.frames import FrameStore
 from recognition.recordings import TrainingClips
 from recognition.study import Arm, make_study
 from recognition.train import batches
@@ -15,20 +16,23 @@ from tests.make.videos import recording, study_data
 CLIPS = TrainingClips(real=[recording()], synthetic=[recording("made", is_synthetic=True)])
 
 
-class MarkedStore:
+class MarkedStore(FrameStore):
     """Gives every window a single pixel: 1 for a synthetic clip, plus 2 if it is augmented."""
 
     def plain(self, recording, window):
-        return torch.full((3, 1, 1, 1), int(recording.is_synthetic), dtype=torch.uint8)
+        return torch.full((3, self.frames, self.size, self.size), int(recording.is_synthetic), dtype=torch.uint8)
 
     def augmented(self, recording, window, *, rng):
         return self.plain(recording, window) + 2
 
 
+STORE = MarkedStore(folder=Path(), size=1, frames=1, window_sec=1.0)
+
+
 def draws(arm: Arm, **changes) -> np.ndarray:
     """The marks of each batch's windows. Shape (steps, batch)."""
     study = make_study(study_data(Path("r.csv"), Path("t.csv"), **changes))
-    return np.stack([video[:, 0, 0, 0, 0].numpy() for video, _ in batches(study, arm, CLIPS, store=MarkedStore(), seed=0)])
+    return np.stack([video[:, 0, 0, 0, 0].numpy() for video, _ in batches(study, arm, CLIPS, store=STORE, seed=0)])
 
 
 def test_synthetic_share_is_the_share_of_synthetic_windows():
@@ -49,5 +53,5 @@ def test_augment_augments_every_window():
 
 def test_every_class_is_drawn_equally_often():
     study = make_study(study_data(Path("r.csv"), Path("t.csv"), steps=100))
-    labels = torch.cat([label for _, label in batches(study, study.arms[0], CLIPS, store=MarkedStore(), seed=0)])
+    labels = torch.cat([label for _, label in batches(study, study.arms[0], CLIPS, store=STORE, seed=0)])
     assert (abs(labels.bincount(minlength=3) / len(labels) - 1 / 3) < 0.06).all()

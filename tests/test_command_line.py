@@ -1,0 +1,36 @@
+"""Exit codes and the line on stderr."""
+
+from __future__ import annotations
+
+import pytest
+
+from augment.command_line import exit_code_of
+
+
+def raising(error: BaseException):
+    def command() -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (ValueError("two\nlines"), 2, "error: two lines"),
+        (FileNotFoundError(2, "no such study", "a.yaml"), 2, "error: a.yaml: no such study"),
+        (OSError(28, "No space left on device"), 2, "error: No space left on device"),
+        (OSError("a worker process died"), 2, "error: a worker process died"),
+        (KeyboardInterrupt(), 130, "interrupted: what was finished is kept; run the same command again to go on"),
+    ],
+)
+def test_an_error_becomes_an_exit_code_and_one_line(error, code, line, capsys):
+    assert exit_code_of(raising(error)) == code
+    assert capsys.readouterr().err.strip() == line
+
+
+def test_success_is_zero_and_a_mistake_in_the_code_is_raised(capsys):
+    assert exit_code_of(lambda: None) == 0
+    with pytest.raises(TypeError):
+        exit_code_of(raising(TypeError("a mistake in the code")))
+    assert capsys.readouterr().err == ""
