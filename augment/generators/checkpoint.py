@@ -1,4 +1,4 @@
-"""A trained generator: what it holds, and its one file (safetensors: half-precision weights, tables, and facts as metadata)."""
+"""A trained generator and its file (safetensors: half-precision weights, tables, and facts as metadata)."""
 
 from __future__ import annotations
 
@@ -31,25 +31,25 @@ FORMAT = "understudy-motion-generator-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MotionGenerator:
-    """A denoiser with everything needed to ask it for motions."""
+    """A denoiser with everything needed to sample motions."""
 
     denoiser: Denoiser
     actions: tuple[str, ...]
-    """What it can be asked for."""
+    """Actions it can sample."""
     schedule: Schedule
     mean: Float[Tensor, "315"]
     std: Float[Tensor, "315"]
     profiles: Float[Tensor, "n 14"]
     """One row a training motion: action, frames, support, support height (m), betas (10). Sampling draws its defaults here."""
     lowest: Float[Tensor, "24"]
-    """How low each joint gets, metres."""
+    """Lowest height of each joint, metres."""
     standing: Float[Tensor, "4"]
     """Height of each foot joint while it stands, metres."""
     facts: dict[str, Any] = field(default_factory=dict)
     """How it was trained: data, steps, seed."""
 
     def action_index(self, action: str) -> int:
-        """Where the action stands in the network's vocabulary.
+        """Index of an action in the network's vocabulary.
 
         Raises:
             ValueError: If this generator was not trained on it; the message lists what it knows.
@@ -85,7 +85,7 @@ def save_generator(model: MotionGenerator, path: Path, *, weights: Mapping[str, 
     """Write a generator's file, weights in half precision.
 
     Args:
-        model: What to write.
+        model: The generator.
         path: The file.
         weights: Written in place of the denoiser's own (training gives the running average).
     """
@@ -107,7 +107,7 @@ def load_generator(path: Path | None = None) -> MotionGenerator:
     """Read a generator: a file, a training run's folder, or (None) the weights that come with the package.
 
     Raises:
-        ValueError: If there is none, or it is not one of ours.
+        ValueError: If there is none, or it is not a generator's file.
     """
     path = SHIPPED if path is None else Path(path)
     if path.is_dir():

@@ -1,12 +1,12 @@
-"""What can be asked of a sampled motion, and what the network says about it beside the movement itself.
+"""Conditions and annotations of the motion generator.
 
-Conditions go in: action, length, what carries the body and how high, body shape. Annotations come out: 20 channels appended to
-the 295 features, so that a sampled motion arrives with its frame labels and knows where its chair or bed stands.
+Conditions are inputs: action, length, support and its height, body shape. Annotations are outputs: 20 channels appended to the
+295 features, with the frame labels and the place of the chair or bed.
 
 ===========  ====  ==================================================================================
 labels         16  one-hot frame label, ``actions.FRAME_LABELS``
-center          2  (x, z) of the support's middle, canonical frame, metres; 0 where the floor carries
-yaw             2  sine and cosine of the support's heading, canonical frame; 0 where the floor carries
+center          2  (x, z) of the support's middle, canonical frame, metres; 0 on the floor
+yaw             2  sine and cosine of the support's heading, canonical frame; 0 on the floor
 ===========  ====  ==================================================================================
 """
 
@@ -26,28 +26,28 @@ from ..motion.features import FEATURE_DIM
 from ..types import Motion, Segment
 
 SUPPORTS: tuple[str, ...] = ("floor", "chair", "bed")
-"""What may carry a body, in the order of the network's one-hot."""
+"""Supports of a body, in the order of the network's one-hot encoding."""
 
 CONDITION_DIM = len(SUPPORTS) + 1 + 10 + 2 + 2
-"""Support one-hot, its height, body shape, length (seconds and its square), and the two flags that say what was left out."""
+"""Support one-hot, its height, body shape, length (seconds and its square), and two flags for what is left out."""
 
 ANNOTATIONS: dict[str, slice] = {
     "labels": slice(FEATURE_DIM, FEATURE_DIM + 16),
     "center": slice(FEATURE_DIM + 16, FEATURE_DIM + 18),
     "yaw": slice(FEATURE_DIM + 18, FEATURE_DIM + 20),
 }
-"""Where each annotation lies within a frame's channels."""
+"""Slice of each annotation within a frame's channels."""
 
 CHANNELS = FEATURE_DIM + 20
-"""Numbers a frame the network sees: features and annotations."""
+"""Channels of a frame: features and annotations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
-    """One row a motion."""
+    """Conditions of a batch, one row per motion."""
 
     action: Int[Tensor, "b"]
-    """Index into the model's actions; one past the last asks for any."""
+    """Index into the model's actions; one past the last means any action."""
     support: Int[Tensor, "b"]
     """Index into ``SUPPORTS``."""
     support_height: Float[Tensor, "b"]
@@ -57,12 +57,12 @@ class Conditions:
     seconds: Float[Tensor, "b"]
     """Length."""
     drop_support: Bool[Tensor, "b"]
-    """True where the support is left to the model."""
+    """True where the support is not given."""
     drop_betas: Bool[Tensor, "b"]
-    """True where the body is left to the model."""
+    """True where the body shape is not given."""
 
     def context(self) -> Float[Tensor, "b 18"]:
-        """Everything but the action as one vector; what is left out is zero, with a flag saying so."""
+        """All conditions but the action as one vector; what is left out is zero, with a flag."""
         has_support, has_betas = (~self.drop_support).float()[:, None], (~self.drop_betas).float()[:, None]
         kind = torch.nn.functional.one_hot(self.support, len(SUPPORTS)).float()
         length = self.seconds[:, None].float() / 5.0 - 1.0
@@ -83,16 +83,16 @@ class Conditions:
         return len(self.action)
 
     def rows(self, index: Tensor | slice) -> Conditions:
-        """Some of the rows."""
+        """Select rows."""
         return Conditions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     def any_action(self, unknown: int) -> Conditions:
-        """The same without saying which action (``unknown`` = the model's number of actions)."""
+        """The same for any action (``unknown`` = the model's number of actions)."""
         return replace(self, action=torch.full_like(self.action, unknown))
 
 
 def stack_conditions(parts: Sequence[Conditions]) -> Conditions:
-    """Rows of several, one after the other."""
+    """Concatenate rows."""
     return Conditions(**{field.name: torch.cat([getattr(p, field.name) for p in parts]) for field in fields(Conditions)})
 
 
@@ -125,14 +125,14 @@ def conditions_of(
 
 
 def drop_some(conditions: Conditions, *, unknown: int, action: float, others: float, generator: torch.Generator) -> Conditions:
-    """Leave conditions out at random, each kind on its own draw, so that the network learns to do without.
+    """Leave conditions out at random, each kind independently, for classifier-free guidance.
 
     Args:
         conditions: Of a training batch.
         unknown: Index that stands for any action.
         action: Chance of leaving the action out.
         others: Chance of leaving the support out, and of leaving the body out.
-        generator: The source of chance.
+        generator: Source of randomness.
     """
     draws = torch.rand((3, len(conditions)), generator=generator)
     return replace(
@@ -144,7 +144,7 @@ def drop_some(conditions: Conditions, *, unknown: int, action: float, others: fl
 
 
 def annotations_of(motion: Motion, T_world_canonical: Float[np.ndarray, "4 4"]) -> Float[Tensor, "t 20"]:
-    """Annotation channels of a motion. A frame no segment covers, or with a label we do not know, is ``other``."""
+    """Annotation channels of a motion. A frame no segment covers, or with an unknown label, is ``other``."""
     channels = torch.zeros(len(motion), 20)
     times = (np.arange(len(motion)) + 0.5) / motion.fps
     labels = np.full(len(motion), FRAME_LABELS.index("other"))
@@ -170,7 +170,7 @@ def mirror_channels(channels: Float[Tensor, "*batch t 315"]) -> Float[Tensor, "*
 
 
 def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float, shortest_sec: float = 0.2) -> tuple[Segment, ...]:
-    """Segments covering the motion, from frames' label scores; a run shorter than ``shortest_sec`` joins its forerunner."""
+    """Segments covering the motion, from frames' label scores; a run shorter than ``shortest_sec`` joins the one before."""
     labels = scores.argmax(-1).tolist()
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
     runs: list[tuple[int, int, int]] = []

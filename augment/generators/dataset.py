@@ -1,4 +1,4 @@
-"""A motion store in memory as training examples: features, annotations, conditions; crops, mirrors and batches."""
+"""Training data of the generator: features, annotations and conditions of a motion store; augmentation and batches."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RestJoints = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSet:
-    """Every motion of a store, ready to be drawn from."""
+    """All motions of a store as features."""
 
     channels: tuple[Float[Tensor, "_ 315"], ...]
     """Features and annotations of each motion, canonical frame."""
@@ -51,7 +51,7 @@ class TrainingSet:
     names: tuple[str, ...]
     sources: tuple[str, ...]
     digest: str
-    """Of the features: tells whether a checkpoint was trained on the same data."""
+    """Digest of the features, to compare a checkpoint's data."""
 
     def __len__(self) -> int:
         return len(self.channels)
@@ -127,8 +127,8 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
 def normalisation(data: TrainingSet) -> tuple[Float[Tensor, "315"], Float[Tensor, "315"]]:
     """Mean and standard deviation of each channel over all frames, both mirrors.
 
-    A channel's deviation is not let below 0.3 of its part's mean one, lest joints that hardly move be blown up; annotations are
-    taken about 0 at half a unit, so that a one-hot weighs like a feature.
+    A channel's deviation is at least 0.3 of its part's mean, so that joints that hardly move are not amplified; annotations
+    have mean 0 and deviation 0.5, so that a one-hot weighs like a feature.
     """
     frames = torch.cat(data.channels)
     frames = torch.cat([frames, mirror_features(mirror_channels(frames))]).double()
@@ -143,7 +143,7 @@ def normalisation(data: TrainingSet) -> tuple[Float[Tensor, "315"], Float[Tensor
 def floor_heights(data: TrainingSet) -> tuple[Float[Tensor, "24"], Float[Tensor, "4"]]:
     """How low each joint gets (1 % quantile), and how high each foot joint is while it stands (median), metres.
 
-    The data tell how much flesh lies below a joint, whatever the body.
+    These are estimated from the data, because they depend on the body.
     """
     frames = torch.cat(data.channels)
     heights = frames[:, FEATURES["joints"]].unflatten(-1, (24, 3))[..., 1]
@@ -197,7 +197,7 @@ def conditions_with_length(conditions: Conditions, frames: int) -> Conditions:
 
 
 def draw_batch(data: TrainingSet, size: int, *, generator: torch.Generator, mirror: bool, trim: float) -> Batch:
-    """Draw examples, each action as likely as any other, of similar lengths (padding is wasted work)."""
+    """Draw examples, each action as likely as any other, of similar lengths, which need little padding."""
     counts = torch.bincount(data.conditions.action, minlength=len(data.actions)).float()
     weights = 1.0 / counts[data.conditions.action]
     candidates = torch.multinomial(weights, 4 * size, replacement=True, generator=generator)

@@ -19,9 +19,9 @@ class DenoiserConfig:
     """Size of the network."""
 
     channels: int
-    """Numbers a frame."""
+    """Channels per frame."""
     actions: int
-    """How many actions it knows."""
+    """Number of actions."""
     width: int = 256
     """Width of a token."""
     layers: int = 5
@@ -29,7 +29,7 @@ class DenoiserConfig:
     mlp: int = 3
     """Hidden width of a block's MLP, in widths."""
     patch: int = 4
-    """Frames a token."""
+    """Frames per token."""
     diffusion_steps: int = 1000
     """Noise levels of the cosine schedule."""
 
@@ -46,7 +46,7 @@ def sinusoid(values: Float[Tensor, "*batch"], width: int, *, longest: float = 10
 
 
 def tokens_from_ends(valid: Bool[Tensor, "b n"], width: int) -> Float[Tensor, "b n width"]:
-    """Where each token stands, counted from the start and from the motion's end: what people do hangs on both."""
+    """Position of each token, counted from the start and from the end of the motion."""
     index = torch.arange(valid.shape[1]).float()
     left = valid.sum(1, keepdim=True) - 1 - index
     start = sinusoid(index, width // 2, longest=200.0).expand(len(valid), -1, -1)
@@ -74,7 +74,7 @@ class Block(nn.Module):
         width = tokens.shape[-1:]
         normed = F.layer_norm(tokens, width) * (1 + scale1) + shift1
         query, key, value = self.qkv(normed).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        # Spelled out: for some fifty tokens torch's fused attention is several times slower on a CPU, backwards most of all.
+        # Not torch's fused attention: for some fifty tokens it is several times slower on a CPU, mostly in the backward pass.
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
         attended = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(value.dtype) @ value
         tokens = tokens + gate1 * self.out(attended.transpose(1, 2).flatten(-2))
@@ -124,8 +124,8 @@ class Denoiser(nn.Module):
         """
         frames, patch = x_t.shape[1], self.config.patch
         missing = -frames % patch
-        # sqrt(abar) x_t is the best guess of x_0 where nothing but its unit variance is known. Fed with x_t itself, the
-        # network must learn to turn a deaf ear to loud noise, and a short training does not get that far.
+        # sqrt(abar) x_t is the best estimate of x_0 given only its unit variance; with x_t itself as input the network would
+        # have to learn to ignore noise, which takes longer training.
         x_t = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
         valid = F.pad(valid, (0, missing)).unflatten(1, (-1, patch)).any(-1)
         tokens = self.frames_in(x_t.unflatten(1, (-1, patch)).flatten(-2))

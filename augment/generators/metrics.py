@@ -1,7 +1,7 @@
-"""How good sampled motions are: recognised, distributed like the real ones, physical, and not copies.
+"""Measures of sampled motions: recognition accuracy, distribution, physical plausibility and novelty.
 
-The evaluator is a small convolutional network trained here to name the action of a motion from its joints; figures made with
-different evaluators do not compare. Distributions are compared in its last hidden layer.
+The evaluator is a small convolutional network trained here to recognise the action of a motion from its joints; results of
+different evaluators are not comparable. Distributions are compared in its last hidden layer.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def train_evaluator(data: TrainingSet, rows: Sequence[int], *, generator: torch.
 
 
 def split_rows(data: TrainingSet, *, held_out: float, generator: torch.Generator) -> tuple[list[int], list[int]]:
-    """Rows to train the evaluator on, and rows kept from it (of each action the same share)."""
+    """Rows for training the evaluator, and rows held out (the same share of each action)."""
     train, test = [], []
     for action in range(len(data.actions)):
         rows = torch.nonzero(data.conditions.action == action)[:, 0]

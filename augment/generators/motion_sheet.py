@@ -1,4 +1,4 @@
-"""A contact sheet: one row a motion, stick figures at even intervals, to be looked at."""
+"""Contact sheet of motions: one row per motion, stick figures at even intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the feet stand: binary contact labels from joint heights and speeds."""
+"""Foot contacts: binary labels from joint heights and speeds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FOOT_JOINTS: tuple[int, ...] = (JOINT["left_ankle"], JOINT["left_foot"], JOINT["
 """The joints of the four contact columns, in column order."""
 
 _MAX_HEIGHT = np.array([0.17, 0.10, 0.17, 0.10])
-"""Metres above the floor: an ankle lies 6-11 cm, the ball of a foot 2-5 cm above the sole; the rest is heel lift and error."""
+"""Metres above the floor: an ankle is 6-11 cm, the ball of a foot 2-5 cm above the sole; the rest is tolerance."""
 _MAX_SPEED = 0.35
-"""Metres a second: a rolling foot's ankle still creeps forward, a swinging foot goes beyond 1 m/s."""
+"""Metres a second: the ankle of a rolling foot moves slowly, a swinging foot faster than 1 m/s."""
 
 
 def joint_speeds(joints: Float[np.ndarray, "t j 3"], fps: float) -> Float[np.ndarray, "t j"]:
@@ -44,7 +44,7 @@ def foot_contacts(joints: Float[np.ndarray, "t 24 3"], fps: float) -> Float[np.n
         joints: SMPL's joints, world, metres. Shape (t, 24, 3).
         fps: Frames a second.
     Returns:
-        1 where the joint is low and slow, else 0; gaps and blips of one frame are smoothed away. Shape (t, 4).
+        1 where the joint is low and slow, else 0; changes of a single frame are removed. Shape (t, 4).
     """
     feet = np.asarray(joints)[:, FOOT_JOINTS]
     contact = (feet[..., 1] < _MAX_HEIGHT) & (joint_speeds(feet, fps) < _MAX_SPEED)

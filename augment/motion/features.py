@@ -1,19 +1,19 @@
-"""Motion as numbers a network can learn: one feature vector a frame, and the way back.
+"""Motion as feature vectors for networks, and the inverse.
 
-A frame's 295 numbers, in this order (``FEATURES`` holds the slices):
+The 295 features of a frame, in this order (``FEATURES`` has the slices):
 
 ===========  ====  ==================================================================================
 root            3  the pelvis, metres
-orient          6  root rotation, 6D; the whole of it, for the heading of somebody lying is undefined
+orient          6  root rotation, 6D, including the heading, which is undefined for a lying body
 joints         72  the 24 joints, metres (the pelvis among them)
 velocities     72  forward differences of the joints, metres a second; the last frame repeats
 body          138  rotations of joints 1..23 relative to their parents, 6D
-contacts        4  left ankle, left foot, right ankle, right foot; 1 = stands
+contacts        4  left ankle, left foot, right ankle, right foot; 1 = contact
 ===========  ====  ==================================================================================
 
 The frame is canonical: +y up and the floor at y = 0 as in the world, the first frame's pelvis over the origin, and the first
-frame facing +z as ``geometry.heading_of`` defines it. The way back uses root and rotations alone, so it is exact and needs of
-the body nothing but where its pelvis rests. Functions take any leading batch shape unless they take a ``Motion``.
+frame facing +z as ``geometry.heading_of`` defines it. The inverse uses root and rotations alone, so it is exact and needs only
+the rest position of the pelvis. Functions take any leading batch shape unless they take a ``Motion``.
 """
 
 from __future__ import annotations
@@ -45,17 +45,17 @@ FEATURES: dict[str, slice] = {
     "body": slice(153, 291),
     "contacts": slice(291, 295),
 }
-"""Where each part of the feature vector lies."""
+"""Slice of each part of the feature vector."""
 
 FEATURE_DIM = 295
-"""Numbers a frame."""
+"""Features per frame."""
 
 _SWAP = {"left": "right", "right": "left"}
 MIRROR_JOINTS: tuple[int, ...] = tuple(
     SMPL_JOINTS.index("_".join([_SWAP.get(name.split("_")[0], name.split("_")[0]), *name.split("_")[1:]]))
     for name in SMPL_JOINTS
 )
-"""For each joint, the joint that takes its place in a mirror."""
+"""For each joint, its mirror joint."""
 
 
 def rotations_to_features(
@@ -66,13 +66,13 @@ def rotations_to_features(
     *,
     fps: float,
 ) -> Float[Tensor, "*batch t 295"]:
-    """Lay a movement out as features, in the frame it is given in.
+    """Features of a motion in the frame it is given in.
 
     Args:
         rotations: Root in the world, then joints relative to their parents.
         root: The pelvis, metres.
         rest_joints: Joints in the zero pose, metres.
-        contacts: 1 where a foot joint stands.
+        contacts: 1 where a foot joint is in contact.
         fps: Frames a second.
     """
     joints = pose_joints(rotations, root, rest_joints)
@@ -102,13 +102,13 @@ def features_to_rotations(
 def pose_joints(
     rotations: Float[Tensor, "*batch t 24 3 3"], root: Float[Tensor, "*batch t 3"], rest_joints: Float[Tensor, "*#batch 24 3"]
 ) -> Float[Tensor, "*batch t 24 3"]:
-    """Joints, metres, of rotations with the pelvis at ``root``."""
+    """Joints, metres, by forward kinematics with the pelvis at ``root``."""
     rest = (rest_joints - rest_joints[..., :1, :])[..., None, :, :]
     return forward_kinematics(rotations, rest)[0] + root[..., None, :]
 
 
 def velocities_of(joints: Float[Tensor, "*batch t 24 3"], *, fps: float) -> Float[Tensor, "*batch t 24 3"]:
-    """Forward differences, metres a second; the last frame repeats the one before (zero where there is one frame only)."""
+    """Forward differences, metres a second; the last frame repeats the one before (zero for a single frame)."""
     if joints.shape[-3] < 2:
         return torch.zeros_like(joints)
     steps = (joints[..., 1:, :, :] - joints[..., :-1, :, :]) * fps
@@ -142,14 +142,14 @@ def move_features(
 
 
 def canonicalise(features: Float[Tensor, "*batch t d"]) -> Float[Tensor, "*batch t d"]:
-    """The same movement from the canonical start: first pelvis over the origin, facing +z."""
+    """Move features to the canonical start: first pelvis over the origin, facing +z."""
     yaw, origin = canonical_start(features)
     back = yaw_to_matrix(-yaw)
     return move_features(features, -yaw, -(back @ origin[..., None])[..., 0])
 
 
 def mirror_features(features: Float[Tensor, "*batch t d"]) -> Float[Tensor, "*batch t d"]:
-    """The movement seen in the mirror x = 0: left and right change places. Channels past 295 are kept.
+    """Mirror a motion in x = 0; left and right joints are swapped. Channels past 295 are kept.
 
     A rotation R becomes S R S with S = diag(-1, 1, 1): in 6D the first column is reflected and negated, the second reflected.
     """
@@ -207,7 +207,7 @@ def features_to_motion(
     T_world_canonical: Float[np.ndarray, "4 4"] | None = None,
     **fields: Any,
 ) -> Motion:
-    """The motion of a feature sequence (inverse of ``motion_to_features``); joints, velocities and contacts are not consulted.
+    """The motion of a feature sequence (inverse of ``motion_to_features``); joints, velocities and contacts are not used.
 
     Args:
         features: Metres; channels past 295 are ignored.

@@ -1,4 +1,4 @@
-"""Mocap of any known kind into a store, one file at a time, with a report of how well it was retargeted."""
+"""Import mocap files of all supported formats into a store, with a report of the retargeting errors."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SHORTEST_SEC = 0.25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
-    """What the user says instead of the file names; empty means: what the names say."""
+    """Labels that replace those of the file names, unless empty."""
 
     action: str = ""
     source: str = ""
@@ -45,13 +45,13 @@ class Overrides:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportSummary:
-    """What an import did."""
+    """Result of an import."""
 
     kept: int
     """Motions in the store afterwards."""
     added: int
     rejected: dict[str, str]
-    """File to the reason."""
+    """Reason of each rejected file."""
     overall: dict[str, Any]
     """The report's overall figures."""
 
@@ -78,10 +78,10 @@ def import_motions(
     overrides: Overrides | None = None,
     body_path: Path | None = None,
 ) -> ImportSummary:
-    """Fill a store; files that cannot be used are counted with the reason.
+    """Import files into a store; unusable files are counted with the reason.
 
     Raises:
-        ValueError: If a source is not there or damaged as a whole, an override is unknown, or nothing could be imported.
+        ValueError: If a source is missing or damaged, an override is unknown, or nothing could be imported.
     """
     overrides = overrides or Overrides()
     if overrides.action:
@@ -140,7 +140,7 @@ def _reset_other_code(out: Path, store: StoreWriter) -> None:
 
 
 def _motion_of(file: MocapFile, body: Body, descriptions: dict[str, str], overrides: Overrides) -> Motion:
-    """One file as a labelled motion at its own rate."""
+    """Read one file as a labelled motion at its own rate."""
     label = label_of(file.name, descriptions)
     if file.ending == ".bvh":
         try:
@@ -171,7 +171,7 @@ def _motion_of(file: MocapFile, body: Body, descriptions: dict[str, str], overri
 
 
 def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> dict[str, Any]:
-    """Per-file and overall retargeting figures of everything in the store; returns the overall ones."""
+    """Write the retargeting errors per file and overall; returns the overall ones."""
     files = {}
     for name, row in sorted(store.rows.items()):
         motion = load_amass(io.BytesIO((out / row["file"]).read_bytes()), name=name)
@@ -199,7 +199,7 @@ def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> di
 
 
 def _descriptions(source: Path) -> dict[str, str]:
-    """CMU's descriptions, where its ``index.csv`` lies in the folder or beside the file."""
+    """CMU's descriptions, if its ``index.csv`` is in the folder or beside the file."""
     index = (source if source.is_dir() else source.parent) / "index.csv"
     return read_cmu_index(index.read_text(encoding="utf-8", errors="replace")) if index.exists() else {}
 

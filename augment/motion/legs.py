@@ -1,4 +1,4 @@
-"""Two-bone leg IK: move the ankles a little, keep the pelvis, the knees' plane and the feet's orientation."""
+"""Two-bone inverse kinematics of the legs: move the ankles; pelvis, knee plane and foot orientation are kept."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ def rotation_between(start: Float[np.ndarray, "t 3"], end: Float[np.ndarray, "t 
 def reach_ankles(
     worlds: Float[np.ndarray, "t 24 3 3"], joints: Float[np.ndarray, "t 24 3"], targets: Float[np.ndarray, "t 2 3"]
 ) -> Float[np.ndarray, "t 24 3 3"]:
-    """Turn thighs and shins so that the ankles come to ``targets``.
+    """Rotate thighs and shins so that the ankles reach ``targets``.
 
     Args:
         worlds: World rotations of the joints.
         joints: Their positions, metres, from the same pose.
-        targets: Where the left and the right ankle shall be, metres; out of reach means as near as a leg that is not quite
-            straight gets.
+        targets: Positions of the left and right ankle, metres; if out of reach, an almost straight leg points at them.
     Returns:
-        World rotations with both legs changed; everything else, the feet's turn in the world included, as before.
+        World rotations with thighs and shins changed, and all others as before.
     """
     result = worlds.copy()
     for column, side in enumerate(SIDES):

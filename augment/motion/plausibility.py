@@ -1,4 +1,4 @@
-"""How physically wrong a motion is: plain measures on joints or vertices, to be reported or gated elsewhere."""
+"""Measures of physical plausibility of a motion, from joints or vertices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .contacts import standing_steps
 
 
 def foot_skate(joints: Float[np.ndarray, "t 24 3"], contacts: Float[np.ndarray, "t 4"], fps: float) -> float:
-    """Mean horizontal speed of the feet while they are said to stand, metres a second; 0 where nothing ever stands.
+    """Mean horizontal speed of the feet while in contact, metres a second; 0 if nothing is ever in contact.
 
     A frame-to-frame step counts where the foot is in contact at both of its ends.
     """
@@ -30,11 +30,6 @@ def depth_below_floor(points: Array, radius: Array = 0.0) -> Array:
 def floor_penetration(points: Float[np.ndarray, "t n 3"]) -> float:
     """Mean over frames of how deep the lowest point lies below the floor (y = 0), metres."""
     return float(depth_below_floor(np.asarray(points)).max(axis=1).mean())
-
-
-def floor_float(points: Float[np.ndarray, "t n 3"], tolerance: float = 0.03) -> float:
-    """Share of frames in which nothing comes within ``tolerance`` metres of the floor (jumps count: compare like with like)."""
-    return float((np.asarray(points)[..., 1].min(axis=1) > tolerance).mean())
 
 
 def jitter(joints: Float[np.ndarray, "t j 3"], fps: float) -> float:

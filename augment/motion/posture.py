@@ -1,4 +1,4 @@
-"""SMPL's tree in world rotations: the small steps that retargeting and reshaping share."""
+"""Poses in world rotations: functions shared by retargeting and reshaping."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def world_rotations(motion: Motion) -> Float[np.ndarray, "t 24 3 3"]:
 
 
 def local_rotations(worlds: Float[np.ndarray, "t 24 3 3"]) -> Float[torch.Tensor, "t 24 3 3"]:
-    """The root's rotation as it is, the others relative to their parents."""
+    """Rotations relative to the parents; the root's in the world."""
     parents = np.array(SMPL_PARENTS)
     locals_ = worlds.copy()
     locals_[:, 1:] = worlds[:, parents[1:]].swapaxes(-1, -2) @ worlds[:, 1:]
@@ -30,7 +30,7 @@ def local_rotations(worlds: Float[np.ndarray, "t 24 3 3"]) -> Float[torch.Tensor
 def place_joints(
     worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], pelvis: Float[np.ndarray, "t 3"]
 ) -> Float[np.ndarray, "t 24 3"]:
-    """Joint positions, metres, of a body with this zero pose whose pelvis is where we say."""
+    """Joint positions, metres, by forward kinematics with the pelvis at ``pelvis``."""
     joints = forward_kinematics(local_rotations(worlds), torch.from_numpy(rest))[0].numpy()
     return joints + (pelvis - rest[0])[:, None]
 
@@ -38,7 +38,7 @@ def place_joints(
 def with_pose(
     motion: Motion, worlds: Float[np.ndarray, "t 24 3 3"], pelvis: Float[np.ndarray, "t 3"], rest: Float[np.ndarray, "24 3"]
 ) -> Motion:
-    """The motion with another pose: world rotations and pelvis positions on a body with this zero pose."""
+    """Replace the pose of a motion by world rotations and pelvis positions."""
     axis_angles = matrix_to_axis_angle(local_rotations(worlds)).numpy().astype(np.float32)
     transl = (pelvis - rest[0]).astype(np.float32)
     return replace(motion, global_orient=axis_angles[:, 0], body_pose=axis_angles[:, 1:], transl=transl)
@@ -50,13 +50,13 @@ def mid_hip(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 3"]:
 
 
 def leg_length(joints: Float[np.ndarray, "24 3"]) -> float:
-    """Thigh plus shin, the mean of both legs."""
+    """Length of thigh plus shin, metres, mean of both legs."""
     chains = [[JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")]
     return float(np.mean([np.linalg.norm(np.diff(joints[chain], axis=0), axis=1).sum() for chain in chains]))
 
 
 def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
-    """The same motion turned and moved so that its first frame stands over the origin and faces +z."""
+    """Move a motion so that its first frame is over the origin and faces +z."""
     root = axis_angle_to_matrix(torch.from_numpy(np.asarray(motion.global_orient, np.float64)))
     turn = yaw_to_matrix(-heading_of(root[0]))
     pelvis = np.asarray(motion.transl, np.float64) + rest[0]
@@ -71,7 +71,7 @@ def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
 def floor_height(
     joints: Float[np.ndarray, "t 24 3"], worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], sole: float
 ) -> float:
-    """The level on which the soles stand: a low percentile over frames of the lowest of heels, balls and tips of the feet.
+    """Height of the floor: a low percentile over frames of the lowest of heels, balls and tips of the feet.
 
     Args:
         joints: World, metres.

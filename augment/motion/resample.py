@@ -1,4 +1,4 @@
-"""A motion at another rate, or a stretch of it."""
+"""Resample a motion to another rate, or cut it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..types import Motion, Segment
 
 
 def resample(motion: Motion, fps: float) -> Motion:
-    """The same movement at another rate: rotations by slerp, translation linearly.
+    """Resample a motion: rotations by slerp, translation linearly.
 
     Segments are in seconds and stay, but for the last one's end, which follows the motion's (a length is whole
     frames). Frames lie at 0, 1/fps, 2/fps, ... up to the last source frame, so going down and up again keeps the

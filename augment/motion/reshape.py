@@ -1,4 +1,4 @@
-"""One body's motion on another body: same rotations, the root scaled with the legs, the feet on the floor."""
+"""Transfer a motion to another body shape: same rotations, root scaled with the legs, feet on the floor."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ _ANKLES = list(FOOT_JOINTS[::2])
 def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Motion:
     """The same motion on another shape of the body.
 
-    Steps scale with the legs, and the ankles keep to the scaled tracks (so feet that stood, stand). On a chair or bed the
-    pelvis keeps to the support while it rests there, and gains what the longer legs give while standing; ways scale about the
-    support's middle, which stays in place. Wherever trunk, thighs, arms or head rested on floor or support, they rest again:
-    a thicker body lies higher.
+    Steps scale with the legs, and the ankles follow their scaled paths, so that standing feet do not slide. On a chair or bed
+    the pelvis stays on the support while it rests there, and is raised by the difference of the legs while standing; horizontal
+    positions scale about the support's middle. Where trunk, thighs, arms or head rested on floor or support, they do so again.
 
     Args:
         motion: Made for ``motion.betas``.
-        betas: The shape wanted.
-        body: Whose shapes these are.
+        betas: The new shape.
+        body: The body model of both shapes.
     """
     before, after = np.array(body.rest_joints(motion.betas), np.float64), np.array(body.rest_joints(betas), np.float64)
     sole_before, sole_after = _sole(body, motion.betas), _sole(body, betas)
@@ -58,8 +57,8 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
     resting_on = np.clip((0.15 - np.abs(was - motion.support_height)) / 0.1, 0.0, 1.0)
     outline = upper_outline(body, np.asarray(betas))
     bent = worlds
-    # On the floor the legs' bend and the pelvis' height depend on each other; on a seat a second look would chase the thighs,
-    # whose skin the outline only roughly follows where they leave the trunk.
+    # On the floor the legs' bend and the pelvis' height depend on each other. On a seat one iteration is enough: the outline
+    # of the thighs is too rough near the trunk for more.
     for _ in range(1 if supported else 3):
         now = lowest_point(bent, place_joints(bent, after, new_pelvis), outline)
         new_pelvis[:, 1] += _smooth(resting_on * (was - now))
@@ -68,9 +67,9 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
 
 
 def adopt(motion: Motion, body: Body) -> Motion:
-    """A motion of SMPL's own body (an AMASS file) on ours: zero betas, root scaled so that our legs reach the floor.
+    """Transfer a motion of the SMPL body (an AMASS file) to another body: zero betas, root scaled to the legs.
 
-    The file's betas mean nothing to another body's shape space; they are kept in the provenance.
+    The file's betas do not apply to another shape space; they are kept in the provenance.
     """
     betas = np.zeros(10)
     rest, sole = np.array(body.rest_joints(betas), np.float64), _sole(body, betas)
@@ -91,7 +90,7 @@ def adopt(motion: Motion, body: Body) -> Motion:
 
 
 def _smooth(values: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
-    """A quarter of both neighbours and half of itself, twice."""
+    """Binomial smoothing (1/4, 1/2, 1/4), applied twice."""
     for _ in range(2):
         padded = np.pad(values, 1, mode="edge")
         values = padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4

@@ -1,8 +1,8 @@
-"""Foreign skeletons to SMPL's, and one body's motion to another body.
+"""Retarget motions of other skeletons to SMPL's.
 
-Every driven joint keeps its world turn away from the T-pose; limbs are then aligned by a constant so that SMPL's thighs, shins,
-upper arms and forearms point exactly where the source's do, frame by frame, twist included. Feet are aligned sole to sole
-instead of bone to bone (ankles sit at different heights in different skeletons), the trunk by its hip-to-neck line.
+Every driven joint keeps its world rotation relative to the T-pose; limbs are then aligned so that SMPL's thighs, shins, upper
+arms and forearms have the source's directions in every frame, including twist. Feet are aligned by their soles, not by bones
+(ankle heights differ between skeletons), the trunk by its hip-to-neck line.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ POSTURE: tuple[tuple[str, str], ...] = (
     ("neck", "head"), ("left_collar", "left_shoulder"), ("right_collar", "right_shoulder"), ("left_ankle", "left_foot"),
     ("right_ankle", "right_foot"),
 )  # fmt: skip
-"""Bones whose turn from the rest pose is matched; their directions differ by what the two skeletons differ at rest."""
+"""Bones whose rotation from the rest pose is matched; their directions differ as the skeletons differ at rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetargetReport:
-    """How well the result moves like its source."""
+    """Errors of the result relative to its source."""
 
     family: str
     frames: int
@@ -59,14 +59,14 @@ class RetargetReport:
 
 
 def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
-    """A recording on a foreign skeleton as a motion on the SMPL skeleton.
+    """Retarget a recording to the SMPL skeleton.
 
     Size is normalised by leg length (so the file's unit does not matter), the first frame stands over the origin facing +z,
     the feet stand on y = 0, and a leading T-pose frame is dropped.
 
     Args:
         bvh: The recording.
-        body: The body that shall move.
+        body: The target body.
         betas: Its shape; zeros by default.
     Raises:
         ValueError: If the skeleton's joint names are unknown or its legs have no length.
@@ -113,7 +113,7 @@ def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tu
 def _source_joints(bvh: Bvh, family: SkeletonFamily) -> tuple[np.ndarray, np.ndarray]:
     """Positions (t, 24, 3) in file units and turns away from the T-pose (t, 24, 3, 3), in the places of SMPL's joints.
 
-    Joints that nothing drives take their nearest driven ancestor's values.
+    Joints without a source take the values of their nearest driven ancestor.
     """
     positions, rotations = bvh_forward_kinematics(bvh)
     index = {name: joint for joint, name in enumerate(bvh.joints)}
@@ -131,9 +131,9 @@ def _source_joints(bvh: Bvh, family: SkeletonFamily) -> tuple[np.ndarray, np.nda
 def _steady_feet(
     source: np.ndarray, worlds: np.ndarray, joints: np.ndarray, rest: np.ndarray, contacts: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """World rotations and joints with legs bent a little, where the result's standing feet would skate more than the source's.
+    """World rotations and joints with the legs corrected so that standing feet slide no more than in the source.
 
-    Feet of other proportions roll differently, so moving them just as the source's is tried first, then ever stiller.
+    Corrected feet first move as the source's do; if they still slide more, their movement is reduced in steps.
     """
     allowed, given = foot_skate(source, contacts, 1.0), (worlds, joints)
     for keep in (1.0, 0.7, 0.4, 0.0):
@@ -146,10 +146,9 @@ def _steady_feet(
 
 
 def _plant(source: np.ndarray, result: np.ndarray, contacts: np.ndarray, keep: float) -> np.ndarray:
-    """Horizontal shifts (t, 2, 3) of left and right ankle that let standing feet move ``keep`` times as they do in the source.
+    """Horizontal shifts (t, 2, 3) of the ankles that make standing feet move ``keep`` times as far as in the source.
 
-    Within a stretch of contact the shift sums up what the result's foot moves more than that, around zero mean; between
-    stretches it fades from one to the next.
+    During a contact the shift integrates the difference, with zero mean; between contacts it is interpolated.
     """
     shifts = np.zeros((len(source), 2, 3))
     gap = np.diff((keep * source - result)[:, FOOT_JOINTS][..., [0, 2]], axis=0)
@@ -173,7 +172,7 @@ def _plant(source: np.ndarray, result: np.ndarray, contacts: np.ndarray, keep: f
 
 
 def _starts_with_calibration(positions: np.ndarray) -> bool:
-    """Whether frame 0 is a T-pose that the recording then jumps away from."""
+    """Whether frame 0 is a T-pose followed by a jump."""
     if len(positions) < 4:
         return False
     arms = positions[0, [JOINT["left_wrist"], JOINT["right_wrist"]]] - positions[0, [JOINT["left_elbow"], JOINT["right_elbow"]]]
@@ -184,7 +183,7 @@ def _starts_with_calibration(positions: np.ndarray) -> bool:
 
 
 def _world_rotations(positions: np.ndarray, turns: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """World rotations of SMPL's joints (t, 24, 3, 3): turns, with the spine distributed and limbs and trunk aligned."""
+    """World rotations of SMPL's joints (t, 24, 3, 3): spine rotations distributed, limbs and trunk aligned."""
     worlds = turns.copy()
     pelvis, chest = JOINT["pelvis"], JOINT["spine3"]
     bend = matrix_to_axis_angle(torch.from_numpy(worlds[:, pelvis].swapaxes(-1, -2) @ worlds[:, chest]))
@@ -203,7 +202,7 @@ def _world_rotations(positions: np.ndarray, turns: np.ndarray, rest: np.ndarray)
 
 
 def _trunk_correction(positions: np.ndarray, worlds: np.ndarray, rest: np.ndarray) -> np.ndarray:
-    """The smallest turn of the spine above the pelvis that makes the hip-to-neck line point the source's way.
+    """The smallest rotation of the spine that gives the hip-to-neck line the source's direction.
 
     With p the part below spine1 (the pelvis turns it) and s the rest, find Q with p + Q s along the wanted direction.
     """

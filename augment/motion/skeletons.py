@@ -1,4 +1,4 @@
-"""Foreign skeletons: which of their joints drives which of SMPL's, and how those joints are turned in the T-pose.
+"""Other skeletons: the joint that drives each SMPL joint, and its rotation in the T-pose.
 
 A family is recognised by its joint names. ``rest`` holds, per driven SMPL joint, the world rotation that the source joint has
 when its owner stands in SMPL's zero pose (T-pose, facing +z, +y up, soles flat): so ``R_source @ rest.T`` is that joint's turn
@@ -19,7 +19,7 @@ _X, _Y, _Z = np.eye(3)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SkeletonFamily:
-    """One maker's skeleton."""
+    """A family of skeletons with the same joint names."""
 
     name: str
     source: dict[str, str]
@@ -27,11 +27,11 @@ class SkeletonFamily:
     rest: dict[str, Float[np.ndarray, "3 3"]]
     """Driven SMPL joint to the source joint's world rotation in the T-pose."""
     optional: tuple[str, ...] = ()
-    """Driven joints that a file may lack (toes): they stay unturned."""
+    """Driven joints that may be missing in a file (toes); they are not rotated."""
 
 
 def find_family(joints: tuple[str, ...], *, name: str) -> SkeletonFamily:
-    """The family whose joints a file has.
+    """Find the family of a file's skeleton by its joint names.
 
     Args:
         joints: The file's joint names.

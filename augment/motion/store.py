@@ -1,7 +1,7 @@
-"""A folder of motions that others can read: one AMASS-style npz per motion, and ``index.json`` with labels, source, licence.
+"""Motion store: a folder with one AMASS-style npz per motion, and ``index.json`` with labels, source, licence.
 
-Files are written under a temporary name and renamed; a journal line follows each, the index comes last. A file counts only if
-the index or the journal vouches for its digest, so a killed import resumes without trusting half-written files.
+Files are written under a temporary name and renamed; a journal line follows each, the index is written last. A file is used
+only if the index or the journal has its digest, so an interrupted import resumes safely.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ JOURNAL = "journal.jsonl"
 FORMAT = "understudy-motions-1"
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 _ROW = {"name", "file", "action", "sha256"}
-"""What a row of the index must have to be used."""
+"""Required fields of a row of the index."""
 
 
 class MotionStore:
-    """A store opened for reading: a sequence of motions, loaded when asked for."""
+    """A store opened for reading: a sequence of motions, loaded on access."""
 
     def __init__(self, folder: Path, rows: list[dict[str, Any]]) -> None:
         self.folder = folder
@@ -114,16 +114,6 @@ def write_motion(folder: Path, motion: Motion, *, rest_pelvis: np.ndarray | None
     return _row(motion, sha256_of(data))
 
 
-def write_index(folder: Path) -> Path:
-    """Make ``index.json`` from all npz files in a store's folder, and return its path."""
-    rows = []
-    for path in sorted(Path(folder).glob("*.npz")):
-        data = path.read_bytes()
-        rows.append(_row(load_amass(io.BytesIO(data), name=path.stem), sha256_of(data)))
-    _write_rows(Path(folder), rows)
-    return Path(folder) / INDEX
-
-
 def read_store(folder: Path | str) -> MotionStore:
     """Open a store.
 
@@ -192,7 +182,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
 
 
 def _read_journal(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal; the last one may be cut short by a kill and is then left out."""
+    """The complete lines of a journal; a last line cut short is ignored."""
     if not path.exists():
         return []
     rows = []

@@ -14,7 +14,7 @@ import pytest
 
 from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
-from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store, write_index, write_motion
+from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store, write_motion
 from augment.sources.mocap.amass import save_amass
 from tests.make.mocap import smplh, some_motion, turns
 from tests.make.realdata import require
@@ -59,13 +59,6 @@ def test_the_same_motions_give_the_same_store(tmp_path):
     for name in ("a.npz", "b.npz", INDEX):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["a.npz", "b.npz", INDEX]
-
-
-def test_an_index_can_be_made_from_the_files(tmp_path):
-    fill(tmp_path)
-    before = (tmp_path / INDEX).read_bytes()
-    (tmp_path / INDEX).unlink()
-    assert write_index(tmp_path).read_bytes() == before
 
 
 @pytest.mark.parametrize("motions", [None, {}, [3], [{"name": "a"}]])

@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     from ...body.model import Body
 
 ATTEMPTS = 12
-"""Tries for one clip before it is given up."""
+"""Attempts per clip."""
 LOWEST = -0.02
-"""No skin may be further below the floor than this, metres."""
+"""Lowest height of the skin that is accepted, metres."""
 FASTEST = 28.0
-"""No joint may turn faster than this, radians a second."""
+"""Largest angular velocity of a joint that is accepted, radians a second."""
 START_SHARE = 0.6
-"""Share of the falls that begin in the middle of a scripted action; the others begin from the simulator's own starts."""
+"""Share of the falls that interrupt a scripted action; the others have a start of the simulator."""
 
 
 @dataclass(slots=True)
 class LibrarySummary:
-    """What a build did."""
+    """Result of a build."""
 
     kept: int = 0
-    """Motions in the store now, of those asked for."""
+    """Requested motions that are in the store."""
     added: int = 0
     """Motions made by this run."""
     rejected: Counter[str] = field(default_factory=Counter)
-    """How often each reason made this run try a clip again."""
+    """Number of rejected attempts by reason."""
     missing: list[str] = field(default_factory=list)
-    """Clips given up after ``ATTEMPTS`` tries."""
+    """Clips without an accepted attempt."""
 
 
 def library_keys(per_action: int, actions: Sequence[str] | None = None) -> list[str]:
@@ -74,7 +74,7 @@ def build_library(
 
     Args:
         out: Folder of the store; clips it already holds from the same seed stay as they are.
-        seed: Everything is drawn from it and the clip's name.
+        seed: Seed of all random choices, with the clip's name.
         workers: Processes.
         actions: Some of ``actions.DAILY`` and ``actions.FALLS``; all by default.
     Raises:
@@ -103,7 +103,7 @@ def build_library(
 
 
 def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[str]]:
-    """One clip of the library, and why earlier tries at it failed; None if all did."""
+    """One clip of the library (None if all attempts failed), and the reasons of rejected attempts."""
     action = key.rsplit("-", 1)[0]
     reasons: list[str] = []
     for attempt in range(ATTEMPTS):
@@ -125,7 +125,7 @@ def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[s
 
 
 def implausible(motion: Motion, body: Body) -> str | None:
-    """Why a scripted motion is not fit for use: skin under the floor, a joint that spins; None if it is."""
+    """Why a scripted motion is rejected (skin below the floor, a joint too fast), or None."""
     rig = make_rig(body, motion.betas)
     turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
     rotations = ik.from_rotvec(turns)
@@ -142,7 +142,7 @@ def implausible(motion: Motion, body: Body) -> str | None:
 
 
 def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
-    """A motion, or why there is none."""
+    """A motion, or the reason of its rejection."""
     from ...body.model import sample_betas
 
     motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng))
@@ -150,7 +150,7 @@ def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion 
 
 
 def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
-    """A motion, or why there is none."""
+    """A motion, or the reason of its rejection."""
     from ...body.model import sample_betas
     from .falls.plan import FallRequest
     from .falls.simulate import FallRejected, simulate_fall
