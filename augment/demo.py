@@ -1,4 +1,4 @@
-"""The main job on what the package itself brings: rooms, people, motions, a generator; down to a report.
+"""The whole workflow on what the package contains: rooms, people, motions, a generator; up to a report.
 
 Nothing here is real footage. What stands in for it is filmed in other rooms than the synthetic clips, of other people, with
 other cameras and a worse picture, and its motions come straight from the scripted library and the physics, never from the
@@ -18,7 +18,7 @@ from .actions import FALLS
 from .generate.recipe import load_recipe
 from .generate.run import generate
 
-DAILY: tuple[str, ...] = ("walk", "stand", "sit", "lie", "pick_up", "sit_down")
+DEMO_ACTIONS: tuple[str, ...] = ("walk", "stand", "sit", "lie", "pick_up", "sit_down")
 """Daily actions of the demo."""
 
 NOTE = (
@@ -27,13 +27,13 @@ NOTE = (
     "scripted library and the physics simulation, never from the generator. What it shows is that the whole way works; what "
     "synthetic clips are worth on real video, only a study on real video can tell."
 )
-"""Stands at the top of the demo's report."""
+"""Note at the top of the demo's report."""
 
 
 def standin_recipe(name: str, *, rooms: range, seed: int, falls: int, daily: int) -> dict[str, Any]:
-    """A recipe of simulated stand-ins for real footage: library and physics, a poor camera."""
+    """A recipe of simulated stand-ins for real footage: library and physics, low picture quality."""
     clips = [{"action": action, "count": falls, "from": "physics"} for action in FALLS]
-    clips += [{"action": action, "count": daily, "from": "library"} for action in DAILY]
+    clips += [{"action": action, "count": daily, "from": "library"} for action in DEMO_ACTIONS]
     return {
         "name": name,
         "seed": seed,
@@ -47,7 +47,7 @@ def standin_recipe(name: str, *, rooms: range, seed: int, falls: int, daily: int
 def synthetic_recipe(*, seed: int, falls: int, daily: int) -> dict[str, Any]:
     """The recipe a user would write: the generator in rooms of one's own."""
     clips = [{"action": action, "count": falls, "from": "generator"} for action in FALLS]
-    clips += [{"action": action, "count": daily, "from": "generator"} for action in DAILY]
+    clips += [{"action": action, "count": daily, "from": "generator"} for action in DEMO_ACTIONS]
     return {
         "name": "synthetic",
         "seed": seed,
@@ -87,7 +87,7 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
     """Film stand-ins and synthetic clips, compare classifiers trained with and without them, report.
 
     Args:
-        out: Folder for recipes, shards, contact sheet and report; a demo that was broken off goes on.
+        out: Folder for recipes, shards, contact sheet and report; an interrupted demo is continued.
         seed: Decides everything.
         workers: Processes.
         steps: Updates of each classifier.

@@ -1,4 +1,4 @@
-"""Read strangers' pickles without running them: arrays, sparse matrices, tensors and plain containers, nothing else.
+"""Read untrusted pickles without running code: arrays, sparse matrices, tensors and plain containers, nothing else.
 
 ``load_pickle`` reads pickles and joblib files (compressed ones too), ``load_npy`` and ``load_npz`` NumPy's files with pickled
 objects inside, ``load_torch`` PyTorch's. Whatever names another class or function is refused by that name before it is called.
@@ -78,7 +78,7 @@ def _make_from_buffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.
 
 
 _NUMPY = {"_reconstruct": _make_array, "scalar": _make_scalar, "_frombuffer": _make_from_buffer}
-"""Our own makers instead of NumPy's: those trust the pickle, and a wrong state crashes the interpreter."""
+"""Replacements for NumPy's functions, which trust the pickle: a wrong state crashes the interpreter."""
 
 
 class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that arrays written between the opcodes would be lost

@@ -1,11 +1,11 @@
-"""READ FIRST. The nouns of the house, as frozen dataclasses; and the axes, units and shapes they are in.
+"""READ FIRST. The data types of the package, as frozen dataclasses, with their axes, units and shapes.
 
 World: right-handed, +y up, metres, the floor at y = 0. Camera: OpenCV (+x right, +y down, +z forward).
 Pixels: (u, v) with pixel centres at +0.5. Rotations are stored as axis-angle in radians.
 Transforms are called ``T_dst_src``: ``p_dst = T_dst_src @ p_src``.
 
 Shape letters: ``t`` frames, ``j`` joints (24, SMPL's), ``v`` vertices, ``f`` faces, ``h w`` picture height and width.
-This module needs NumPy alone: everything else may import it, it imports nothing of ours.
+This module needs NumPy alone: everything else may import it, it imports nothing of this package.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Motion:
     licence: str = ""
     """SPDX id or a licence's short name."""
     subject: str = ""
-    """Who moves, where known; data are split by it."""
+    """The person, where known; data are split by it."""
     support: str = "floor"
     """What carries the body besides its feet: ``floor``, ``chair`` or ``bed``."""
     support_height: float = 0.0
@@ -144,7 +144,7 @@ class Surface:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obstacle:
-    """An upright box nobody may walk through: furniture or a wall."""
+    """An upright box that people cannot pass through: furniture or a wall."""
 
     name: str
     center: Float[np.ndarray, "3"]

@@ -1,4 +1,4 @@
-"""Compressed files opened by their first bytes, and a reader that refuses to give more than it was allowed to."""
+"""Open compressed files by their first bytes, through a reader with a limit on the unpacked size."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LimitedReader:
         return data
 
     def read_exactly(self, size: int) -> bytearray:
-        """``size`` bytes, read in pieces so that a lie about the size costs no memory; ValueError where the file ends first."""
+        """``size`` bytes, read in pieces so that a wrong size costs no memory; ValueError where the file ends first."""
         data = bytearray()
         if size < 0 or size > self._left:
             self.read(size)

@@ -1,4 +1,4 @@
-"""One planned clip made: cast, placed, filmed, encoded. What a worker process does."""
+"""Make one planned clip: cast, place, film, encode. This is the work of a worker process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a performance in a room implausible: each gate looks at posed people and names what is wrong, or nothing."""
+"""Checks of a performance in a room: each gate looks at posed people and returns a reason to reject, or None."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ..motion.contacts import FOOT_JOINTS
 from ..polygon import inside_polygon
 from ..types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
 
-FLOOR_GIVE = 0.03
+FLOOR_TOLERANCE = 0.03
 """Metres a body may sink into the floor."""
-CUSHION_GIVE = 0.08
-"""Metres it may sink into a seat or mattress, measured on a body whose flesh does not flatten."""
+CUSHION_TOLERANCE = 0.08
+"""Metres it may sink into a seat or mattress; the body model does not deform where it is pressed."""
 _RIM = 0.08
-"""Metres along a seat's or mattress's edge that give way altogether: thighs slope down over it."""
+"""Metres along a seat's or mattress's edge that are not checked: thighs slope down over it."""
 FLOAT = 0.05
-"""Metres a resting body may hang over what carries it."""
+"""Metres a resting body may float above its support."""
 REST_SPEED = 0.25
-"""Metres a second; a body none of whose joints is faster is at rest."""
+"""Metres a second; a body is at rest if no joint is faster."""
 BODY_RADIUS, LIMB_RADIUS = 0.10, 0.04
-"""Metres kept between an obstacle and the joints of trunk and head; between it and the others."""
+"""Distance kept between an obstacle and the joints of trunk and head, and the other joints, metres."""
 ROOT_MARGIN = 0.10
 """Metres between the pelvis and the floor's edge."""
 IN_VIEW, IN_VIEW_FRAMES = 0.8, 0.8
@@ -34,17 +34,17 @@ HIDDEN = 0.5
 """Share of the joints that may be hidden behind the room, mean over the frames."""
 
 REASONS = {
-    "penetrates": "sinks into the floor or what carries it",
-    "floats": "hangs in the air at rest",
+    "penetrates": "sinks into the floor or its support",
+    "floats": "floats in the air at rest",
     "off_floor": "leaves the floor",
     "in_furniture": "goes through furniture or a wall",
     "out_of_view": "leaves the camera's view",
     "too_small": "is too small in the picture",
-    "too_near": "is too near to the camera",
+    "too_near": "is too close to the camera",
     "hidden": "is hidden behind furniture",
-    "no_support": "finds no seat or bed of its height, and no room to bring one",
+    "no_support": "no seat or bed of its height, and no space to add one",
 }
-"""Every reason for which a placement is turned down."""
+"""Every reason for which a placement is rejected."""
 
 
 _SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
@@ -58,7 +58,7 @@ def carries(
     support: Surface | None,
     part_of_vertex: Int[np.ndarray, " v"],
 ) -> str | None:
-    """Whether floor and support carry the body: not penetrated, and touched whenever the body rests.
+    """Check that floor and support carry the body: not penetrated, and touched whenever the body rests.
 
     Args:
         vertices: In the motion's own frame, the floor at y = 0; few frames are enough.
@@ -68,12 +68,12 @@ def carries(
         part_of_vertex: The joint that moves each vertex. Shins and feet may hang down beside a seat's edge.
     """
     below = vertices[..., 1].copy()
-    give = np.full(below.shape, FLOOR_GIVE)
+    give = np.full(below.shape, FLOOR_TOLERANCE)
     if support is not None:
         sits = ~np.isin(part_of_vertex, _SHINS)
         over = sits & _over(support, vertices[..., [0, 2]], -_RIM) & (below > 0.5 * support.center[1])
         below -= np.where(over, support.center[1], 0.0)
-        give = np.where(over, CUSHION_GIVE, FLOOR_GIVE)
+        give = np.where(over, CUSHION_TOLERANCE, FLOOR_TOLERANCE)
     sunk = np.quantile((-below - give).max(axis=1), 0.9)
     if sunk > 0:
         return "penetrates"
@@ -88,7 +88,7 @@ def carries(
 
 
 def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surface | None) -> str | None:
-    """Whether root and feet stay on the floor and nothing of the body is inside an obstacle; ``support`` is exempt."""
+    """Check that root and feet stay on the floor and no body part is inside an obstacle; ``support`` is exempt."""
     ground = joints[:, [0, *FOOT_JOINTS]][..., [0, 2]]
     inside = inside_polygon(ground, scene.floor)
     root = ground[:, :1] + ROOT_MARGIN * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
@@ -109,7 +109,7 @@ def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surf
 
 
 def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.ndarray, "h w"] | None) -> str | None:
-    """Whether a still camera sees the person: in the picture, neither tiny nor huge, not behind the room's own depth."""
+    """Check that a fixed camera sees the person: in the picture, neither too small nor too large, not occluded by the room."""
     local = transform_points(invert_transform(camera.T_world_camera), joints)
     z = local[..., 2]
     uv = project_clamped(local, camera.K, nearest=1e-3)

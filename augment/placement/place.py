@@ -1,7 +1,7 @@
 """Put a performance into a room: on free floor, or on a seat or bed that fits it; a place that fails a gate is rejected.
 
 People move as one rigid group, turned about +y and shifted; a seated or lying motion may also be lifted a little to meet its
-seat. Where a room has no seat of the right height, a plain one is brought along (``provenance["props"]``).
+seat. Where a room has no seat of the right height, a plain one is added (``provenance["props"]``).
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ FIT = {"chair": 0.06, "bed": 0.12}
 SETTLE = 0.05
 """Metres by which a whole performance may be lifted or lowered so that it stands on the floor."""
 PROP_SIZE = {"chair": (0.44, 0.44), "bed": (0.95, 2.0)}
-"""Extent of furniture brought along, metres, across and along."""
+"""Extent of added furniture, metres, across and along."""
 _GATE_FRAMES, _MESH_FRAMES = 32, 14
 
 
 class PlacementRejected(Exception):
-    """A performance that finds no place in a room."""
+    """No drawn place in the room passed the gates."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self.counts = counts
-        """How often each reason of ``gates.REASONS`` turned a try down."""
+        """How often each reason of ``gates.REASONS`` rejected a try."""
         self.reason = counts.most_common(1)[0][0]
-        """The commonest of them."""
+        """The most frequent of them."""
         super().__init__(f"{self.reason}: {REASONS[self.reason]} ({', '.join(f'{k} {n}' for k, n in counts.most_common())})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """A place to try: where the motion's own frame goes."""
+    """A candidate place: where the motion's own frame goes."""
 
     yaw: float
     shift: Float[np.ndarray, "3"]
@@ -70,11 +70,11 @@ def place(
     Args:
         performance: In a frame of its own, the floor at y = 0.
         tries: Places drawn before giving up.
-        camera: Who must see it; the room's own if None. (What hides it is known for the room's own only.)
-        props: Bring a chair or bed where the room has none that fits.
+        camera: Must see the person; the room's own if None. Occlusion is only checked for the room's own.
+        props: Add a chair or bed where the room has none that fits.
     Returns:
         The same movement, rigidly moved (a seated pelvis may be lifted up to ``FIT``). ``provenance["placement"]`` says how,
-        ``provenance["props"]`` what was brought: ``kind``, ``center``, ``yaw``, ``size``.
+        ``provenance["props"]`` what was added: ``kind``, ``center``, ``yaw``, ``size``.
     Raises:
         PlacementRejected: If no place passed the gates; it counts the reasons.
     """
@@ -172,7 +172,7 @@ def _draw_on_floor(floor: Float[np.ndarray, "n 2"], *, rng: np.random.Generator)
 
 
 def _prop_fits(prop: Surface, scene: Scene) -> bool:
-    """Furniture brought along stands on the floor and clear of what is there (checked on a grid over its footprint)."""
+    """Whether added furniture stands on the floor and clear of obstacles, checked on a grid over its footprint."""
     across, along = np.meshgrid(*(np.linspace(-extent / 2, extent / 2, 7) for extent in prop.size))
     grid = turn_about_y(np.stack([across, along], axis=-1).reshape(-1, 2), prop.yaw) + prop.center[[0, 2]]
     if not inside_polygon(grid, scene.floor).all():

@@ -20,7 +20,7 @@ from ..files import canonical_json, open_atomic, write_atomic
 from .sample import Sample, decode_sample, require_key
 
 MANIFEST = "manifest.json"
-"""Written last; it vouches for every shard by its digest."""
+"""Written last; it holds the digest of every shard."""
 INDEX = "index.json"
 """``wids`` random-access index (shard url, samples, size, md5)."""
 SHARD_NAME = "clips-{:06d}.tar"
@@ -29,7 +29,7 @@ FORMAT = "understudy-shards-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardRecord:
-    """What the manifest says of one shard."""
+    """One shard's entry in the manifest."""
 
     name: str
     samples: int

@@ -28,7 +28,7 @@ def verify(folder: Path, *, decode_frames: bool = True) -> list[str]:
         folder: What ``augment generate --out`` wrote.
         decode_frames: Decode every video and count its frames (slow and thorough); otherwise videos are only sized.
     Returns:
-        One line a problem; empty if all is well.
+        One line for each problem; empty if there is none.
     """
     if not folder.is_dir():
         return [f"{folder}: no such folder"]
@@ -61,7 +61,7 @@ def verify(folder: Path, *, decode_frames: bool = True) -> list[str]:
 
 
 def verify_shard(path: Path, *, seen: dict[str, str], decode_frames: bool = True) -> tuple[int, list[str]]:
-    """Check one tar. ``seen`` (key to shard) is filled on the way, so that a key used twice is found across shards.
+    """Check one tar. ``seen`` (key to shard) is updated, so that duplicate keys are found across shards.
 
     Returns:
         Number of samples read, and the problems.
@@ -81,7 +81,7 @@ def verify_shard(path: Path, *, seen: dict[str, str], decode_frames: bool = True
 
 
 def sample_problems(sample: Sample, *, decode_frames: bool = True) -> Iterator[str]:
-    """What is wrong with one raw sample."""
+    """Problems of one raw sample."""
     if not KEY_PATTERN.fullmatch(sample["__key__"]):
         yield "key has characters other than letters, digits, '_' and '-'"
     known = {field.member for field in SCHEMA.values()}

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 DEFAULT_CRF = 18
-"""x264's constant rate factor; 18 looks the same as the source to most people."""
+"""x264's constant rate factor; 18 is visually lossless to most people."""
 
 
 def encode_video(frames: UInt8[np.ndarray, "t h w 3"], *, fps: float, crf: int = DEFAULT_CRF) -> bytes:
@@ -51,7 +51,7 @@ def encode_mask(mask: UInt8[np.ndarray, "t h w"], *, fps: float) -> bytes:
 def rgb_to_planes(picture: UInt8[np.ndarray, "h w 3"]) -> np.ndarray:
     """RGB to BT.601 studio-range YCbCr 4:2:0, laid out as yuv420p: (h * 3 / 2, w), luma above both chroma planes.
 
-    In whole numbers and on our own, so that a clip's bytes do not hang on how FFmpeg's scaler was built.
+    Computed here in integers, so that a clip's bytes do not depend on how FFmpeg's scaler was built.
     """
     height, width = picture.shape[:2]
     whole = picture.astype(np.int32)
