@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from .depthwise import quicken
+from .depthwise import use_fast_layers
 
 MEAN, STD = 0.45, 0.225
 """Pixels (0..1) are normalized with these before they enter a network."""
@@ -31,7 +31,7 @@ def stock_x3d_xs(classes: int, *, frames: int, size: int) -> nn.Module:
 
 def x3d_xs(classes: int, *, frames: int, size: int) -> nn.Module:
     """X3D-XS: 3.0 M weights, made for 4 frames at 160 px. Same function as the stock one, faster to train on a CPU."""
-    return quicken(stock_x3d_xs(classes, frames=frames, size=size))
+    return use_fast_layers(stock_x3d_xs(classes, frames=frames, size=size))
 
 
 def r2plus1d_18(classes: int, *, frames: int, size: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Depthwise 3D convolution whose backward pass runs in the kernels PyTorch is fast at; same weights, same results.
+"""Depthwise 3D convolutions with a fast backward pass on a CPU; same weights, same results.
 
 On a CPU PyTorch computes the forward pass of a depthwise ``Conv3d`` in a good kernel when the memory is channels-last, but both
 gradients in a slow one (ten times the forward's time). Both can be had from fast kernels:
@@ -159,8 +159,8 @@ def is_pointwise(module: nn.Module) -> bool:
     )
 
 
-def quicken(network: nn.Module) -> nn.Module:
-    """Replace, in place, what is slow on a CPU by its equal: depthwise and 1x1x1 convolutions, and Swish by ``SiLU``.
+def use_fast_layers(network: nn.Module) -> nn.Module:
+    """Replace, in place, what is slow on a CPU by an equivalent: depthwise and 1x1x1 convolutions, and Swish by ``SiLU``.
 
     Parameters keep their names and shapes: a state dict of the stock network fits, and the other way round.
     """
@@ -174,5 +174,5 @@ def quicken(network: nn.Module) -> nn.Module:
         elif isinstance(module, Swish):
             setattr(network, name, nn.SiLU())
         else:
-            quicken(module)
+            use_fast_layers(module)
     return network.to(memory_format=torch.channels_last_3d)  # pyright: ignore[reportCallIssue]

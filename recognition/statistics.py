@@ -1,4 +1,4 @@
-"""Plain functions on arrays: means with intervals, paired differences, a bootstrap over recordings, and the words for them."""
+"""Means with intervals, paired differences, a bootstrap over recordings, and classification metrics."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
-    """An estimate and the range it plausibly lies in; the range is infinite where one value is all there is."""
+    """An estimate with its confidence interval, which is infinite for a single value."""
 
     mean: float
     low: float
     high: float
     count: int
-    """Values it was computed from."""
+    """Number of values it was computed from."""
 
 
-def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
+def t_interval(values: Sequence[float]) -> Interval:
     """Mean of independent values with Student's t interval.
 
     Raises:
@@ -37,11 +37,11 @@ def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     mean = float(array.mean())
     if len(array) == 1:
         return Interval(mean=mean, low=-np.inf, high=np.inf, count=1)
-    half = float(t.ppf(0.5 + level / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
+    half = float(t.ppf(0.5 + LEVEL / 2, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array)))
     return Interval(mean=mean, low=mean - half, high=mean + half, count=len(array))
 
 
-def paired_interval(values: Sequence[float], baseline: Sequence[float], *, level: float = LEVEL) -> Interval:
+def paired_interval(values: Sequence[float], baseline: Sequence[float]) -> Interval:
     """Interval of the mean difference ``values - baseline`` where both were measured in pairs (the same seeds, in order).
 
     Raises:
@@ -49,7 +49,7 @@ def paired_interval(values: Sequence[float], baseline: Sequence[float], *, level
     """
     if len(values) != len(baseline):
         raise ValueError(f"paired_interval: {len(values)} values against {len(baseline)}; pair them by seed")
-    return t_interval([a - b for a, b in zip(values, baseline, strict=True)], level=level)
+    return t_interval([a - b for a, b in zip(values, baseline, strict=True)])
 
 
 def group_bootstrap(
@@ -58,11 +58,10 @@ def group_bootstrap(
     *,
     rng: np.random.Generator,
     draws: int = 1000,
-    level: float = LEVEL,
 ) -> Interval:
     """Percentile interval of a statistic over test windows, redrawing whole recordings.
 
-    Windows of one recording resemble each other: redrawing windows would promise too much.
+    Windows of one recording resemble each other: redrawing single windows would give too narrow an interval.
 
     Args:
         statistic: From indices into the windows (with repeats) to a number; NaN draws are left out.
@@ -80,7 +79,7 @@ def group_bootstrap(
     finite = np.asarray(values)[np.isfinite(values)]
     if len(names) < 2 or not len(finite):
         return Interval(mean=everything, low=-np.inf, high=np.inf, count=len(names))
-    low, high = np.quantile(finite, [0.5 - level / 2, 0.5 + level / 2])
+    low, high = np.quantile(finite, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
     return Interval(mean=everything, low=float(low), high=float(high), count=len(names))
 
 

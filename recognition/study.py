@@ -216,7 +216,7 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     try:
         study = Study.model_validate(data)
     except ValidationError as error:
-        # `real: {...}` in an arm is tried as a bool first; that it is none is no news.
+        # `real: {...}` in an arm is validated as a bool first; that error says nothing.
         problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "bool_parsing")]
         raise ValueError(f"{name}: " + "; ".join(map(_explain, problems or error.errors()))) from error
 

@@ -1,4 +1,4 @@
-"""The quick convolutions are the stock ones: same outputs, same gradients, same weights' names."""
+"""The fast convolutions equal the stock ones: same outputs, same gradients, same weights' names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from recognition.classifiers import MODELS, build_model, stock_x3d_xs
-from recognition.depthwise import DepthwiseConv3d, PointwiseConv3d, is_depthwise, quicken
+from recognition.depthwise import DepthwiseConv3d, PointwiseConv3d, is_depthwise, use_fast_layers
 
 
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (5, 1, 1), (5, 3, 3), (1, 3, 3)])
@@ -19,7 +19,7 @@ def test_outputs_and_gradients_equal_the_stock_convolution(kernel, stride, times
     assert is_depthwise(stock)
     quick = nn.Sequential(nn.Conv3d(6, 6, kernel, (1, stride, stride), tuple(k // 2 for k in kernel), groups=6, bias=False))
     quick[0].load_state_dict(stock.state_dict())
-    quicken(quick)
+    use_fast_layers(quick)
     assert isinstance(quick[0], DepthwiseConv3d)
     x = torch.randn(3, 6, times, 9, 8, generator=generator)
     inputs = [x.clone().requires_grad_(), x.clone().requires_grad_()]
@@ -37,7 +37,7 @@ def test_a_pointwise_convolution_is_a_matrix_product(stride):
     stock = nn.Conv3d(5, 7, 1, stride=(1, stride, stride))
     quick = nn.Sequential(nn.Conv3d(5, 7, 1, stride=(1, stride, stride)))
     quick[0].load_state_dict(stock.state_dict())
-    quicken(quick)
+    use_fast_layers(quick)
     assert isinstance(quick[0], PointwiseConv3d)
     x = torch.randn(2, 5, 3, 7, 6, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(quick(x), stock(x))
