@@ -16,7 +16,7 @@ from .cache import fit_key, load_fit, save_fit
 from .camera.calibrate import Calibration
 from .people import Recovered, Rejected
 from .recordings import Recording
-from .watch.watch import Watched, track_of
+from .watch.watch import TrackedVideo, track_of
 
 _INSIDE = 0.06
 """People deeper inside furniture than this, metres, are fitted again."""
@@ -50,7 +50,7 @@ def _camera_sigma(calibration: Calibration) -> tuple[float, float, float]:
     return max(2 * std["focal"], 0.02), max(2 * std["pitch"], 0.01), max(2 * std["height"] / calibration.height, 0.02)
 
 
-def _size_range(seen: Watched) -> float:
+def _size_range(seen: TrackedVideo) -> float:
     """Ratio of somebody's largest to their smallest size in the picture, the largest over all people."""
     best = 0.0
     for outline in seen.outlines:

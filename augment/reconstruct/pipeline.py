@@ -134,8 +134,8 @@ def _observe_people(run: _Run, recordings: Sequence[Recording], work: Path) -> O
     """Camera, people and plate: the fitted bodies are kept out of the plate, too."""
     config, clock = run.config, run.clock
     with clock.step("calibrate", 0.15):
-        watched = [recording.seen for recording in recordings]
-        calibration = calibrate_or_guess(watched, picture_of(watched[0]), config.given)
+        videos = [recording.seen for recording in recordings]
+        calibration = calibrate_or_guess(videos, picture_of(videos[0]), config.given)
     setting = run.setting(calibration.camera, recordings[0].info.fps)
     if config.fit.refine_camera:
         with clock.step("refine", 0.18):
@@ -193,9 +193,9 @@ def _refit(run: _Run, seen: Observation, room: Room) -> Observation:
 
 def _store(run: _Run, seen: Observation, folder: Path, segments: Segments | None) -> None:
     """Write the people's motions with their labels."""
-    watched = [recording.seen for recording in seen.recordings]
+    videos = [recording.seen for recording in seen.recordings]
     identities = [_identities(recording, run.body) for recording in seen.recordings]
-    labels = [labels_of(person, watched, segments, identities) for person in seen.people]
+    labels = [labels_of(person, videos, segments, identities) for person in seen.people]
     if segments and not any(labels):
         run.rejections["annotations: none of the names in the file is one of these videos or tracks"] = len(segments)
     store_motions(

@@ -13,7 +13,7 @@ from ..sources.people.mediapipe import read_mediapipe
 from ..sources.video import VideoInfo, probe
 from .config import Inputs, ReconstructConfig
 from .watch.checks import require_same_video
-from .watch.watch import Watched, watch
+from .watch.watch import TrackedVideo, track_video
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +22,7 @@ class Recording:
 
     inputs: Inputs
     """With its depth file opened; the maps themselves are read when needed."""
-    seen: Watched
+    seen: TrackedVideo
     """Who is in it."""
 
     @property
@@ -42,7 +42,7 @@ def read_recordings(inputs: Sequence[Inputs], config: ReconstructConfig, body: B
     first_error: ValueError | None = None
     for item in inputs:
         try:
-            seen = _watch(item, config, body)
+            seen = _track(item, config, body)
             if recordings:
                 _require_same_size(seen.info, recordings[0].info)
         except ValueError as error:
@@ -57,16 +57,16 @@ def read_recordings(inputs: Sequence[Inputs], config: ReconstructConfig, body: B
     return [_with_depth(recording, config) for recording in recordings], rejections
 
 
-def _watch(item: Inputs, config: ReconstructConfig, body: Body) -> Watched:
+def _track(item: Inputs, config: ReconstructConfig, body: Body) -> TrackedVideo:
     if config.people:
-        return watch(item.video, keypoints=item.keypoints, hmr=item.hmr, body=body, focal=config.given.focal)
+        return track_video(item.video, keypoints=item.keypoints, hmr=item.hmr, body=body, focal=config.given.focal)
     info = probe(item.video)
     if item.keypoints is None:
-        return Watched(info=info, people=(), classes=(), outlines=())
+        return TrackedVideo(info=info, people=(), classes=(), outlines=())
     assert isinstance(item.keypoints, Path)
     found = read_mediapipe(item.keypoints)
     require_same_video(info, found)
-    return Watched(info=info, people=(), classes=(), outlines=(found,))
+    return TrackedVideo(info=info, people=(), classes=(), outlines=(found,))
 
 
 def _require_same_size(info: VideoInfo, first: VideoInfo) -> None:

@@ -11,7 +11,7 @@ import pytest
 from augment.body.model import load_body
 from augment.reconstruct.annotate.labels import annotated_as, identify, labels_of
 from augment.reconstruct.people import Recovered
-from augment.reconstruct.watch.watch import Watched
+from augment.reconstruct.watch.watch import TrackedVideo
 from augment.sources.people.people import People, check_people, join_people
 from augment.sources.video import VideoInfo
 from augment.types import Motion, Segment
@@ -28,9 +28,9 @@ def person(track: int, left: float, path: str = "a.json") -> People:
     )
 
 
-def watched(*people: People) -> Watched:
+def tracked_video(*people: People) -> TrackedVideo:
     info = VideoInfo(path=Path("ward.mp4"), width=640, height=480, fps=10.0, frames=10)
-    return Watched(info=info, people=tuple((p,) for p in people), classes=("person",) * len(people), outlines=())
+    return TrackedVideo(info=info, people=tuple((p,) for p in people), classes=("person",) * len(people), outlines=())
 
 
 def recovered(track: int, video: int = 0) -> Recovered:
@@ -51,7 +51,7 @@ FALL = (Segment(label="fall", start_sec=0.0, end_sec=1.0),)
 
 def test_labels_follow_the_annotated_person_to_the_track_that_lies_on_them():
     """Known answer: annotated 7 stands where track 1 is, annotated 9 where track 0 is."""
-    seen = watched(person(0, 400), person(1, 100))
+    seen = tracked_video(person(0, 400), person(1, 100))
     marked = join_people([replace(person(1, 100), track=np.full(10, 7)), replace(person(0, 400), track=np.full(10, 9))])
     who = identify(seen, marked, load_body())
     assert who == {1: 7, 0: 9}
@@ -61,7 +61,7 @@ def test_labels_follow_the_annotated_person_to_the_track_that_lies_on_them():
 
 
 def test_labels_without_persons_go_by_file_then_by_track():
-    seen = watched(person(0, 400), person(1, 100))
+    seen = tracked_video(person(0, 400), person(1, 100))
     assert labels_of(recovered(1), [seen], {"videos/ward.mp4": WALK}, [{}]) == WALK
     assert labels_of(recovered(1), [seen], {"ward": WALK}, [{}]) == WALK
     assert labels_of(recovered(1), [seen], {"1": FALL}, [{}]) == FALL

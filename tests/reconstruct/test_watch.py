@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from augment.reconstruct.watch.track import TrackConfig
-from augment.reconstruct.watch.watch import bodies_as_points, track_of, watch
+from augment.reconstruct.watch.watch import bodies_as_points, track_of, track_video
 from augment.sources.people.hmr import read_hmr
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import LAYOUTS, People
@@ -19,7 +19,7 @@ from tests.make.clip import Clip, refilmed, respelled, write_wham
 
 
 def look(clip: Clip, body, **changes):
-    return watch(**({"video": clip.video, "keypoints": clip.keypoints, "hmr": None, "body": body} | changes))
+    return track_video(**({"video": clip.video, "keypoints": clip.keypoints, "hmr": None, "body": body} | changes))
 
 
 def write_coco(people: People, path: Path, **fields) -> Path:
@@ -76,13 +76,13 @@ def test_bodies_without_a_place_need_keypoints(clip, body):
         bodies_as_points(replace(bodies, transl=None), body)
 
 
-def test_a_video_without_anybody_given_is_watched(clip, body):
+def test_a_video_without_detections_has_nobody(clip, body):
     """Neither keypoints nor bodies: an empty room, nobody in it."""
     seen = look(clip, body, keypoints=None)
     assert seen.people == seen.outlines == seen.classes == ()
 
 
-def test_every_layout_is_watched(clip, body, tmp_path):
+def test_every_layout_is_tracked(clip, body, tmp_path):
     """COCO's 17 points give the same person as MediaPipe's 33."""
     seen = look(clip, body, keypoints=write_coco(clip.truth.people("coco17"), tmp_path / "coco.json"))
     assert [person[0].layout for person in seen.people] == ["coco17"]

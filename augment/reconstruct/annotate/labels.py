@@ -10,37 +10,35 @@ from ...body.model import Body
 from ...sources.people.people import People, join_people
 from ...types import Segment
 from ..people import Recovered
-from ..watch.watch import Watched, bodies_as_points
+from ..watch.watch import TrackedVideo, bodies_as_points
 from .match import match_tracks
 
 
-def identify(watched: Watched, annotated: People, body: Body, *, miss_px: float | None = None) -> dict[int, int]:
+def identify(video: TrackedVideo, annotated: People, body: Body, *, miss_px: float | None = None) -> dict[int, int]:
     """The annotated person of each track that has one.
 
     Args:
-        watched: The video with its tracks.
+        video: The video with its tracks.
         annotated: People of the same video, each row with a person's id in ``track``.
         body: For the points of estimated bodies, where there are no keypoints.
         miss_px: Penalty for an annotated frame in which a track is absent; a tenth of the picture's height by default.
     """
-    if not watched.people:
+    if not video.people:
         return {}
-    tables = [
-        person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body) for person in watched.people
-    ]
-    matches = match_tracks(join_people(tables), annotated, miss_px=miss_px or 0.1 * watched.info.height)
+    tables = [person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body) for person in video.people]
+    matches = match_tracks(join_people(tables), annotated, miss_px=miss_px or 0.1 * video.info.height)
     return {match.track: match.person for match in matches.matches}
 
 
 def labels_of(
-    person: Recovered, watched: Sequence[Watched], segments: dict[str, tuple[Segment, ...]] | None,
+    person: Recovered, videos: Sequence[TrackedVideo], segments: dict[str, tuple[Segment, ...]] | None,
     identities: Sequence[dict[int, int]],
 ) -> tuple[Segment, ...]:  # fmt: skip
     """Frame labels of a recovered person: by the annotated person they were matched to, by the video, or by the track.
 
     Args:
         person: The recovered person.
-        watched: The videos.
+        videos: The videos.
         segments: Labels by annotated person, by the video's file name or stem, or (one video) by track number.
         identities: For each video what ``identify`` found.
     """
@@ -49,10 +47,10 @@ def labels_of(
     who = identities[person.video].get(person.track)
     if who is not None and str(who) in segments:
         return segments[str(who)]
-    key = annotated_as(watched[person.video].info.path, segments)
+    key = annotated_as(videos[person.video].info.path, segments)
     if key is not None:
         return segments[key]
-    return segments.get(str(person.track), ()) if len(watched) == 1 and not identities[0] else ()
+    return segments.get(str(person.track), ()) if len(videos) == 1 and not identities[0] else ()
 
 
 def annotated_as(video: Path, names: Iterable[str]) -> str | None:

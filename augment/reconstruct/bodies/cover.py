@@ -16,7 +16,7 @@ from ...raster.rasterize import make_rasterizer
 from ...sources.people.mediapipe import Keypoints
 from ...types import Camera, SceneMesh
 from ..people import Recovered
-from ..watch.watch import Watched, track_of
+from ..watch.watch import TrackedVideo, track_of
 
 _STANDING = 0.4
 """Least height of the pelvis of a standing person, share of the stature."""
@@ -100,10 +100,10 @@ def z_buffers(
         yield frame, nearest
 
 
-def body_outlines(watched: Watched, people: Sequence[Recovered], body: Body, camera: Camera) -> list[Keypoints]:
+def body_outlines(video: TrackedVideo, people: Sequence[Recovered], body: Body, camera: Camera) -> list[Keypoints]:
     """Each person's outline from their first to their last frame: the detector's points, the fit's where it has none."""
     outlines, by_track = [], {person.track: person for person in people}
-    for tables, seen in zip(watched.people, watched.outlines, strict=True):
+    for tables, seen in zip(video.people, video.outlines, strict=True):
         person = by_track.get(track_of(tables))
         if person is None:  # not fitted, but still to be kept out of the plate
             outlines.append(seen)

@@ -8,21 +8,21 @@ import numpy as np
 
 from ..plate.looks import content_box
 from ..watch.stillness import sample_frames
-from ..watch.watch import Watched
+from ..watch.watch import TrackedVideo
 from .calibrate import Calibration, Uncalibrated, calibrate, guess_calibration
 from .given import Given, Picture
 from .upright import find_upright
 
 
-def calibrate_videos(watched: Sequence[Watched], picture: Picture, given: Given) -> Calibration | Uncalibrated:
+def calibrate_videos(videos: Sequence[TrackedVideo], picture: Picture, given: Given) -> Calibration | Uncalibrated:
     """The camera over its floor, from everybody who stands or walks in any of the videos; guessed if nobody was detected."""
-    outlines = [outline for seen in watched for outline in seen.outlines]
+    outlines = [outline for seen in videos for outline in seen.outlines]
     return calibrate(find_upright(outlines), picture, given) if outlines else guess_calibration(picture, given)
 
 
-def calibrate_or_guess(watched: Sequence[Watched], picture: Picture, given: Given) -> Calibration:
+def calibrate_or_guess(videos: Sequence[TrackedVideo], picture: Picture, given: Given) -> Calibration:
     """The same, guessed also where too few stand upright, or the result is implausible: then the detections are wrong."""
-    found = calibrate_videos(watched, picture, given)
+    found = calibrate_videos(videos, picture, given)
     guess = guess_calibration(picture, given)
     return found if isinstance(found, Calibration) and _is_plausible(found, guess, given) else guess
 
@@ -35,9 +35,9 @@ def _is_plausible(found: Calibration, guess: Calibration, given: Given) -> bool:
     return bool(focal and height and pitch)
 
 
-def picture_of(watched: Watched) -> Picture:
+def picture_of(video: TrackedVideo) -> Picture:
     """Size of a video's frames and the content inside black bars, from the median of a few frames."""
-    info, sampled = watched.info, sample_frames(watched.info.path, 6)
+    info, sampled = video.info, sample_frames(video.info.path, 6)
     box = content_box(np.median(sampled.frames, axis=0).astype(np.uint8))
     x0, y0, x1, y1 = (round(value / sampled.scale) for value in box)
     return Picture(width=info.width, height=info.height, content=(x0, y0, min(x1, info.width), min(y1, info.height)))

@@ -29,7 +29,7 @@ _SAME_PERSON = 0.35
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
+class TrackedVideo:
     """A video and the people tracked in it."""
 
     info: VideoInfo
@@ -49,10 +49,10 @@ def track_of(tables: tuple[People, ...]) -> int:
     return int(tables[0].track[0])
 
 
-def watch(
+def track_video(
     video: Path, *, keypoints: Path | People | None, hmr: Path | None, body: Body, focal: float | None = None,
     tracking: TrackConfig | None = None,
-) -> Watched:  # fmt: skip
+) -> TrackedVideo:  # fmt: skip
     """Read, check and track what estimators found in a video.
 
     Args:
@@ -85,7 +85,7 @@ def watch(
     for person in persons:
         first = person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body)
         outlines.append(to_mediapipe(first, frames=info.frames, width=info.width, height=info.height, fps=info.fps))
-    return Watched(
+    return TrackedVideo(
         info=info, people=persons, classes=tuple(_class_of(person) for person in persons), outlines=tuple(outlines),
         counts=counts, notes=tuple(notes),
     )  # fmt: skip
