@@ -156,7 +156,8 @@ def study(work: Path, data: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for run in sorted((work / "report" / "runs").glob("*.json")):
         left_out = ("digest", "train_seconds", "test_seconds")
-        facts = {key: value for key, value in json.loads(run.read_text()).items() if key not in left_out}
+        text = run.read_text().replace(str(work), "")  # groups of windows are named after the shards' paths
+        facts = {key: value for key, value in json.loads(text).items() if key not in left_out}
         found[f"ablation/{run.name.rsplit('-', 1)[0]}"] = digest_of(facts)
     report = json.loads((work / "report" / "report.json").read_text())
     return found | {"ablation/verdicts": digest_of(report["verdicts"])}
