@@ -92,7 +92,7 @@ def commands(choice: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def options(kind: type) -> Iterator[tuple[str, bool, str]]:
-    """Name of each option of a command, whether it is positional, and its docstring; opens nested dataclasses, skips hidden options."""
+    """Name, whether positional, and docstring of each option that a command shows, nested dataclasses included."""
     hints, body = get_type_hints(kind), ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0].body
     for field, doc in pairwise(body):
         if isinstance(field, ast.AnnAssign) and "Suppress" not in ast.unparse(field.annotation):
