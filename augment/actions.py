@@ -77,25 +77,6 @@ DAILY = tuple(name for name, action in ACTIONS.items() if action.is_scripted)
 FALLS = tuple(name for name, action in ACTIONS.items() if action.is_fall)
 """Falls of the embedded library."""
 
-CARE_HOME_LABELS: dict[tuple[str, str], str] = {
-    ("lying", "bed"): "laying_in_bed",
-    ("lying", "floor"): "laying_on_floor",
-    ("fallen", "floor"): "laying_on_floor",
-    ("sitting", "bed"): "sitting_in_bed",
-    ("sitting", "chair"): "sitting_in_chair",
-    ("sitting", "floor"): "sitting_on_floor",
-    ("standing", "floor"): "standing_on_floor",
-    ("kneeling", "floor"): "kneeling",
-    ("crawl", "floor"): "crawling",
-}
-"""(frame label, support) to the care-home labels of Thuesen 2024."""
-
-NTU_LABELS: dict[str, int] = {
-    "pick_up": 6, "sit_down": 8, "stand_up": 9, "wave": 23, "kick": 24, "jump": 27, "fall_backward": 43,
-    "fall_forward_hands": 43, "fall_forward_knees": 43, "fall_sideways": 43, "fall_from_chair": 43, "punch": 50,
-}  # fmt: skip
-"""Action to NTU RGB+D's 1-based class ``A###`` where NTU has one."""
-
 
 def require_action(name: str) -> Action:
     """Look an action up.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from augment.shards.tar import read_shards
 from augment.shards.verify import verify
 from augment.shards.video_codec import decode_video
 from examples import film_one_clip, own_motion, own_room, pytorch_loop, study
 from tests.make.mocap import STRAIGHT, cmu_bvh_text
+from tests.make.shards import read_shards
 from tests.make.videos import write_samples, write_videos
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from augment.shards.sample import schema_table
+from lint.schema_table import schema_table
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 

@@ -1,4 +1,4 @@
-"""Gaussian diffusion with x0-prediction: schedule, forward process, posterior, and deterministic sampling in few steps.
+"""Gaussian diffusion with x0-prediction: schedule, forward process and deterministic sampling in few steps.
 
 A ``step`` counts noise levels, 0 (nearly clean) to ``steps - 1`` (pure noise); ``t`` is always time within a motion.
 """
@@ -61,22 +61,6 @@ def q_sample(
     """
     alpha_bar = _at(schedule.alpha_bar, step, x0)
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
-
-
-def posterior(
-    schedule: Schedule, x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], step: Int[Tensor, "b"]
-) -> tuple[Float[Tensor, "b *d"], Float[Tensor, "b *#d"]]:
-    """Mean and variance of q(x_{t-1} | x_t, x_0).
-
-    Source:
-        Ho et al. 2020, eq. 6-7.
-    """
-    before = torch.cat([torch.ones(1, dtype=torch.float64), schedule.alpha_bar[:-1]])
-    rest = 1 - schedule.alpha_bar
-    mean_x0 = _at(before.sqrt() * schedule.noise / rest, step, x0)
-    mean_xt = _at(schedule.alpha.sqrt() * (1 - before) / rest, step, x0)
-    variance = _at((1 - before) / rest * schedule.noise, step, x0)
-    return mean_x0 * x0 + mean_xt * x_t, variance
 
 
 def ddim_step(

@@ -52,11 +52,6 @@ class RetargetReport:
     skate_result: float
     """The same of the result, over the same contacts."""
 
-    @property
-    def median_direction_error_deg(self) -> float:
-        """Median over bones."""
-        return float(np.median(list(self.direction_error_deg.values())))
-
 
 def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
     """Retarget a recording to the SMPL skeleton.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..files import canonical_json, npz_arrays, npz_bytes
-from ..types import Camera, Clip, Motion, Segment
+from ..types import Camera, Clip, Motion
 from .video_codec import DEFAULT_CRF, decode_mask, decode_video, encode_mask, encode_video
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]+")
@@ -114,16 +114,6 @@ SCHEMA: dict[str, Field] = {
 """Every field of a sample; README quotes it, ``verify`` checks it."""
 
 
-def schema_table() -> str:
-    """The schema as a Markdown table."""
-    rows = ["| field | in | type | shape | unit | meaning |", "|---|---|---|---|---|---|"]
-    for name, field in SCHEMA.items():
-        shape = f"({','.join(map(str, field.shape))})".replace("(4|t,4,4)", "(4,4) or (t,4,4)") if field.shape else ""
-        meaning = field.meaning if field.required else f"{field.meaning} (optional)"
-        rows.append(f"| `{name}` | {field.member} | {field.kind} | {shape} | {field.unit} | {meaning} |")
-    return "\n".join(rows)
-
-
 def motion_arrays(
     people: tuple[Motion, ...], camera: Camera, joints: np.ndarray, joints2d: np.ndarray
 ) -> dict[str, np.ndarray]:
@@ -188,22 +178,6 @@ def clip_to_sample(
     if depth is not None:
         sample["depth.npz"] = npz_bytes({"depth": np.asarray(depth, np.float16)}, compress=True)
     return sample
-
-
-def sample_to_clip(sample: Sample) -> Clip:
-    """Decode a sample (raw, or as ``read_shard`` gives it) back to a clip."""
-    decoded = decode_sample(sample)
-    meta = decoded["json"]
-    return Clip(
-        frames=decoded["mp4"],
-        fps=meta["fps"],
-        action=meta["label"],
-        segments=tuple(Segment(**segment) for segment in meta["segments"]),
-        caption=meta["caption"],
-        is_synthetic=meta["is_synthetic"],
-        arrays=decoded.get("npz", {}),
-        provenance=meta["provenance"],
-    )
 
 
 DECODERS = {

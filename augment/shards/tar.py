@@ -152,12 +152,6 @@ def shard_paths(source: Path) -> list[Path]:
     return [source]
 
 
-def read_shards(source: Path, *, decode: bool = True, members: tuple[str, ...] | None = None) -> Iterator[Sample]:
-    """The samples of a folder of shards, or of one tar. See ``read_shard``."""
-    for path in shard_paths(source):
-        yield from read_shard(path, decode=decode, members=members)
-
-
 def member_offsets(path: Path) -> dict[str, list[tuple[str, int, int]]]:
     """Where each sample's members lie in a tar: key to [(member, offset, size)]."""
     offsets: dict[str, list[tuple[str, int, int]]] = {}

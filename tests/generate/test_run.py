@@ -21,10 +21,11 @@ from augment.generate.run import generate, plan_table
 from augment.generate.studio import end_segments, jittered_camera
 from augment.scene.rooms.care_room import make_room
 from augment.scene.store import save_scene
-from augment.shards.tar import ShardRecord, describe_shard, read_manifest, read_shards
+from augment.shards.tar import ShardRecord, describe_shard, read_manifest
 from augment.shards.verify import verify
 from augment.types import Motion, Segment
 from augment.workers import map_unordered
+from tests.make.shards import read_shards
 
 RECIPE = """
 name: tiny

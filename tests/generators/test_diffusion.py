@@ -1,4 +1,4 @@
-"""Schedule, posterior and sampler against the closed forms and against diffusers."""
+"""Schedule and sampler against the closed forms and against diffusers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from augment.generators.diffusion import (
     ddim_sample,
     ddim_step,
     guide,
-    posterior,
     q_sample,
     sampling_steps,
     schedule_of,
@@ -67,37 +66,6 @@ def test_q_sample_mean_and_variance(step: int):
     alpha_bar = float(schedule.alpha_bar[step])
     assert float(x_t.mean()) == pytest.approx(2.0 * math.sqrt(alpha_bar), abs=0.01)
     assert float(x_t.var()) == pytest.approx(1 - alpha_bar, rel=0.02, abs=1e-6)
-
-
-@pytest.mark.parametrize("step", [20, 40, 500, 998])  # below, 1 - abar in their single precision loses digits
-def test_posterior_equals_diffusers(step: int, samples: tuple[torch.Tensor, torch.Tensor]):
-    x0, x_t = samples
-    mean, variance = posterior(cosine_schedule(STEPS), x0, x_t, torch.tensor([step, step]))
-    theirs = DDPMScheduler(**COSINE, variance_type="fixed_small")
-    noise = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(5))
-    stepped = theirs.step(x0, step, x_t, generator=torch.Generator().manual_seed(5)).prev_sample
-    torch.testing.assert_close(mean + variance.sqrt() * noise, stepped, atol=1e-4, rtol=1e-4)
-
-
-def test_posterior_closed_form(samples: tuple[torch.Tensor, torch.Tensor]):
-    """Bayes by hand: q(x_{t-1} | x_t, x_0) is the product of q(x_t | x_{t-1}) and q(x_{t-1} | x_0)."""
-    x0, x_t = (part.double() for part in samples)
-    schedule = cosine_schedule(STEPS)
-    for step in (1, 300, 900):
-        alpha, noise = float(schedule.alpha[step]), float(schedule.noise[step])
-        before = float(schedule.alpha_bar[step - 1])
-        precision = alpha / noise + 1 / (1 - before)
-        expected = (math.sqrt(alpha) / noise * x_t + math.sqrt(before) / (1 - before) * x0) / precision
-        mean, variance = posterior(schedule, x0, x_t, torch.tensor([step, step]))
-        torch.testing.assert_close(mean, expected, atol=1e-9, rtol=1e-9)
-        assert float(variance.flatten()[0]) == pytest.approx(1 / precision)
-
-
-def test_posterior_of_the_first_step_is_x0(samples: tuple[torch.Tensor, torch.Tensor]):
-    x0, x_t = samples
-    mean, variance = posterior(cosine_schedule(STEPS), x0, x_t, torch.tensor([0, 0]))
-    torch.testing.assert_close(mean, x0)
-    assert (variance == 0).all()
 
 
 @pytest.mark.parametrize("index", [0, 7, 19])

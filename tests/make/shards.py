@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from augment.files import canonical_json, npz_arrays, npz_bytes
-from augment.shards.sample import clip_to_sample, motion_arrays
-from augment.shards.tar import read_shard, write_manifest, write_shard
+from augment.shards.sample import Sample, clip_to_sample, decode_sample, motion_arrays
+from augment.shards.tar import read_shard, shard_paths, write_manifest, write_shard
 from augment.types import Camera, Clip, Motion, Segment
 
 
@@ -72,3 +73,25 @@ def with_npz(**changes):
         return [samples[0] | {"npz": npz_bytes({k: v for k, v in arrays.items() if v is not None})}, *samples[1:]]
 
     return change
+
+
+def read_shards(source: Path, *, decode: bool = True, members: tuple[str, ...] | None = None) -> Iterator[Sample]:
+    """The samples of a folder of shards, or of one tar. See ``read_shard``."""
+    for path in shard_paths(source):
+        yield from read_shard(path, decode=decode, members=members)
+
+
+def sample_to_clip(sample: Sample) -> Clip:
+    """Decode a sample (raw, or as ``read_shard`` gives it) back to a clip."""
+    decoded = decode_sample(sample)
+    meta = decoded["json"]
+    return Clip(
+        frames=decoded["mp4"],
+        fps=meta["fps"],
+        action=meta["label"],
+        segments=tuple(Segment(**segment) for segment in meta["segments"]),
+        caption=meta["caption"],
+        is_synthetic=meta["is_synthetic"],
+        arrays=decoded.get("npz", {}),
+        provenance=meta["provenance"],
+    )

@@ -25,7 +25,7 @@ from augment.reconstruct.report.pictures import seen_floor
 from augment.reconstruct.report.skin import coarse_vertices, joint_transforms, make_skin, pose_skin
 from augment.reconstruct.report.summary import plane_tilt, summarize
 from augment.reconstruct.report.verdict import checks, overall
-from augment.reconstruct.report.view3d import MAX_MESH_VERTICES, pack, pack_view, thin_mesh, unpack
+from augment.reconstruct.report.view3d import MAX_MESH_VERTICES, pack, pack_view, thin_mesh
 from augment.shards.video_codec import decode_video, encode_video
 from augment.types import SceneMesh
 from tests.make.recoveries import recover
@@ -326,6 +326,12 @@ def test_the_coarse_skin_moves_as_the_body_does():
     error = np.linalg.norm(moved - true[rows][:, coarse[0]], axis=-1)
     assert np.percentile(error, 95) < 0.01
     assert len(np.unique(coarse[1])) > 0.97 * len(coarse[0])
+
+
+def unpack(packed: dict[str, Any]) -> np.ndarray:
+    """Inverse of ``pack``, up to half a ``unit``."""
+    data = np.frombuffer(base64.b64decode(packed["data"]), np.dtype(packed["type"]).newbyteorder("<"))
+    return data.reshape(packed["shape"]) * packed["unit"]
 
 
 def test_what_the_viewer_unpacks_is_what_was_packed(made):

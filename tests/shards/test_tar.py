@@ -11,10 +11,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from augment.shards.sample import SCHEMA, clip_to_sample, sample_to_clip, schema_table
-from augment.shards.tar import member_offsets, read_manifest, read_shard, read_shards, write_shard
+from augment.shards.sample import clip_to_sample
+from augment.shards.tar import member_offsets, read_manifest, read_shard, write_shard
 from augment.shards.video_codec import decode_video
-from tests.make.shards import tiny_clip, write_folder
+from tests.make.shards import read_shards, sample_to_clip, tiny_clip, write_folder
 
 
 def test_a_clip_survives_the_round_trip():
@@ -109,8 +109,3 @@ def test_the_manifest_vouches_for_every_shard(folder):
     index = json.loads((folder / "index.json").read_bytes())
     assert index["__kind__"] == "wids-shard-index-v1"
     assert [shard["url"] for shard in index["shardlist"]] == ["clips-000000.tar", "clips-000001.tar"]
-
-
-def test_the_table_names_every_field():
-    table = schema_table()
-    assert all(f"`{name}`" in table for name in SCHEMA)

@@ -73,12 +73,6 @@ def pack(values: Any, dtype: Any, *, scaled: bool = False) -> dict[str, Any]:
     }
 
 
-def unpack(packed: dict[str, Any]) -> np.ndarray:
-    """Inverse of ``pack``, up to half a ``unit``."""
-    data = np.frombuffer(base64.b64decode(packed["data"]), np.dtype(packed["type"]).newbyteorder("<"))
-    return data.reshape(packed["shape"]) * packed["unit"]
-
-
 def _person(index: int, person: Recovered, body: Body, coarse: tuple[np.ndarray, np.ndarray], rate: float) -> dict[str, Any]:
     stride = max(1, round(person.motion.fps / rate))
     rows = np.arange(0, len(person.frames), stride)
