@@ -17,8 +17,8 @@ from augment.types import Segment
 
 
 @functools.lru_cache(maxsize=100_000)
-def _digest(path: Path, member: tuple[int, int] | None, modified_ns: int) -> str:
-    """SHA-256 of a video; ``modified_ns`` is part of the cache's key, so that a rewritten file is read again."""
+def _digest(path: Path, member: tuple[int, int] | None, _modified_ns: int) -> str:
+    """SHA-256 of a video; ``_modified_ns`` is part of the cache's key, so that a rewritten file is read again."""
     offset, size = member or (0, -1)
     with open(path, "rb") as stream:
         stream.seek(offset)
