@@ -103,6 +103,27 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, default=plain).encode()
 
 
+def read_json(path: Path, *, format: str, remedy: str) -> dict[str, Any]:
+    """Read a JSON object whose field ``format`` names the expected format.
+
+    Args:
+        path: The file.
+        format: The expected value of the field.
+        remedy: What to do about a wrong file; ends the error message.
+    Raises:
+        ValueError: If it is not JSON, or of another format.
+        FileNotFoundError: If it does not exist.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON ({error}); {remedy}") from error
+    found = value.get("format") if isinstance(value, dict) else type(value).__name__
+    if not isinstance(value, dict) or found != format:
+        raise ValueError(f"{path}: expected format {format!r}, found {found!r}; {remedy}")
+    return value
+
+
 def npz_bytes(arrays: dict[str, np.ndarray], *, compress: bool = False) -> bytes:
     """A ``.npz`` with sorted members and fixed dates (``np.savez`` stamps the time of writing)."""
     buffer = io.BytesIO()

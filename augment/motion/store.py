@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..actions import require_action
-from ..files import sha256_of, write_atomic
+from ..files import read_json, sha256_of, write_atomic
 from ..sources.mocap.amass import load_amass, save_amass
 from ..types import Motion
 
@@ -162,16 +162,12 @@ def _row(motion: Motion, digest: str) -> dict[str, Any]:
 def _read_index(folder: Path) -> dict[str, Any]:
     path = folder / INDEX
     try:
-        index = json.loads(path.read_text(encoding="utf-8"))
+        index = read_json(path, format=FORMAT, remedy="import the motions again")
     except FileNotFoundError as error:
         raise ValueError(
             f"{folder}: expected a motion store with {INDEX}, found none; make one with 'augment motions import' or "
             "'augment motions library'"
         ) from error
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON, found something else ({error}); import the motions again") from error
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
-        raise ValueError(f"{path}: field format: expected {FORMAT!r}; this is not a motion store's index")
     rows = index.get("motions")
     if not isinstance(rows, list) or not all(isinstance(row, dict) and row.keys() >= _ROW for row in rows):
         raise ValueError(

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from ..files import canonical_json, npz_arrays, npz_bytes, sha256_of, sha256_of_file, write_atomic
+from ..files import canonical_json, npz_arrays, npz_bytes, read_json, sha256_of, sha256_of_file, write_atomic
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
 from .cloud import Cloud, cloud_to_ply
 
@@ -148,14 +147,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     path = folder / SCENE_FILE
     if not path.exists():
         raise ValueError(f"{path}: no such file; make a scene with `augment scenes room` or `augment scenes from-video`")
-    try:
-        description = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
-    if not isinstance(description, dict) or description.get("format") != FORMAT:
-        found = description.get("format") if isinstance(description, dict) else type(description).__name__
-        raise ValueError(f"{path}: expected format {FORMAT!r}, found {found!r}")
-    return description
+    return read_json(path, format=FORMAT, remedy="make the scene again")
 
 
 def _fields(item: Surface | Obstacle | Light) -> dict[str, Any]:

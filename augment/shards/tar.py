@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import canonical_json, open_atomic, write_atomic
+from ..files import canonical_json, open_atomic, read_json, write_atomic
 from .sample import Sample, decode_sample, require_key
 
 MANIFEST = "manifest.json"
@@ -93,13 +92,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     if not path.exists():
         raise ValueError(f"{folder}: no {MANIFEST}: unfinished; run the same `augment generate` again to finish it")
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); run the same `augment generate` again") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else type(manifest).__name__
-        raise ValueError(f"{path}: expected format {FORMAT!r}, found {found!r}")
+    manifest = read_json(path, format=FORMAT, remedy="if `augment generate` wrote it, delete it and run the same command again")
     shards = manifest.get("shards")
     if not isinstance(manifest.get("samples"), int) or not isinstance(shards, list) or not all(map(_is_record, shards)):
         raise ValueError(

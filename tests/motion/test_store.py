@@ -111,7 +111,7 @@ def test_a_changed_or_missing_file_is_noticed(tmp_path):
 def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected a motion store with index\.json, found none"):
         read_store(tmp_path)
-    for text, message in (("[1, 2", "expected JSON"), ('{"format": "other"}', "field format: expected 'understudy-motions-1'")):
+    for text, message in (("[1, 2", "not JSON"), ('{"format": "other"}', "expected format 'understudy-motions-1'")):
         (tmp_path / INDEX).write_text(text)
         with pytest.raises(ValueError, match=message):
             read_store(tmp_path)
