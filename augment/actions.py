@@ -15,7 +15,7 @@ FRAME_LABELS: tuple[str, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One thing a person can be asked to do."""
+    """One action that a person can perform."""
 
     label: str
     """Frame label of the action's core, one of ``FRAME_LABELS``."""

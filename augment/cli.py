@@ -23,7 +23,7 @@ from .commands.verify import Verify
 
 @dataclass(frozen=True, kw_only=True)
 class Motions:
-    """How people move: import mocap, build the embedded library, train and sample the generator."""
+    """Motions: import mocap, build the embedded library, train and sample the generator."""
 
     command: (
         Annotated[MotionsImport, subcommand("import")]
@@ -52,7 +52,7 @@ class Scenes:
 
 @dataclass(frozen=True, kw_only=True)
 class Priors:
-    """What poses and movements are likely: train priors from a motion store, judge them, draw from them."""
+    """Priors of poses and movements: train them on a motion store, evaluate them, sample from them."""
 
     command: (
         Annotated[PriorsTrain, subcommand("train")]

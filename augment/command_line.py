@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, and one line instead of a traceback for errors that a user can mend."""
+"""How a command ends: exit codes, and one line instead of a traceback for errors that a user can correct."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def exit_code_of(command: Callable[[], object]) -> int:
 
 
 def _one_line(error: Exception) -> str:
-    """The error's message; for the system's own errors with the file's name, which they leave out."""
+    """The error's message; with the file's name for errors of the operating system, which omit it."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(str(error).split())

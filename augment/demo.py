@@ -31,7 +31,7 @@ NOTE = (
 
 
 def standin_recipe(name: str, *, rooms: range, seed: int, falls: int, daily: int) -> dict[str, Any]:
-    """A recipe of simulated stand-ins for real footage: library and physics, low picture quality."""
+    """A recipe of simulated stand-ins for real footage: scripted and simulated motions, low picture quality."""
     clips = [{"action": action, "count": falls, "from": "physics"} for action in FALLS]
     clips += [{"action": action, "count": daily, "from": "library"} for action in DEMO_ACTIONS]
     return {
@@ -88,7 +88,7 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
 
     Args:
         out: Folder for recipes, shards, contact sheet and report; an interrupted demo is continued.
-        seed: Decides everything.
+        seed: Seed of all random numbers.
         workers: Processes.
         steps: Updates of each classifier.
         seeds: Classifiers of each arm.
@@ -97,7 +97,7 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
         The report's path.
     Raises:
         ValueError: If ``out`` holds something else.
-        OSError: If the disk refuses.
+        OSError: If a file cannot be written.
     """
     from recognition.cli import compare_arms
 

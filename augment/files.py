@@ -21,14 +21,14 @@ TEMPORARY = ".{name}.tmp-{pid}"
 DAMAGED_NPZ = (
     zipfile.BadZipFile, zlib.error, tokenize.TokenError, EOFError, OSError, ValueError, KeyError, AttributeError, RuntimeError,
 )  # fmt: skip
-"""What NumPy and zipfile raise for an npz that is cut short, has flipped bytes, or is none."""
+"""Errors of NumPy and zipfile for a file that is truncated, damaged, or not an npz."""
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write a file so that readers find the old content or the new one, also after a power cut.
 
     Raises:
-        OSError: If the disk refuses; the message names the path, and nothing is left behind.
+        OSError: If the file cannot be written; the message names the path, and no temporary file is left.
     """
     with open_atomic(path) as stream:
         stream.write(data)
@@ -56,7 +56,7 @@ def open_atomic(path: Path) -> Iterator[IO[bytes]]:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Delete what a killed ``write_atomic`` left in a folder."""
+    """Delete the temporary files that a killed ``write_atomic`` left in a folder."""
     for path in folder.glob(TEMPORARY.format(name="*", pid="*")):
         path.unlink()
 
@@ -142,7 +142,7 @@ def npz_arrays(data: bytes | Path) -> dict[str, np.ndarray]:
     """All arrays of an npz file, given by its content or its path. Pickled members are refused.
 
     Raises:
-        DAMAGED_NPZ: If it is damaged or no npz.
+        DAMAGED_NPZ: If it is damaged or not an npz.
     """
     with np.load(io.BytesIO(data) if isinstance(data, bytes) else data, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}

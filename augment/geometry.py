@@ -96,10 +96,10 @@ def rotation_vector_between(start: Array, end: Array) -> Array:
 
 
 def heading_of(rotation: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch"]:
-    """Radians about +y, from +z, of the way a body with this root rotation faces (its local +z on the floor plane).
+    """Heading of a body with this root rotation (its local +z on the floor plane), radians about +y from +z.
 
-    For a body whose front points straight up or down the front's trace on the floor vanishes; the head-to-foot axis then
-    stands in: supine, a body faces the way its feet point; prone, the way its head points (as if tipped over from standing).
+    If the front points straight up or down, the head-to-foot axis is used instead: supine, a body faces the way its feet
+    point; prone, the way its head points (as if tipped over from standing).
     """
     front, head = rotation[..., :, 2], rotation[..., :, 1]
     steep = front[..., 1:2].abs() > 0.95

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 EVERY_SEC = 30.0
-"""Time between two lines where stderr is not a terminal."""
+"""Seconds between two lines where stderr is not a terminal."""
 
 
 @dataclass(slots=True)
@@ -23,11 +23,11 @@ class _Row:
     total: int | None = None
     note: str = ""
     line: str = ""
-    """The last line printed of it, without the time."""
+    """The last line printed for it, without the time."""
 
 
 class Progress:
-    """Shows how far work is; a context manager.
+    """Shows the progress of work; a context manager.
 
     Example::
 
@@ -72,13 +72,13 @@ class Progress:
             self._print(row)
 
     def update(self, what: str, done: int, total: int | None = None, *, note: str = "") -> None:
-        """Say how far a piece of work is.
+        """Report the progress of a piece of work.
 
         Args:
             what: Its name.
             done: Steps done.
             total: Steps there are; None while that is unknown.
-            note: Anything worth knowing, shown behind the numbers.
+            note: Text shown after the numbers.
         """
         if self._bar is not None:
             if what not in self._tasks:
@@ -101,7 +101,7 @@ class Progress:
                 self._print(row, again=True)
 
     def _print(self, row: _Row, *, again: bool = False) -> None:
-        """Print a row unless its last line said the same; with ``again`` also then."""
+        """Print a row unless its last line was the same; with ``again`` also then."""
         with self._lock:
             line = f"{row.what}: {row.done}" + ("" if row.total is None else f"/{row.total}")
             line += f", {row.note}" if row.note else ""

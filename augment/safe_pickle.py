@@ -1,7 +1,7 @@
 """Read untrusted pickles without running code: arrays, sparse matrices, tensors and plain containers, nothing else.
 
 ``load_pickle`` reads pickles and joblib files (compressed ones too), ``load_npy`` and ``load_npz`` NumPy's files with pickled
-objects inside, ``load_torch`` PyTorch's. Whatever names another class or function is refused by that name before it is called.
+objects inside, ``load_torch`` PyTorch's. Any other class or function is refused before it is called, and the error names it.
 Sizes are bounded: a small file must not unpack to more than ``MAX_UNPACKED_BYTES``.
 """
 
@@ -33,18 +33,18 @@ _DAMAGED = (
     pickle.UnpicklingError, EOFError, LookupError, UnicodeDecodeError, TypeError, AttributeError, MemoryError, OverflowError,
     AssertionError, RuntimeError, ImportError,
 )  # fmt: skip
-"""What the unpickler and NumPy raise for a file that is cut short, has flipped bytes, or is none."""
+"""Errors of the unpickler and NumPy for a file that is truncated, damaged, or of another kind."""
 
 
 class _ArrayClass:
-    """Stands in for numpy.ndarray and its subclasses where a pickle names them: nothing can be made with it.
+    """Replaces numpy.ndarray and its subclasses where a pickle names them; calling it creates nothing.
 
     numpy.memmap called from a pickle would open and write files.
     """
 
 
 class _JoblibArray:
-    """Stands in for joblib's NumpyArrayWrapper: says which array follows in the file, and runs nothing."""
+    """Replaces joblib's NumpyArrayWrapper: describes the array that follows in the file, and runs nothing."""
 
     __slots__ = ("state",)
 
@@ -53,11 +53,11 @@ class _JoblibArray:
 
 
 def _make_dtype(code: Any, *_: Any) -> np.dtype:
-    """A dtype of numbers, words or objects. Structured ones would let a pickle lay out memory."""
+    """A dtype of numbers, strings or objects. Structured ones would let a pickle choose the memory layout."""
     if isinstance(code, bytes):
         code = code.decode("latin1")
     if not isinstance(code, str) or not re.fullmatch(r"[<>=|]?(\?|[biufcSU?]\d*|O8?)", code):
-        raise pickle.UnpicklingError(f"a dtype {code!r}; only numbers, words and objects are read")
+        raise pickle.UnpicklingError(f"a dtype {code!r}; only numbers, strings and objects are read")
     return np.dtype(code)
 
 
@@ -68,7 +68,7 @@ def _make_array(*_: Any) -> np.ndarray:
 
 def _make_scalar(dtype: np.dtype, data: Any) -> Any:
     if not isinstance(dtype, np.dtype) or dtype.hasobject:
-        raise pickle.UnpicklingError("a scalar that is no number")
+        raise pickle.UnpicklingError("a scalar that is not a number")
     return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, dtype, 1)[0]
 
 
@@ -78,7 +78,7 @@ def _make_from_buffer(data: Any, dtype: np.dtype, shape: Any, order: str) -> np.
 
 
 _NUMPY = {"_reconstruct": _make_array, "scalar": _make_scalar, "_frombuffer": _make_from_buffer}
-"""Replacements for NumPy's functions, which trust the pickle: a wrong state crashes the interpreter."""
+"""Replacements for NumPy's functions, which do not check the pickle: a wrong state crashes the interpreter."""
 
 
 class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that arrays written between the opcodes would be lost
@@ -115,7 +115,7 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that array
         return super().find_class(module, name)
 
     def load_build(self) -> None:
-        """Fill an object; where it announces a joblib array, read the array that follows."""
+        """Set an object's state; if it describes a joblib array, read the array that follows."""
         stack: list[Any] = self.stack  # type: ignore[attr-defined]
         if len(stack) < 2 or isinstance(stack[-2], type) or callable(stack[-2]):
             raise ValueError(f"{self._path}: refused: the pickle tries to change a class or a function")
@@ -132,12 +132,12 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that array
                 self._sparse.append(thing)
 
     def _replace(self, thing: Any, by: Any) -> None:
-        """Put what was built in the place of what stood for it, on the stack and in the memo."""
+        """Replace a placeholder by the object built from it, on the stack and in the memo."""
         if by is thing:
             return
         self.stack[-1] = by  # type: ignore[attr-defined]
         memo: dict[int, Any] = self.memo  # type: ignore[attr-defined]
-        for key in reversed(memo):  # the thing was memoised just now
+        for key in reversed(memo):  # the placeholder was memoised just now
             if memo[key] is thing:
                 memo[key] = by
                 return
@@ -175,7 +175,7 @@ class _SafeUnpickler(pickle._Unpickler):  # the C one reads ahead, so that array
 def _with_byte_order(dtype: np.dtype, state: Any) -> np.dtype:
     """A dtype's pickled state matters for its byte order alone; NumPy would let it set flags that break memory."""
     if not isinstance(state, tuple) or len(state) < 5 or any(part is not None for part in state[2:5]):
-        raise pickle.UnpicklingError("a structured dtype; only numbers, words and objects are read")
+        raise pickle.UnpicklingError("a structured dtype; only numbers, strings and objects are read")
     order = state[1].decode("latin1") if isinstance(state[1], bytes) else state[1]
     return dtype.newbyteorder(">") if order == ">" else dtype
 
@@ -207,7 +207,7 @@ def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) 
 
 
 def load_pickle(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> Any:
-    """Read a pickle or joblib file of arrays, tensors and plain containers; a compressed one is told by its first bytes.
+    """Read a pickle or joblib file of arrays, tensors and plain containers; compression is recognised by the first bytes.
 
     Raises:
         ValueError: If it names any other class or function (the message says which), unpacks to more than ``limit`` bytes, or
@@ -221,13 +221,13 @@ def _unpickle(reader: LimitedReader, path: Path) -> Any:
     try:
         return _SafeUnpickler(reader, path).load()
     except (ValueError, *_DAMAGED) as error:
-        if str(error).startswith(str(path)):  # one of our own refusals
+        if str(error).startswith(str(path)):  # raised by this module
             raise
         raise ValueError(f"{path}: not a readable pickle ({type(error).__name__}: {error})") from error
 
 
 def load_npy(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> Any:
-    """Read a ``.npy``; a pickled object array in it goes through the safe unpickler, one single object is given as itself.
+    """Read a ``.npy``; a pickled object array in it goes through the safe unpickler, a single object is returned itself.
 
     Raises:
         ValueError: As ``load_pickle``.

@@ -1,4 +1,4 @@
-"""Where random numbers come from: a run's seed, a clip's key and the number of the attempt, and nothing else."""
+"""Random numbers of a clip: they depend on the run's seed, the clip's key and the number of the attempt alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import numpy as np
 
 
 def clip_rng(seed: int, key: str, attempt: int) -> np.random.Generator:
-    """The random numbers of one attempt at one clip: the same whatever else is made, in whatever order, by how many workers."""
+    """Random numbers of one attempt at one clip, independent of other clips, their order and the number of workers."""
     digest = hashlib.sha256(f"{seed}/{key}/{attempt}".encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))

@@ -44,7 +44,7 @@ class Camera:
     """Picture height, pixels."""
 
     def scaled_to(self, height: int, width: int | None = None) -> Camera:
-        """The same view filmed at another size (aspect may change): K scales with the picture."""
+        """The same view at another size (the aspect may change): K scales with the picture."""
         width = width or round(self.width * height / self.height)
         scale = np.diag([width / self.width, height / self.height, 1.0])
         return Camera(K=scale @ self.K, T_world_camera=self.T_world_camera, width=width, height=height)
@@ -90,7 +90,7 @@ class Motion:
     subject: str = ""
     """The person, where known; data are split by it."""
     support: str = "floor"
-    """What carries the body besides its feet: ``floor``, ``chair`` or ``bed``."""
+    """What supports the body besides its feet: ``floor``, ``chair`` or ``bed``."""
     support_height: float = 0.0
     """Height of the seat or lying surface the motion was made for, metres; 0 for the floor."""
     support_center: tuple[float, float] | None = None
@@ -118,7 +118,7 @@ class Motion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Performance:
-    """What is to be filmed: one or more people's motions in one shared frame, with what they are called."""
+    """Motions to be filmed: those of one or more people in one shared frame, with action, caption and segments."""
 
     people: tuple[Motion, ...]
     """All with the same number of frames and the same rate; the first one carries the label."""
@@ -130,7 +130,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surface:
-    """A horizontal patch that carries a body: a seat or a bed."""
+    """A horizontal patch that supports a body: a seat or a bed."""
 
     kind: str
     """``chair`` or ``bed``."""
@@ -165,12 +165,12 @@ class Light:
     color: Float[np.ndarray, "3"]
     """Linear RGB, 0..1."""
     intensity: float
-    """Relative; 1 lights a grey wall at 3 m comfortably."""
+    """Relative; 1 exposes a grey wall at 3 m well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A room: what the camera sees when nobody is there, how far it is, and where a body can stand, sit and lie."""
+    """A room: its empty picture and depth, and where a body can stand, sit and lie."""
 
     name: str
     camera: Camera

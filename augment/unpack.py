@@ -26,11 +26,11 @@ class LimitedReader:
         self._stream, self._path, self._limit, self._left = stream, path, limit, limit
 
     def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes; ValueError where that passes the bound."""
+        """Up to ``size`` bytes; ValueError if that exceeds the bound."""
         if size < 0 or size > self._left:
             size_text = "everything" if size < 0 else f"{size} bytes more"
             raise ValueError(
-                f"{self._path}: wants to unpack {size_text} where at most {self._limit} bytes are allowed; it is damaged or a "
+                f"{self._path}: would unpack {size_text}, but at most {self._limit} bytes are allowed; it is damaged or a "
                 "decompression bomb (raise the limit if you trust the file)"
             )
         try:
@@ -47,7 +47,7 @@ class LimitedReader:
         return data
 
     def read_exactly(self, size: int) -> bytearray:
-        """``size`` bytes, read in pieces so that a wrong size costs no memory; ValueError where the file ends first."""
+        """``size`` bytes, read in pieces so that a wrong size costs no memory; ValueError if the file ends first."""
         data = bytearray()
         if size < 0 or size > self._left:
             self.read(size)
@@ -60,7 +60,7 @@ class LimitedReader:
 
 
 class _ZlibStream(io.RawIOBase):
-    """A bare zlib stream as a file; the standard library has one for gzip alone."""
+    """A bare zlib stream as a file; the standard library has this for gzip only."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._inflate = file, zlib.decompressobj()
@@ -82,7 +82,7 @@ class _ZlibStream(io.RawIOBase):
 
 @contextmanager
 def open_unpacked(file: BinaryIO, path: Path, limit: int) -> Iterator[LimitedReader]:
-    """What is in a plain, zlib, gzip, bzip2, xz or lzma file, told by its first bytes; a plain one is bounded by its size."""
+    """Content of a plain, zlib, gzip, bzip2, xz or lzma file, by its first bytes; a plain one is bounded by its size."""
     start = file.read(6)
     file.seek(0)
     if start[:4] == b"\x04\x22\x4d\x18" or start[:2] == b"ZF":

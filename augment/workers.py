@@ -80,7 +80,7 @@ def map_unordered(
 
 
 def stopping() -> bool:
-    """In a worker: are results no longer wanted? Long tasks ask between their steps and may then return anything."""
+    """In a worker: whether results are no longer wanted. Long tasks check this between steps and may then return anything."""
     return _stop is not None and bool(_stop.value)
 
 
@@ -121,7 +121,7 @@ def _submit(pool: ProcessPoolExecutor, work: Callable[[Any], Any], task: Any) ->
 
 
 def _start(stop: Any, steps: Any, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    """First thing in a worker."""
+    """Prepare a worker process."""
     global _stop, _steps
     _stop, _steps = stop, steps
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -130,7 +130,7 @@ def _start(stop: Any, steps: Any, initializer: Callable[..., None] | None, inita
 
 
 def _end_with_parent() -> None:
-    """A parent killed outright cannot stop its workers; they would wait for tasks for ever."""
+    """End this worker when its parent ends: a killed parent cannot stop its workers."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

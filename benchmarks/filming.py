@@ -32,7 +32,7 @@ from augment.types import Camera, Motion, Performance, SceneMesh
 
 
 def rate(step: Callable[[int], object], frames: int, rounds: int = 3) -> float:
-    """Best frames a second of a few rounds (others share the machine); one frame is drawn beforehand."""
+    """Best frames a second of a few rounds (the machine may be busy); one frame is drawn beforehand."""
     step(0)
     best = 0.0
     for _ in range(rounds):
@@ -83,13 +83,13 @@ def main() -> None:
     performance = Performance(people=(motion,), action="stand", caption="", segments=())
     look = sample_look(body, rng=rng, outfit="day")
     vertices, _ = pose_body(body, motion)
-    # As many faces as pyrender's recorded figure was taken with; which ones hardly matters.
+    # As many faces as pyrender's recorded figure was measured with; the choice hardly matters.
     faces = body.faces[:20_000]
     colors = np.full((vertices.shape[1], 3), 170, np.uint8)
     machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
     print(f"{machine}; {len(faces)} faces drawn, {len(look.faces)} filmed; frames/s")
     print(f"{'size':>5} {'pyrender':>9} | {'draw egl':>9} {'ratio':>6} {'sw':>9} {'ratio':>6} | {'film egl':>9} {'sw':>9}")
-    peers = []  # held on to: a pyrender renderer that goes closes the display for all others
+    peers = []  # kept alive: closing one pyrender renderer closes the display for all others
     for size in options.sizes:
         view = prepare_view(scene, height=size)
         square = Camera(K=view.camera.K, T_world_camera=view.camera.T_world_camera, width=size, height=size)

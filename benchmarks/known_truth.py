@@ -1,4 +1,4 @@
-"""Parts of ``benchmarks.reconstruction`` whose answer is known: people and rooms of our own, spoiled."""
+"""Parts of ``benchmarks.reconstruction`` with known truth: synthetic people and rooms, with realistic errors added."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LAYOUT = "mediapipe33"
 CAMERA_SIGMA = (0.1, 0.05, 0.05)
 """Expected error of focal length (share), pitch (radians) and height (share) where the camera is refined."""
 MODES = ("keypoints", "bodies+keypoints", "bodies")
-"""What the fit is given."""
+"""Inputs of the fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,7 @@ def given_camera(truth: Truth, *, rng: np.random.Generator, error: float) -> Cam
 def run_fit(
     tracks: list[People], camera: Camera, truth: Truth, *, prior: Any, refine: bool
 ) -> tuple[tuple[Recovered, ...], Camera, float]:
-    """The fit under test, given the stature as ``augment reconstruct`` is, and its seconds."""
+    """The fit under test, with the stature given as in ``augment reconstruct``, and its seconds."""
     setting = Setting(
         camera=camera, body=truth.body, fps=truth.fps, prior=prior, person_height=truth.body.height(truth.motions[0].betas),
         camera_sigma=CAMERA_SIGMA if refine else None,
@@ -157,7 +157,7 @@ def judge_peer(number: int, *, seconds: float, stride: int, prior: Any) -> dict[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldMaps:
-    """Depth maps in memory, as ``scene.scale.Maps`` wants them."""
+    """Depth maps in memory, a ``reconstruct.depth.overlap.Maps``."""
 
     frame: Int[np.ndarray, " n"]
     values: Float32[np.ndarray, "n h w"]
@@ -172,20 +172,20 @@ class HeldMaps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What is known of a video besides its depth maps."""
+    """A video's people and floor, beside its depth maps."""
 
     frames: np.ndarray
     """Frames that have a map."""
     bodies: list[tuple[int, np.ndarray]]
     """Frame and z-depth of the fitted people."""
     masks: dict[int, np.ndarray]
-    """Frame to where people truly are."""
+    """Frame to the true mask of people."""
     floor: np.ndarray
     """z-depth (h, w) of the floor, metres, 0 elsewhere."""
 
 
 def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float, ...], maps: int = 15) -> dict[str, Any]:
-    """Median relative error of the room's fused depth, through FITTED bodies, for each share of outliers."""
+    """Median relative error of the room's depth, fused with FITTED bodies, for each share of outliers."""
     case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
     truth, rasterizer = case.truth, make_rasterizer("auto")
     recovered, camera, _ = run_fit([joined(case.bodies, case.keypoints)], truth.camera, truth, prior=prior, refine=False)
@@ -213,14 +213,14 @@ def seen_floor(camera: Camera, *, reach: float) -> Float[np.ndarray, "n 2"]:
 
 
 def known_floor(recovered: tuple[Recovered, ...], camera: Camera) -> Float32[np.ndarray, "h w"]:
-    """z-depth of the floor round standing feet, 0 elsewhere, as ``reconstruct`` hands it to ``fit_disparity``."""
+    """z-depth of the floor round standing feet, 0 elsewhere, as ``reconstruct`` passes it to ``fit_disparity``."""
     feet = standing_places(recovered)
     floor = floor_for_scale(feet, seen_floor(camera, reach=8.0 if len(feet) else 4.0))
     return np.zeros((camera.height, camera.width), np.float32) if floor is None else floor_buffer(camera, floor)
 
 
 def _room_error(spoiled: Disparity, seen: _Seen, room: np.ndarray, number: int) -> dict[str, Any]:
-    """Against the true room; and what the best affine map alone would leave, which the fit cannot beat."""
+    """Errors against the true room, of the fit and of the true affine map."""
     from scipy.ndimage import binary_dilation
 
     maps = HeldMaps(frame=seen.frames, values=spoiled.values)

@@ -4,8 +4,8 @@
 
 Both give two-second windows of 8 frames at 112 px from the falls' 640x480 videos, at random. PyTorchVideo decodes the stretch
 of video for every window; ours decodes each video once, small, and cuts windows from that: its first pass is counted too, and
-shown by itself, since a training run of a few hundred updates draws from each video hundreds of times. Processor time is given
-beside wall time: the former holds on a busy machine.
+shown separately, since a training run of a few hundred updates draws from each video hundreds of times. Processor time is
+given beside wall time, as it holds on a busy machine.
 """
 
 from __future__ import annotations

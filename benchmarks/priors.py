@@ -1,4 +1,4 @@
-"""What each prior of pose and motion is worth on mocap of styles and people it has not seen: the literature's table.
+"""Each prior of pose and motion on mocap of unseen styles and people, with the tasks of the literature.
 
     python -m benchmarks.priors --work DIR --bandai STORE --library STORE --cmu STORE [--clips 4] [--iterations 250]
 
@@ -6,10 +6,10 @@ The stores are made by ``augment motions library --per-action 20`` and ``augment
 trained where DIR lacks them, on the Bandai-Namco motions of other styles and on the library. Then, with one fit for all
 (``augment.priors.evaluate``): joints with 4 cm of noise along each axis, and joints of a limb unseen with 1 cm of noise on the
 others. Smoothness is chosen without a prior, then each prior's weight with that smoothness, both once, by the mean error on
-60-frame clips of the validation styles over noise, leg and upper arm. Rows are kept in DIR/results.jsonl; a run goes on where
-it was cut.
+60-frame clips of the validation styles over noise, leg and upper arm. Rows are kept in DIR/results.jsonl; an
+interrupted run continues.
 
-The Bandai-Namco data may not be used commercially: do not ship what this trains.
+The Bandai-Namco data may not be used commercially: do not ship these priors.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ NAMES = {"none": "no prior", "gmm": "GMM", "vposer": "VPoser", "posendf": "Pose-
 TASKS: dict[str, tuple[float, tuple[str, ...]]] = {"noise": (0.04, ())} | {
     name: (0.01, joints) for name, joints in OCCLUSIONS.items()
 }
-"""Noise along each axis, metres, and what is not seen."""
+"""Noise along each axis, metres, and the unseen joints."""
 ACCELERATIONS = (5.0, 10.0, 20.0, 40.0)
 WEIGHTS = (3.0, 30.0)
 """Tried first; then the better of them times 0.3 and times 3."""
@@ -84,7 +84,7 @@ def clips_of(motions: Sequence[Motion], length: int, count: int) -> Clips | None
 def fitted(
     clips: Clips, tasks: Sequence[str], prior: Prior | None, config: JointFitConfig
 ) -> dict[str, tuple[PoseSequence, Tensor]]:
-    """For each task what the fit gives and the joints it was given, all tasks in one batch; the task seeds the noise."""
+    """For each task the fit's result and its input joints, all tasks in one batch; the task seeds the noise."""
     seen = []
     for task in tasks:
         std, missing = TASKS[task]
@@ -207,7 +207,7 @@ def measure(
 
 
 def restoration_table(rows: list[dict[str, Any]], configs: dict[str, JointFitConfig], lengths: Sequence[int]) -> str:
-    """Markdown: mean error over clips, cm, without a prior with its 95 % t-interval; with one, with what it changes, paired."""
+    """Markdown: mean error over clips, cm: without a prior with its 95 % t-interval; with one, with the paired difference."""
     lines = [
         f"smoothness {configs['none'].acceleration:g} m/s^2; weights "
         + ", ".join(f"{NAMES[kind]} {config.weight:g}" for kind, config in configs.items() if kind != "none"),
@@ -251,7 +251,7 @@ def _interval(values: Sequence[float]) -> str:
 
 
 def _compared(values: Sequence[float], plain: Sequence[float]) -> str:
-    """Mean, and the paired difference from what no prior gives; for that itself its interval."""
+    """Mean, and the paired difference from no prior; for no prior itself its interval."""
     if values == plain:
         return _interval(values)
     return f"{np.mean(values):.2f} ({_interval(np.subtract(values, plain).tolist())})"

@@ -1,4 +1,4 @@
-"""What `benchmarks/priors.py` learns from and is judged on: motions split by the style they are acted in."""
+"""Training and test data of `benchmarks/priors.py`: motions split by the style they are acted in."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from augment.priors.train import train_prior
 from augment.types import Motion
 
 TEST_STYLES = ("old", "tired", "musical", "giant", "elderly")
-"""Styles of the Bandai-Namco data that are judged on and never seen."""
+"""Styles of the Bandai-Namco data that are used for tests only."""
 VALIDATION_STYLES = ("sad", "chimpira", "exhausted")
-"""Styles that weights are chosen on and energies scaled by."""
+"""Styles by which weights are chosen and energies scaled."""
 
 
 def style_of(motion: Motion | str) -> str:

@@ -1,4 +1,4 @@
-"""Poses drawn from each prior: how varied, how near to life; and whether priors tell real poses from spoiled ones."""
+"""Poses drawn from each prior: diversity and realism; and whether priors tell real poses from spoiled ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from augment.priors.prior import Prior
 from augment.types import Motion
 
 AHEAD = 30
-"""Frames a rollout goes on before its pose is taken: one second."""
+"""Frames of a rollout before its pose is taken: one second."""
 
 
 def drawn(prior: Prior, count: int, real: PoseDataset, generator: torch.Generator) -> Tensor:
-    """Rotations (n, 24, 3, 3); HuMoR knows transitions only and goes on for a second from real beginnings."""
+    """Rotations (n, 24, 3, 3); HuMoR models transitions only and continues real motions for a second."""
     if isinstance(prior, HumorPrior):
         windows = windows_of(real, 2, held_out=False)
         first = windows[torch.randint(len(windows), (count,), generator=generator)]
@@ -37,7 +37,7 @@ def drawn(prior: Prior, count: int, real: PoseDataset, generator: torch.Generato
 def generation_table(
     priors: dict[str, Prior], test: Sequence[Motion], validation: Sequence[Motion], names: dict[str, str], *, count: int = 500
 ) -> str:
-    """Markdown: diversity and nearest real pose, cm; the validation styles' own poses stand for perfection."""
+    """Markdown: diversity and nearest real pose, cm; the validation styles' own poses are the reference."""
     real, other = dataset_of(test, held_out=0.0), dataset_of(validation, held_out=0.0)
     generator = torch.Generator().manual_seed(0)
     rest = real.rest_joints[0]

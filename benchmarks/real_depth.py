@@ -1,4 +1,4 @@
-"""Real depth pictures made into scrambled disparity, a body placed in them, and the depth recovered."""
+"""Recovery of real depth pictures from disparity under an unknown affine map, with a body placed in them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.known_truth import HeldMaps
 from benchmarks.truth.spoil_depth import spoil_depth
 
 ERROR = 0.03
-"""Relative error of the placed bodies' distance, drawn for each frame: fitted bodies are no better."""
+"""Relative error of the placed bodies' distance, drawn for each frame, about that of fitted bodies."""
 
 
 def scenes(folder: Path) -> dict[str, Scene]:

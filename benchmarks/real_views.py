@@ -49,10 +49,10 @@ def recordings(folder: Path, camera: str) -> list[Recording]:
 
 
 def fragments(people: Sequence[Recovered], *, bystander: bool) -> list[Recovered]:
-    """Tracks of whoever the recording is about, the longest first; they follow one another where tracking lost them.
+    """Tracks of the recording's subject, the longest first; there are several where tracking lost them.
 
-    There is one person to each recording, and in camera 2 somebody who sits at the picture's edge throughout and whom the
-    detector, which gives one person a frame, now and then takes instead: tracks that stay in ``BYSTANDER`` are left out.
+    In camera 2 a bystander sits at the picture's edge throughout, and the detector, which gives one person a frame, sometimes
+    detects them instead: tracks that stay in ``BYSTANDER`` are left out.
     """
     import cv2
 
@@ -91,7 +91,7 @@ def keep(result: Reconstruction, clips: list[Recording], folder: Path, *, bystan
 
 
 def _sole_heights(person: Recovered, good: Bool[np.ndarray, " t"], body: Body) -> Float[np.ndarray, " n"]:
-    """How far ankles and toes at contact are above where they are in somebody who stands flat on the floor, metres."""
+    """Height of ankles and toes at contact above that in somebody who stands flat on the floor, metres."""
     rest = body.rest_joints(person.motion.betas)
     lowest = float(body.rest_vertices(person.motion.betas)[:, 1].min())
     feet = list(FOOT_JOINTS)

@@ -1,9 +1,9 @@
-"""How well people and room are recovered: against known truth, between two real cameras, beside a peer, and how fast.
+"""Accuracy of recovered people and rooms, against known truth, between two real cameras and beside a peer, and speed.
 
     python -m benchmarks.reconstruction --data DATA --work DIR [--only truth|room|depth|video|tracking|peer|speed]
 
-Every part keeps its figures as JSON in ``--work`` and is not repeated unless they are deleted; the tables are printed at the
-end of each run from whatever is there, and written to ``tables.md`` beside them.
+Every part stores its figures as JSON in ``--work`` and is not repeated unless they are deleted; at the end of each run the
+tables of all stored figures are printed and written to ``tables.md`` beside them.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Settings:
     peers: int = 6
     """Sequences the peer is run on."""
     stride: int = 10
-    """Every so many frames the peer fits one; it knows no time, so nothing is lost by it."""
+    """The peer fits one frame of so many; it treats frames independently."""
     prior: str = "default"
     """Pose prior of the fit: the shipped one, a file that ``augment priors train`` wrote, or ``none``."""
     camera_error: float = 0.0
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def kept(settings: Settings, name: str, make: Callable[[], Any]) -> Any:
-    """The figures of one step, measured unless they are there already; a step that raised is kept as its message."""
+    """The figures of one step, measured unless stored already; of a failed step its error message is stored."""
     path = settings.work / f"{name}.json"
     if path.exists():
         return json.loads(path.read_text())
@@ -94,7 +94,7 @@ def open_prior(name: str) -> Any:
 
 
 def truth(settings: Settings) -> None:
-    """People: the input's errors and the fit's."""
+    """People: errors of the input and of the fit."""
     from benchmarks.known_truth import judge_sequence
 
     folder = f"truth-{settings.camera_error:g}-{Path(settings.prior).stem}"
@@ -194,7 +194,7 @@ def reconstruct_clips(
 
 
 def speed(settings: Settings) -> None:
-    """The command on a 10 s film of our own, wall time of the process and of each step it reports."""
+    """The command on a synthetic 10 s film: wall time of the process and of each step it reports."""
     from benchmarks.truth.maker import film_truth, make_truth, write_mediapipe
 
     folder = settings.work / "speed"
@@ -217,7 +217,7 @@ def speed(settings: Settings) -> None:
 
 
 def tracking(settings: Settings) -> None:
-    """Its own script; what it prints is kept."""
+    """Run ``benchmarks.tracking`` and keep its output."""
 
     def run() -> dict[str, Any]:
         done = subprocess.run([sys.executable, "-m", "benchmarks.tracking"], capture_output=True, text=True, check=False)

@@ -27,7 +27,7 @@ def all_tables(work: Path) -> str:
 
 
 def _read(folder: Path) -> tuple[list[dict[str, Any]], list[str]]:
-    """Figures of all steps that gave some, and what the others said."""
+    """Figures of all successful steps, and the error messages of the others."""
     figures, refused = [], []
     for path in sorted(folder.glob("*.json")):
         data = json.loads(path.read_text())

@@ -5,8 +5,8 @@
 
 It runs the commands as a user does and takes digests of what they write: the embedded library's motions, shards of three
 recipes (library, generator, store), an ablation over those shards (its figures and verdicts), and, with the real data, the
-fits and scenes of two videos, a scene from video without people, one from RGB-D and an import of mocap. Left out is what must
-differ between versions of the code (its own digest) or between two runs (seconds).
+fits and scenes of two videos, a scene from video without people, one from RGB-D and an import of mocap. Values that must
+differ between versions of the code (its own digest) or between two runs (seconds) are left out.
 
 Bytes are compared on one machine and one set of installed packages: another processor may round differently.
 """
@@ -201,7 +201,7 @@ PARTS: dict[str, Callable[[Path, Path], dict[str, str]]] = {
     "motions": motions, "films": films, "study": study, "fits": fits, "scenes": scenes, "mocap": mocap,
 }  # fmt: skip
 NEED_DATA = ("fits", "scenes", "mocap")
-"""Parts made of real data: left out without ``--data``."""
+"""Parts that need real data: left out without ``--data``."""
 
 
 def augment(*words: object) -> None:
@@ -236,7 +236,7 @@ def folder_digests(folder: Path, name: str) -> dict[str, str]:
 
 
 def member_digests(tar: Path, name: str) -> dict[str, str]:
-    """Members of a shard by their ending, so that a difference says where it lies."""
+    """Members of a shard by their ending, so that a difference is located."""
     by_kind: dict[str, Any] = {}
     with tarfile.open(tar) as archive:
         for member in archive:

@@ -1,8 +1,8 @@
-"""The peer: SMPLify through smplx alone, every frame on its own, without pose prior and without smoothness.
+"""The peer: SMPLify through smplx alone, frame by frame, without pose prior and without smoothness.
 
 Energy of Bogo et al. 2016, "Keep it SMPL", eq. 1 without its pose prior: Geman-McClure reprojection (100 pixels), the
 exponential penalty on elbows and knees, and the shape prior, in stages of falling weight; first the root alone from the trunk,
-from several headings (the paper tries two), then everything. Frames share nothing but the L-BFGS that runs them together.
+from several headings (the paper tries two), then everything. Frames are independent; one L-BFGS solves them together.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def _trunk_only(index: list[tuple[int, int]], weight: Tensor) -> Tensor:
 
 
 def _standing(target: Tensor, weight: Tensor, camera: Camera, body: Body, heading: float) -> dict[str, Tensor]:
-    """Everybody upright in the world at one heading, as far away as their height in the picture says."""
+    """Bodies upright in the world at one heading, at the distance that their height in the picture gives."""
     count = len(target)
     down = torch.as_tensor(invert_transform(camera.T_world_camera)[:3, :3])
     root = down @ yaw_to_matrix(torch.tensor(heading, dtype=torch.float64))
@@ -167,7 +167,7 @@ def _minimise(
         points = (joints[:, first] + joints[:, second]) / 2
         pixels = project_clamped(points, problem.K, nearest=0.1)
         squared = ((pixels - problem.target) ** 2).sum(-1)
-        # Points behind the camera have no gradient in the clamp: this brings them back.
+        # Points behind the camera have no gradient in the clamp: this moves them in front of it.
         behind = (0.3 - points[..., 2]).clamp(min=0.0).sum(1) * 1e4
         last = (problem.weight**2 * SIGMA_PX**2 * squared / (SIGMA_PX**2 + squared)).sum(1) + behind
         last = last + stage[0] * (unknowns["betas"] ** 2).sum(1) + stage[1] * _bend(unknowns["pose"])

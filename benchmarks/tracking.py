@@ -1,11 +1,11 @@
-"""Who is who when two people cross: greedy beside optimal assignment, with and without bridging the gap.
+"""Identity switches where two people cross: greedy beside optimal assignment, with and without bridging gaps.
 
     python -m benchmarks.tracking [--seeds 100]
 
 Two walkers of the embedded library cross in one camera's view, near each other in depth. Their joints are spoiled as a
-detector's are: jitter that grows with the person, points lost, points of the one behind that land on the one before, and
-the one behind missed for a while where the two cover each other. Tracking sees them in the picture (pixels), or in space
-(metres, with a depth that errs). Who is who is known, so every change of id can be counted.
+detector's are: jitter that grows with the person, points lost, points of the person behind placed on the person in
+front, and the person behind missed for a while during the occlusion. Tracking gets them in the picture (pixels), or in space
+(metres, with an error in depth). Identities are known, so every change of id is counted.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ARMS: dict[str, TrackConfig] = {
     "greedy, bridged": replace(_PLAIN, assignment="greedy"),
     "Hungarian, bridged": replace(_PLAIN, assignment="hungarian"),
 }
-"""What is compared."""
+"""The arms that are compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +62,9 @@ class Row:
     switches: tuple[float, float]
     """Changes of id within a person, a sequence."""
     right: tuple[float, float]
-    """Share of the detections that carry their person's id, persons and tracks being paired at best."""
+    """Share of the detections that carry their person's id, under the best pairing of persons and tracks."""
     tracks: tuple[float, float]
-    """Tracks a person; 1 is right."""
+    """Tracks a person; 1 is ideal."""
 
 
 def walks(count: int, *, rng: np.random.Generator) -> list[np.ndarray]:
@@ -81,7 +81,7 @@ def walks(count: int, *, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def cross(pool: Sequence[np.ndarray], *, rng: np.random.Generator) -> Crossing:
-    """Let two of the walks cross before the camera, and spoil what a detector would see of them."""
+    """Let two of the walks cross in front of the camera, and add a detector's errors."""
     places = []
     depth = rng.uniform(3.5, 5.0)
     for person, number in enumerate(rng.choice(len(pool), 2, replace=False)):
@@ -118,7 +118,7 @@ def cross(pool: Sequence[np.ndarray], *, rng: np.random.Generator) -> Crossing:
             frames.append(t)
             who.append(person)
             points.append(np.concatenate([spoiled, np.where(np.isfinite(spoiled[:, :1]), 0.8, 0.0)], axis=1))
-            # An estimator errs along the ray most, and from frame to frame alike.
+            # An estimator errs most along the ray, and errors of neighbouring frames are correlated.
             scale = 1 + (drift[person] + (rng.normal(0, 0.1) if covered else 0.0)) / space[person, t, 0, 2]
             joints.append(space[person, t] * scale + rng.normal(0, 0.02, (24, 3)))
     people = People(

@@ -1,9 +1,9 @@
-"""Seconds of a training step of X3D-XS as pytorchvideo has it, and as recognition trains it, in one run.
+"""Seconds of a training step of X3D-XS with pytorchvideo's modules and with recognition's, in one run.
 
     python benchmarks/training.py [--threads 1] [--steps 3] [--shapes 8x160 8x112 8x96 4x80]
 
-A shape is FRAMESxPIXELS; batches of 8. The time is processor time (of all threads), the least of the steps: other work on the
-machine does not enter it. ``float32`` computes what the stock network computes; ``bfloat16`` rounds.
+A shape is FRAMESxPIXELS; batches of 8. The time is processor time (of all threads), the least of the steps, which other work on
+the machine hardly changes. ``float32`` computes what the stock network computes; ``bfloat16`` rounds.
 """
 
 from __future__ import annotations

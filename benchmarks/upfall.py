@@ -1,4 +1,4 @@
-"""The real run: from real mocap, real rooms and the embedded library to a with/without ablation on UP-Fall's other camera.
+"""The main claim: from real mocap, real rooms and the embedded library to an ablation on UP-Fall's other camera.
 
     python benchmarks/upfall.py --data DATA --work DIR
 
@@ -9,8 +9,8 @@
 5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside them the
    oracle, trained on real clips of camera 2, trial 1.
 
-The rooms are built from trial-1 recordings alone: nothing of what is tested on is seen before the test. Every step is kept in
-``--work`` and not repeated; a changed setting repeats what depends on it.
+The rooms are built from trial-1 recordings alone, so no test recording is used before the test. Every step is kept in
+``--work`` and not repeated; a changed setting repeats the steps that depend on it.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ DAILY = ("walk", "stand", "sit", "lie", "jump", "pick_up")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Measure what synthetic clips are worth on a camera of which there is no real training clip."""
+    """Measure the value of synthetic clips on a camera without real training clips."""
 
     data: Path
     """Folder with ``upfall``, ``mocap`` and ``care_room``."""
     work: Path
-    """Where everything is kept."""
+    """Folder for all results."""
     library_per_action: int = 40
     """Motions of each embedded action and fall."""
     generator_steps: int = 3000
@@ -61,7 +61,7 @@ class Settings:
     daily: int = 30
     """Synthetic clips of each daily action."""
     source: str = "generator"
-    """Where the synthetic motions come from: ``generator`` (trained here) or ``library`` (scripts and physics themselves)."""
+    """Source of the synthetic motions: ``generator`` (trained here) or ``library`` (scripts and physics)."""
     steps: int = 300
     """Updates of each classifier."""
     size: int = 96
@@ -70,7 +70,7 @@ class Settings:
     workers: int = 2
     """Processes."""
     seed: int = 0
-    """Decides everything that is drawn."""
+    """Seed of all random numbers."""
     until: Literal["motions", "generator", "rooms", "film", "study"] = "study"
     """Stop after this step."""
 
@@ -140,7 +140,7 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> list[Pat
         "film": {"height": 240, "fps": 9.0, "seconds": 5.0},
     }
     out = settings.work / f"synthetic-{settings.source}"
-    # The floor that somebody was seen to walk on is small: five seconds of walking leave it two times in three.
+    # The floor on which people were seen is small: five seconds of walking leave it two times in three.
     walks = {
         "name": "upfall-walks",
         "clips": [clip | {"count": settings.daily} for clip in clips(1, 1) if clip["action"] == "walk"],

@@ -189,7 +189,7 @@ COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Abla
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Entry point. Returns the exit code: 0, 2 for a user's mistake, 130 after Ctrl-C."""
+    """Entry point. Returns the exit code: 0, 2 for invalid input, 130 after Ctrl-C."""
     command = tyro.extras.subcommand_cli_from_dict(
         COMMANDS, prog="recognition", description=__doc__, args=arguments, sort_subcommands=False
     )

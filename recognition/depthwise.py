@@ -1,7 +1,7 @@
 """Depthwise 3D convolutions with a fast backward pass on a CPU; same weights, same results.
 
-On a CPU PyTorch computes the forward pass of a depthwise ``Conv3d`` in a good kernel when the memory is channels-last, but both
-gradients in a slow one (ten times the forward's time). Both can be had from fast kernels:
+On a CPU PyTorch computes the forward pass of a depthwise ``Conv3d`` with a fast kernel if the memory is channels-last, but both
+gradients with a slow one (ten times the forward's time). Fast kernels exist for both:
 
 - the gradient of the input is itself a depthwise convolution with the mirrored kernel, after spreading the output's gradient
   over the stride's grid (a *forward* convolution, so the fast kernel);

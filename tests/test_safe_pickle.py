@@ -191,7 +191,7 @@ def test_decompression_bombs_are_stopped(tmp_path, compress):
     path = tmp_path / "bomb.pkl"
     joblib.dump(np.zeros(2_000_000), path, compress=(compress, 3))
     assert path.stat().st_size < 100_000
-    with pytest.raises(ValueError, match=r"bomb.pkl: wants to unpack .* at most 1000000 bytes"):
+    with pytest.raises(ValueError, match=r"bomb.pkl: would unpack .* at most 1000000 bytes"):
         load_pickle(path, limit=1_000_000)
 
 

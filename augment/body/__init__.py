@@ -1,1 +1,1 @@
-"""SMPL-family bodies, and the points and balls that stand for them."""
+"""SMPL-family bodies, and points and balls that approximate them."""

@@ -1,4 +1,4 @@
-"""Balls that stand for a body where its mesh would be too slow: for shadows on the room, and for what bodies run into."""
+"""Balls that approximate a body where its mesh would be too slow: for shadows and for collisions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The points detectors look for, on a body: each rides rigidly on one joint, at a place that is linear in the shape.
+"""Detectors' landmarks on a body: each is fixed to one joint, at an offset that is linear in the shape.
 
 The same name is the same place for COCO, OpenPose and MediaPipe (``sources.people.LAYOUTS``); limb points are SMPL's joints.
-Riding rigidly instead of skinning the mesh makes a fit fifty times cheaper and costs millimetres on these points.
+This makes a fit fifty times cheaper than skinning the mesh and costs millimetres of accuracy.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Landmarks:
 
     names: tuple[str, ...]
     joint: Int[np.ndarray, " k"]
-    """The joint each rides on."""
+    """The joint each is fixed to."""
     base: Float[np.ndarray, "k 3"]
-    """From that joint to the point in the zero pose of the mean shape, metres."""
+    """Offset from that joint in the zero pose of the mean shape, metres."""
     basis: Float[np.ndarray, "k 3 10"]
-    """How that changes with ``betas``."""
+    """Its change with ``betas``, metres."""
     sigma: Float[np.ndarray, " k"]
-    """How far a careful detector's point is from this one, as a share of the stature: joints 0.01, faces and hands more."""
+    """Expected error of an accurate detector, as a share of the stature: joints 0.01, faces and hands more."""
 
 
 def landmarks_of(body: Body, layout: str) -> Landmarks:
@@ -95,7 +95,7 @@ class _RestPose:
         self.stature = float(np.ptp(template[:, 1]))
 
     def locate(self, name: str) -> tuple[int, np.ndarray, float]:
-        """The joint a point rides on, where it is (3, 11), and how exactly detectors find it."""
+        """The joint a point is fixed to, its offset (3, 11), and the detectors' expected error."""
         if name.startswith("smpl_"):
             joint = JOINT[name[5:]]
             return joint, self.joints[joint], 0.025

@@ -31,7 +31,7 @@ _HAND_JOINTS = {"smplh": (25, 40), "smplx": (28, 43)}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """A loaded body model, the same to use whatever its family."""
+    """A loaded body model, with the same interface for the whole family."""
 
     name: str
     kind: str
@@ -102,7 +102,7 @@ def _to_24(body: Body, joints: Any) -> Any:
 
 
 def cache_dir() -> Path:
-    """Where things built once per machine lie: ``$UNDERSTUDY_CACHE``, else ``~/.cache/understudy``."""
+    """Folder of files built once per machine: ``$UNDERSTUDY_CACHE``, else ``~/.cache/understudy``."""
     return Path(os.environ.get("UNDERSTUDY_CACHE") or Path.home() / ".cache" / "understudy")
 
 
@@ -210,7 +210,7 @@ def _make(name: str, licence: str, arrays: dict[str, Any]) -> Body:
 
 
 def _weights_24(weights: np.ndarray, parents: np.ndarray) -> np.ndarray:
-    """Fold the finger, jaw and eye columns of SMPL-H and SMPL-X into SMPL's hands and head."""
+    """Add the finger, jaw and eye columns of SMPL-H and SMPL-X to SMPL's hands and head."""
     if weights.shape[1] == 24:
         return weights
     folded = weights[:, :24].copy()
@@ -357,7 +357,7 @@ def _between_corners(corners: np.ndarray | None, named: dict[str, float]) -> np.
 
 
 def sample_betas(body: Body, *, rng: np.random.Generator, height_m: float | None = None) -> Float[np.ndarray, "10"]:
-    """Draw an adult: sex even, age 25-90, build around the average, stature by sex (female 1.62, male 1.75, sd 0.07 m)."""
+    """Draw an adult: sexes equally likely, age 25-90, average build, stature by sex (female 1.62, male 1.75, sd 0.07 m)."""
     if body.corner_betas is None:
         betas = rng.normal(size=10)
         return betas if height_m is None else betas + betas_from_phenotype(body, height_m=height_m) * np.eye(10)[0]

@@ -21,7 +21,7 @@ from ..geometry import axis_rotation
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS
 
 _SEED = 0
-"""Of the people whose shapes give the principal components: every build gives the same body."""
+"""Seed of the people whose shapes give the principal components: every build gives the same body."""
 PHENOTYPE_GRID: dict[str, tuple[float, ...]] = {
     "gender": (0.0, 1.0),
     "age": (2 / 3, 1.0),
@@ -30,7 +30,7 @@ PHENOTYPE_GRID: dict[str, tuple[float, ...]] = {
     "height": (0.0, 1.0),
     "proportions": (0.0, 1.0),
 }
-"""anny's own interpolation anchors for adults: between them its meshes are linear, so the corners say everything."""
+"""anny's own interpolation anchors for adults: between them its meshes are linear, so the corners suffice."""
 
 _BONES: dict[str, str] = {
     "pelvis": "root", "spine1": "spine03", "spine2": "spine02", "spine3": "spine01", "neck": "neck01", "head": "head",
@@ -64,7 +64,7 @@ Y_PELVIS = -0.2
 
 
 def _load_blend_shape(filename: str, vertices_count: int, world_transformation: Any, dtype: Any) -> Any:
-    """anny's reader of one target file, parsed in one go: its own takes a tensor per line, 40 s for all of them."""
+    """A faster reader of anny's target files: anny's own makes a tensor per line and takes 40 s for all of them."""
     import torch
 
     with gzip.open(filename, "rt") as archive:

@@ -1,4 +1,4 @@
-"""A body's skin by a few hundred extreme points, each fixed to one joint: where it touches floor, seat and bed, cheaply."""
+"""A body's surface as a few hundred extreme points, each fixed to one joint: fast tests of contact with floor and support."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _DIRECTIONS = np.array([each for each in product((-1.0, 0.0, 1.0), repeat=3) if 
 
 
 def upper_outline(body: Body, betas: Float[np.ndarray, "10"]) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
-    """Extreme points of everything that can rest on a surface besides the feet: all parts down to just below the knees.
+    """Extreme points of the parts that can rest on a surface besides the feet: all down to just below the knees.
 
     Returns:
-        The joint that carries each point (n,), and the point from that joint in the zero pose, metres (n, 3).
+        The joint each point is fixed to (n,), and its offset from that joint in the zero pose, metres (n, 3).
     """
     vertices, rest = np.asarray(body.rest_vertices(betas), np.float64), np.asarray(body.rest_joints(betas), np.float64)
     parts = np.asarray(body.part_of_vertex)

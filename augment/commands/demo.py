@@ -1,4 +1,4 @@
-"""``augment demo``: the main job on what the package brings."""
+"""``augment demo``: the whole workflow on embedded data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Demo:
     out: Path = Path("runs/demo")
     """Folder for the recipes, the clips, the contact sheets and the report."""
     seed: int = 0
-    """Decides everything: the same seed gives the same clips."""
+    """The same seed gives the same clips."""
     workers: int = 2
     """Processes."""
     steps: int = 200

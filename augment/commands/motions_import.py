@@ -11,7 +11,7 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class MotionsImport:
-    """Bring mocap into a motion store: BVH retargeted to the SMPL skeleton, AMASS npz, or another store.
+    """Import mocap into a motion store: BVH retargeted to the SMPL skeleton, AMASS npz, or another store.
 
     Files that cannot be used are counted with the reason, and the run goes on. An interrupted run picks up where it stopped.
     """
@@ -19,15 +19,15 @@ class MotionsImport:
     sources: Annotated[tuple[Path, ...], tyro.conf.Positional]
     """BVH files, AMASS .npz files, folders or .tar/.tar.xz/.zip of them, or motion stores."""
     out: Path
-    """The store to write; what it holds already stays."""
+    """The store to write; motions already in it stay."""
     fps: float = 20.0
     """Frames a second in the store."""
     action: str = ""
     """Label all motions with this action instead of what their names say."""
     source: str = ""
-    """Say this about where they come from, instead of what their names say."""
+    """Source to record for all motions, instead of what their names say."""
     licence: str = ""
-    """Say this about their licence, instead of what their names say."""
+    """Licence to record for all motions, instead of what their names say."""
     body: Path | None = None
     """SMPL-family model file the motions are made for; the open default body otherwise."""
 

@@ -18,7 +18,7 @@ class MotionsLibrary:
     per_action: int = 40
     """Clips of each action."""
     seed: int = 0
-    """Everything is drawn from this."""
+    """Seed of all random numbers."""
     workers: int = 1
     """Processes."""
     actions: tuple[str, ...] = ()

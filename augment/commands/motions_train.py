@@ -13,7 +13,7 @@ import tyro
 class MotionsTrain:
     """Train a motion generator on a motion store.
 
-    Interrupt it at will: the same command goes on from the last checkpoint, and the result is the same to the bit.
+    Safe to interrupt: the same command continues from the last checkpoint, and the result is bit-identical.
     """
 
     store: Annotated[Path, tyro.conf.Positional]
@@ -27,7 +27,7 @@ class MotionsTrain:
     batch: int = 32
     """Motions a step."""
     resume: Literal["automatic", "never"] = "automatic"
-    """Go on from the checkpoint in the folder, or start over."""
+    """Continue from the checkpoint in the folder, or start over."""
     measure: bool = True
     """Measure the trained generator and write the figures into the model card (a few minutes)."""
 
@@ -70,13 +70,13 @@ class MotionsSample:
     n: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 8
     """Motions of each action."""
     out: Path
-    """Motion store to write; what it holds stays."""
+    """Motion store to write; motions already in it stay."""
     seconds: float | None = None
     """Length, at most 10; drawn from the training motions' lengths if not given."""
     seed: int = 0
     """The same seed gives the same motions."""
     guidance: float = 1.5
-    """How much more than usual to heed the action: 1 = as trained; more is more typical and less varied."""
+    """Weight of guidance by the action: 1 = as trained; more gives more typical and less varied motions."""
     steps: int = 20
     """Denoising steps, at most 20."""
 

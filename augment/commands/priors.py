@@ -1,4 +1,4 @@
-"""``augment priors train``, ``sample`` and ``evaluate``: what poses and movements are likely, learned from motions."""
+"""``augment priors train``, ``sample`` and ``evaluate``: priors of poses and movements, learned from motions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class PriorsTrain:
-    """Train a prior on a motion store: an energy that is low for how people hold themselves and move.
+    """Train a prior on a motion store: an energy that is low for likely poses and movements.
 
-    Reconstruction adds this energy to what it sees, so that joints nobody saw end up where a body would have them.
-    Train your own where your people do what the shipped prior never saw: import mocap of it with `augment motions import`.
-    Interrupt it at will: the same command goes on where it stopped. Weights carry the licences of the motions they learned
+    Reconstruction minimises it beside the errors of the detections, so that unseen joints get likely positions.
+    Train your own for movements that the shipped prior was not trained on: import mocap of them with `augment motions import`.
+    Safe to interrupt: the same command continues where it stopped. Weights carry the licences of the motions they learned
     from; the model card beside the file lists them.
     """
 
@@ -68,7 +68,7 @@ class PriorsTrain:
 class PriorsSample:
     """Draw new poses from a prior into a picture to look at.
 
-    A look says at once what a prior has learned: limbs bent the wrong way mean too little data or too little training.
+    Limbs bent the wrong way mean too little data or too little training.
     """
 
     prior: Annotated[str, tyro.conf.Positional]
@@ -97,11 +97,11 @@ class PriorsSample:
 
 @dataclass(frozen=True, kw_only=True)
 class PriorsEvaluate:
-    """Measure what a prior is worth on motions it was not trained on: can it tell real from spoiled, does it help a fit?
+    """Evaluate a prior on motions it was not trained on: does it tell real from spoiled poses, and does it improve a fit?
 
     First table: how often a real pose has a lower energy than a spoiled one (0.5 = guessing, 1 = always). Second table: bodies
     fitted to noisy joints, some of them hidden, without and with the prior; a prior that does not lower the error of hidden
-    joints is of no use to reconstruction.
+    joints does not help reconstruction.
     """
 
     prior: Annotated[str, tyro.conf.Positional]

@@ -62,7 +62,7 @@ class Reconstruct:
 
         self._check()
         videos = find_videos(self.video)
-        (self.out / "work").mkdir(parents=True, exist_ok=True)  # before anything long: it may not be writable
+        (self.out / "work").mkdir(parents=True, exist_ok=True)  # before any long work: it may not be writable
         segments = None if self.annotations is None else read_segments(self.annotations)
         given = self.reconstruction.given
         config = replace(
@@ -113,7 +113,7 @@ class Reconstruct:
         return sum(focals) / len(focals)
 
     def _check(self) -> None:
-        """Refuse numbers that mean nothing, and an output folder that cannot be used, before anything long is done."""
+        """Refuse options out of range and an unusable output folder before any long work."""
         config, given = self.reconstruction, self.reconstruction.given
         limits = {
             "focal": (given.focal, 1, 1e5, "pixels"), "camera-height": (given.camera_height, 0.05, 20, "metres"),
@@ -168,7 +168,7 @@ class Reconstruct:
 
 
 def _mask(path: Path, videos: list[Path]):
-    """The mask at the size of the first video that can be read; one that cannot be is turned down later, with the reason."""
+    """The mask at the size of the first readable video; unreadable ones are rejected later, with the reason."""
     from ..reconstruct.plate.mask import read_mask
     from ..sources.video import probe
 
@@ -222,7 +222,7 @@ def match_files(videos: list[Path], given: Path, what: str) -> list[Path]:
 
 
 def _depth_of(videos: list[Path], given: Path) -> list[Path | None]:
-    """Depth may be there for some of the videos only."""
+    """Depth may be given for some of the videos only."""
     if given.is_file() or len(videos) == 1:
         return [*match_files(videos[:1], given, "depth"), *[None] * (len(videos) - 1)]
     found = {path.name.split(".")[0]: path for path in sorted(given.iterdir())}

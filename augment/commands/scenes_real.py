@@ -1,4 +1,4 @@
-"""``augment scenes from-video`` and ``augment scenes from-rgbd``: rooms that exist."""
+"""``augment scenes from-video`` and ``augment scenes from-rgbd``: real rooms."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Look:
     offsets: Float[np.ndarray, "n"]
     """Along the normal, metres: cloth stands off the body."""
     open: bool = False
-    """It has edges that one can look under (a skirt's hem), so both sides must be drawn."""
+    """Its inside can be seen (under a skirt's hem), so both sides are drawn."""
     description: dict[str, Any] = field(default_factory=dict)
     """What was drawn, in words and numbers, for the clip's provenance."""
 
@@ -253,7 +253,7 @@ def _top(pattern: Pattern, worn: Outfit) -> np.ndarray:
 
 
 def _trousers(pattern: Pattern, leg: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mask, and how loosely they sit (more towards the cuff)."""
+    """Mask of the trousers, and their looseness (more towards the cuff)."""
     p = pattern.rest
     hip, ankle = pattern.at("hip")[1], pattern.at("ankle")[1]
     cuff = hip + leg * (ankle - hip) - 0.01
@@ -275,7 +275,7 @@ def _skirt_heights(pattern: Pattern, worn: Outfit) -> tuple[float, float]:
 
 
 def _without_thighs(pattern: Pattern, faces: np.ndarray, worn: Outfit) -> np.ndarray:
-    """Faces less those that a skirt hides: nothing must poke through it."""
+    """Faces without those under a skirt, so that nothing shows through it."""
     top, hem = _skirt_heights(pattern, worn)
     y = pattern.rest[:, 1]
     hidden = (pattern.share(LEGS) > 0.3) & (y < top - 0.06) & (y > hem + 0.05)
@@ -283,7 +283,7 @@ def _without_thighs(pattern: Pattern, faces: np.ndarray, worn: Outfit) -> np.nda
 
 
 def _without_feet(pattern: Pattern, faces: np.ndarray) -> np.ndarray:
-    """Faces less those that a shoe hides."""
+    """Faces without those inside a shoe."""
     hidden = (pattern.share(FEET) > 0.6) & (pattern.rest[:, 1] < pattern.at("ankle")[1] - 0.02)
     return faces[~hidden[faces].all(1)]
 

@@ -1,4 +1,4 @@
-"""Shadows of a moving body: cast by lamps, and the dark that gathers where a body touches something."""
+"""Shadows of a moving body: cast by lamps, and ambient occlusion near what the body touches."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def compose(
 
 
 class Grain:
-    """Sensor noise, frame after frame, cut at drawn places from one larger field (drawing it anew costs more than it shows)."""
+    """Sensor noise of each frame, cut at drawn places from one larger field (drawing anew is slower and looks the same)."""
 
     def __init__(self, view: View, style: Style, *, rng: np.random.Generator) -> None:
         self._shape, self._rng = view.depth.shape, rng
@@ -168,7 +168,7 @@ def light_body(
     shadows: Sequence[BodyShadow],
     style: Style,
 ) -> UInt8[np.ndarray, "v 3"]:
-    """Colours (sRGB) of a body's surface (linear 0..1) in this room's light, shadows it casts on itself included."""
+    """Colours (sRGB) of a body's surface (linear 0..1) in this room's light, with its shadows on itself."""
     # A surface close above the floor gets less light back from it.
     open_below = 1 - 0.6 * np.maximum(-normals[:, 1], 0) * np.exp(-np.maximum(vertices[:, 1], 0) / 0.25)
     light = (AMBIENT * (0.75 + 0.25 * normals[:, 1]) * open_below)[:, None] * np.ones(3, np.float32)
@@ -206,7 +206,7 @@ def plate_light(
         for lamp, shadow in enumerate(lamps):
             lost[near] += view.direct[lamp][near] * (style.shadow * (1 - shadow.visibility(points)))
         share *= 1 - lost / total
-    # The few samples a pixel leave noise; a shadow has no detail finer than this blur.
+    # Few samples a pixel give noise; a shadow has no detail finer than this blur.
     return np.minimum(cv2.GaussianBlur(share, (0, 0), 0.8 * view.depth.shape[0] / 224), 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Skin, face and hair, painted on and grown from a body's pattern."""
+"""Skin, face and hair of a body's pattern."""
 
 from __future__ import annotations
 

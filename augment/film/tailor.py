@@ -31,7 +31,7 @@ FEET = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """A body's surface in its zero pose, mean shape, with what a tailor measures on it."""
+    """A body's surface in its zero pose and mean shape, with the measures that clothes need."""
 
     mix: csr_array
     """(n, v): this mesh's vertices as means of the body's."""

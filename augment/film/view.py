@@ -1,4 +1,4 @@
-"""An empty room ready for filming: plate, depth and light through one camera at one size. Made once, used for many clips."""
+"""An empty room ready for filming: plate, depth and light through one camera at one size. It serves many clips."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..raster.shading import AMBIENT, direct, irradiance, srgb_to_linear
 from ..types import Camera, Light, Scene
 
 LAMP_HEIGHT = 2.5
-"""Metres; where a ceiling lamp is imagined in a room whose lights are not known."""
+"""Assumed height of a ceiling lamp in a room whose lights are not known, metres."""
 LIT_WHITE = 0.75
 """Linear reflectance taken for the brightest tenth of a plate (white walls, linen) when its light has to be guessed."""
 
@@ -46,7 +46,7 @@ class View:
     """The plate has no colour (an infrared or monochrome camera), so a body must have none."""
 
     def with_depth(self, plate: np.ndarray, depth: np.ndarray, changed: np.ndarray) -> View:
-        """The view after something solid was put where ``changed`` (h, w) says."""
+        """The view after a solid object was added where ``changed`` (h, w) is True."""
         grid = pixel_grid(*depth.shape)[changed]
         points = self.points.copy()
         points[changed] = transform_points(self.camera.T_world_camera, unproject(grid, depth[changed], self.camera.K))
@@ -158,7 +158,7 @@ def _ceiling_lamp(scene: Scene) -> Light:
 def _exposure(
     plate: np.ndarray, points: np.ndarray, solid: np.ndarray, lights: tuple[Light, ...]
 ) -> tuple[Float32[np.ndarray, "3"], bool]:
-    """Brightness and tint that a body must take on, read off the plate: its brightest tenth is held to be white stuff."""
+    """Brightness and tint for a body, estimated from the plate: its brightest tenth is assumed to be white."""
     linear = srgb_to_linear(plate.reshape(-1, 3) / 255)
     brightness = linear.mean(1)
     bright = linear[brightness >= np.quantile(brightness, 0.9)].mean(0)

@@ -88,7 +88,7 @@ def append(folder: Path, line: dict[str, Any]) -> None:
     """Add a line and flush it to disk.
 
     Raises:
-        OSError: If the disk refuses; the message names the path.
+        OSError: If it cannot be written; the message names the path.
     """
     path = folder / JOURNAL
     try:
@@ -101,7 +101,7 @@ def append(folder: Path, line: dict[str, Any]) -> None:
 
 
 def close_journal(folder: Path) -> None:
-    """Remove the journal: the manifest now holds what it said."""
+    """Remove the journal: the manifest now holds its content."""
     (folder / JOURNAL).unlink(missing_ok=True)
 
 

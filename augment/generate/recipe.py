@@ -1,4 +1,4 @@
-"""What to make: a YAML recipe, validated, and the plan of clips that follows from it."""
+"""A recipe in YAML, validated, and the plan of clips that follows from it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ClipItem(_Strict):
     """One line of ``clips``."""
 
     action: Annotated[str, AfterValidator(_known_action)]
-    """What happens, a key of ``actions.ACTIONS``."""
+    """The action, a key of ``actions.ACTIONS``."""
     count: int = Field(default=1, ge=1)
     """How many clips."""
     source: Literal["library", "physics", "generator", "store"] = Field(default="library", alias="from")
@@ -134,14 +134,14 @@ class FilmOptions(_Strict):
     layers: tuple[Literal["mask", "depth"], ...] = ()
     """Extra members in every sample."""
     rasterizer: Annotated[Literal["auto", "egl", "software"], AfterValidator(_usable_rasterizer)] = "auto"
-    """What draws the people; the bytes are the same for the same one."""
+    """Rasterizer of the people; the same one gives the same bytes."""
 
 
 class ShardOptions(_Strict):
     """How clips are stored."""
 
     samples_per_shard: int = Field(default=32, ge=1)
-    """Clips in one tar; what a kill can cost."""
+    """Clips in one tar; at most so many are lost if the run is killed."""
 
 
 class Recipe(_Strict):
@@ -275,7 +275,7 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
 
 
 def recipe_digest(recipe: Recipe) -> str:
-    """SHA-256 of what the recipe says, wherever it lies: of paths only the last name counts."""
+    """SHA-256 of the recipe's content, independent of its folder: of paths only the last name counts."""
 
     def bare(value: Any) -> Any:
         if isinstance(value, dict):

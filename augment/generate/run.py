@@ -42,7 +42,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     Raises:
         ValueError: If a scene, store or generator is missing or does not fit; if ``out`` holds something else; if no clip could
             be made at all.
-        OSError: If the disk is full or a worker dies; finished shards stay and the same call goes on from them.
+        OSError: If the disk is full or a worker dies; finished shards stay, and the same call continues from them.
         KeyboardInterrupt: Likewise.
     """
     seed = recipe.seed if seed is None else seed
@@ -91,7 +91,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
 
 
 def _code() -> list[Path]:
-    """The source that decides the bytes of a clip: a run is not continued with other code."""
+    """Source code that decides the bytes of a clip: a run is not continued with other code."""
     package = Path(__file__).parents[1]
     return [path for path in package.iterdir() if path.name not in ("commands", "cli.py", "demo.py", "__pycache__")]
 

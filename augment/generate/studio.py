@@ -33,7 +33,7 @@ class FilmingJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeClip:
-    """A clip, or why there is none."""
+    """A clip, or the reasons why there is none."""
 
     key: str
     sample: Sample | None

@@ -39,7 +39,7 @@ class TrainConfig:
     seed: int = 0
     batch: int = 32
     rate: float = 6e-4
-    """Highest learning rate: reached after ``warmup`` steps, kept up to step ``hold``, then decaying with 1 / sqrt(step)."""
+    """Peak learning rate: reached after ``warmup`` steps, kept up to step ``hold``, then decaying with 1 / sqrt(step)."""
     warmup: int = 200
     hold: int = 1000
     weight_decay: float = 0.01

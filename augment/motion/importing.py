@@ -133,9 +133,9 @@ def _reset_other_code(out: Path, store: StoreWriter) -> None:
     if known == code:
         return
     for row in store.rows.values():
-        if len(row.get("origin", "")) == len(code):  # motions of the library and of reconstruction say so in words
+        if len(row.get("origin", "")) == len(code):  # a digest marks an import; other origins are text
             row["origin"] = ""
-    store.close()  # the index first: a run killed here resets again
+    store.close()  # the index first: a run killed in between resets again
     write_atomic(out / REPORT, canonical_json({"code_sha256": code}))
 
 

@@ -2,7 +2,7 @@
 
 A family is recognised by its joint names. ``rest`` holds, per driven SMPL joint, the world rotation that the source joint has
 when its owner stands in SMPL's zero pose (T-pose, facing +z, +y up, soles flat): so ``R_source @ rest.T`` is that joint's turn
-away from the T-pose, whatever axes the makers of the skeleton chose. Constants below were read off the recordings' upright,
+away from the T-pose, whatever the skeleton's own axes. Constants below were read off the recordings' upright,
 flat-footed frames.
 """
 

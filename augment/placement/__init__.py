@@ -1,1 +1,1 @@
-"""A performance into a scene: where it fits, and why it does not."""
+"""Placement of a performance in a scene, and the reasons to reject it."""

@@ -70,7 +70,7 @@ def _offscreen(process: int) -> Any:
     try:
         offscreen = pyrender.OffscreenRenderer(64, 64)
         _draw_one_sample(offscreen._renderer)
-    except Exception as error:  # PyOpenGL raises whatever it meets: missing library, no device, no config
+    except Exception as error:  # PyOpenGL raises many types: missing library, no device, no config
         raise RuntimeError(f"EGL does not work here: {type(error).__name__}: {error}") from error
     return offscreen
 

@@ -1,4 +1,4 @@
-"""Draw one mesh through one camera: what both rasterizers promise, and which of them works here."""
+"""Draw one mesh through one camera: the interface of the rasterizers, and the choice of one that works here."""
 
 from __future__ import annotations
 

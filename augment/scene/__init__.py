@@ -1,1 +1,1 @@
-"""What a room is: stored scenes, meshes, point clouds, and rooms made from a seed."""
+"""Rooms: stored scenes, meshes, point clouds, and rooms made from a seed."""

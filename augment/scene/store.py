@@ -1,5 +1,5 @@
 """Scenes on disk: ``scene.json`` (camera, floor, surfaces, lights, digests), ``plate.png``, ``depth.npz``, ``mesh.glb``;
-``cloud.ply`` where the depth was measured or estimated: for people to look at, nothing here reads it."""
+``cloud.ply`` where the depth was measured or estimated: for viewing only."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCENE_FILE = "scene.json"
 
 
 def save_scene(scene: Scene, folder: Path, *, cloud: Cloud | None = None) -> str:
-    """Write a scene; ``scene.json``, which vouches for the other files by digest, goes last.
+    """Write a scene; ``scene.json``, which holds the digests of the other files, is written last.
 
     Args:
         scene: Any scene.

@@ -41,7 +41,7 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardRecord:
     """Write one tar: to a temporary name, fsync, rename. The same samples give the same bytes.
 
     Raises:
-        OSError: If the disk refuses; the temporary file is removed and the message names the path.
+        OSError: If it cannot be written; the temporary file is removed and the message names the path.
         ValueError: For a bad or repeated key.
     """
     seen: set[str] = set()

@@ -76,7 +76,7 @@ def _encode(planes: UInt8[np.ndarray, "t hh w"], height: int, fps: float, option
         stream.height, stream.width = height, int(planes.shape[2])
         stream.pix_fmt = "yuv420p"
         # No B-frames: the first timestamp is 0 and every reader counts the same frames.
-        # No macroblock tree: on small pictures x264's reads memory it never wrote, and 3 in 100 clips came out different.
+        # No macroblock tree: on small pictures x264's reads uninitialised memory, and 3 in 100 clips came out different.
         stream.options = {**options, "bf": "0", "threads": "1", "x264-params": "mbtree=0:rc-lookahead=0"}
         stream.codec_context.thread_count = 1
         stream.codec_context.gop_size = 24
@@ -88,7 +88,7 @@ def _encode(planes: UInt8[np.ndarray, "t hh w"], height: int, fps: float, option
 
 
 def decode_mask(source: bytes | Path) -> UInt8[np.ndarray, "t h w"]:
-    """What ``encode_mask`` was given."""
+    """The mask that ``encode_mask`` encoded."""
     planes, _ = decode_video(source, pixel_format="yuv420p")
     return planes[:, : planes.shape[1] * 2 // 3]
 

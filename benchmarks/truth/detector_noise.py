@@ -1,13 +1,13 @@
-"""What a real 2D pose detector gets wrong, measured on UP-Fall's two synchronised cameras.
+"""Errors of a real 2D pose detector, measured on UP-Fall's two synchronised cameras.
 
     python -m benchmarks.truth.detector_noise --data DATA
 
-There is no truth in those recordings, but there are two views: a point seen by both must lie on the other's epipolar line.
+Those recordings have no ground truth, but two views: a point seen in one must lie on its epipolar line in the other.
 One fundamental matrix is fitted to all recordings together (the cameras never move), and the signed Sampson distance of every
 landmark that lies inside both pictures is taken as the error of one coordinate in one picture, noise and bias alike. All
 lengths are shares of the person's extent in the picture (the long side of the box around all landmarks), so that they hold at
-any distance. What this cannot see: errors along the epipolar line, errors that both views share, and the detector's lag.
-"Spread" is 1.4826 times the median distance from 0: the standard deviation, were there no tails.
+any distance. Not measured are errors along the epipolar line, errors that both views share, and the detector's lag.
+"Spread" is 1.4826 times the median distance from 0: the standard deviation without tails.
 
 The figures went into ``benchmarks.truth.spoil.MEDIAPIPE_UPFALL``.
 """
@@ -110,7 +110,7 @@ def _runs(flags: Bool[np.ndarray, " t"]) -> list[tuple[int, int]]:
 
 
 def jitter(takes: list[Take]) -> dict[str, Any]:
-    """Frame-to-frame part: what a Savitzky-Golay smoother (7 frames, order 2) leaves, as the noise that would leave it."""
+    """Frame-to-frame noise, from the residual of a Savitzky-Golay smoother (7 frames, order 2)."""
     share = 1.0 - savgol_coeffs(_WINDOW, _ORDER)[_WINDOW // 2]
     left: dict[str, list[np.ndarray]] = {name: [] for name in STATES}
     for take in takes:
@@ -186,7 +186,7 @@ def fundamental_matrix(takes: list[Take], *, rng: np.random.Generator) -> Float[
 def sampson(
     matrix: Float[np.ndarray, "3 3"], ours: Float[np.ndarray, "*n 2"], theirs: Float[np.ndarray, "*n 2"]
 ) -> Float[np.ndarray, "*n"]:
-    """Signed first-order distance of a pair from agreeing, pixels: as large as the noise of one coordinate.
+    """Signed Sampson distance of a pair of points, pixels: as large as the noise of one coordinate.
 
     Source:
         Hartley & Zisserman 2004, eq. 11.9 (its square root).
@@ -245,7 +245,7 @@ def epipolar(takes: list[Take]) -> dict[str, Any]:
 
 
 def shared_without_geometry(takes: list[Take], shared: dict[str, Float[np.ndarray, " t"]]) -> dict[str, float]:
-    """What of the whole person's shared error is left when a quadratic in both pictures' places is taken out.
+    """The whole person's shared error after removing a quadratic function of the positions in both pictures.
 
     Lens distortion and a fundamental matrix a little off depend on where the person is; the detector's own error does not.
     Fitted to frames still and moving; falls and lying are outside what it was fitted to, and come out too large.

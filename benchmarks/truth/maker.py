@@ -51,13 +51,13 @@ CROSSING = "crossing"
 
 @dataclass(frozen=True)
 class Truth:
-    """A case whose answer is known. Arrays are per person, in the order of ``motions``."""
+    """A case with known truth. Arrays are per person, in the order of ``motions``."""
 
     name: str
     scene: Scene
-    """Camera, depth, floor, seats and obstacles as they are; the plate is plainly lit unless the case is filmed."""
+    """True camera, depth, floor, seats and obstacles; the plate is plainly lit unless the case is filmed."""
     motions: tuple[Motion, ...]
-    """World, all as long."""
+    """World, all of the same length."""
     body: Body
 
     @property
@@ -142,7 +142,7 @@ class Truth:
         return hidden & inside
 
     def _z_of(self, layout: str, person: int) -> np.ndarray:
-        """z-depth (t, k) of the joints nearest to the points: good to a hand's breadth."""
+        """z-depth (t, k), metres, of the joints nearest to the points: exact to about 10 cm."""
         joint = landmarks_of(self.body, layout).joint
         local = transform_points(invert_transform(self.camera.T_world_camera), self.joints[person].reshape(-1, 3))
         return local.reshape(-1, 24, 3)[:, joint, 2]
@@ -161,7 +161,7 @@ class Truth:
         rasterizer: Rasterizer | None = None,
         path: Path = Path("spoiled.json"),
     ) -> People:
-        """Detections as a real detector gives them; with a rasterizer, it also knows badly what is hidden."""
+        """Detections with a real detector's errors; with a rasterizer, hidden points have larger ones."""
         tables = []
         for person, motion in enumerate(self.motions):
             points, visible = self.keypoints(layout, person)
@@ -177,7 +177,7 @@ class Truth:
         return self._with_points3d(people, rng=rng) if layout == "mediapipe33" else people
 
     def _with_points3d(self, people: People, *, rng: np.random.Generator) -> People:
-        """MediaPipe gives 3D points of its own: camera axes, relative to the middle of the hips."""
+        """MediaPipe's 3D points: camera axes, relative to the middle of the hips."""
         names = LAYOUTS[people.layout]
         hips = [names.index("left_hip"), names.index("right_hip")]
         tables = []
@@ -212,8 +212,8 @@ def make_truth(
     """Make a case.
 
     Args:
-        seed: Decides everything drawn.
-        action: Any daily action or fall of the library; or ``crossing``: two people walk past each other, one before the other.
+        seed: Seed of all random numbers.
+        action: Any daily action or fall of the library; or ``crossing``: two people pass, one occluding the other.
         seconds: Length of the motions; falls are cut around the fall.
         people: With ``crossing`` two. More than one otherwise adds people who stand or walk somewhere else.
         size: Width and height of the picture.
@@ -291,7 +291,7 @@ def _room(seed: int) -> _Room:
 
 
 def _draw_camera(square: tuple[float, float, float], size: tuple[int, int], *, rng: np.random.Generator) -> Camera:
-    """In the room's corner at 1.5-2.4 m, looking at its clear floor; the focal length 0.62-0.95 of the width."""
+    """A camera in the room's corner at 1.5-2.4 m, aimed at its clear floor; focal length 0.62-0.95 of the width."""
     width, height = size
     focal = rng.uniform(0.62, 0.95) * width
     eye = np.array([rng.uniform(0.1, 0.3), rng.uniform(1.5, 2.4), rng.uniform(0.1, 0.3)])
@@ -301,7 +301,7 @@ def _draw_camera(square: tuple[float, float, float], size: tuple[int, int], *, r
 
 
 def _scene(name: str, room: _Room, camera: Camera) -> Scene:
-    """The room as it stands, plainly lit, in its builder's frame."""
+    """The room, plainly lit, in its builder's frame."""
     mesh = room.mesh
     rgb, depth = make_rasterizer("software").render_mesh(mesh, camera)
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
@@ -315,7 +315,7 @@ def _scene(name: str, room: _Room, camera: Camera) -> Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Script:
-    """How motions are made, whatever the action."""
+    """Options of the motions of any action."""
 
     body: Body
     seconds: float

@@ -1,7 +1,7 @@
 """Errors of recovered people against a truth: the measures the literature reports, in metres and seconds.
 
-All take joints of SMPL's skeleton over time. Frames in which a position is NaN (nobody found) count for nothing; how many
-there are is for the caller to say.
+All take joints of SMPL's skeleton over time. Frames in which a position is NaN (nobody found) are ignored; the
+caller reports their number.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from augment.motion.contacts import FOOT_JOINTS, standing_steps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoseErrors:
-    """One sequence judged; metres, except where said."""
+    """Errors of one sequence; metres, except where stated."""
 
     mpjpe: float
-    """Mean distance of the joints with the pelvis laid on the truth's."""
+    """Mean distance of the joints after aligning the pelvis."""
     pa_mpjpe: float
-    """The same after the best similarity (turn, shift, size) of each frame."""
+    """The same after the best similarity transform of each frame."""
     root: float
     """Mean distance of the pelvis."""
     root_depth: float
     """Mean distance of the pelvis along the camera's axis."""
     world_mpjpe: float
-    """Mean distance of the joints where they are, nothing aligned."""
+    """Mean distance of the joints, without alignment."""
     acceleration: float
     """Mean distance of the joints' accelerations, metres a second squared."""
     skate: float
-    """Mean speed along the floor of feet that truly stand, metres a second."""
+    """Mean speed along the floor of feet that stand in the truth, metres a second."""
     frames: int
     """Frames judged."""
 
@@ -53,7 +53,7 @@ def judge(
     Args:
         found: Recovered joints, world, metres; NaN where nobody was found.
         truth: The same joints as they are.
-        contact: Which feet truly stand, in the order of ``FOOT_JOINTS``.
+        contact: Which feet stand in the truth, in the order of ``FOOT_JOINTS``.
         forward: Direction of the camera's axis in the same world, a unit vector.
     Raises:
         ValueError: If the shapes differ, or no frame was found.
@@ -76,7 +76,7 @@ def judge(
 
 
 def mpjpe(found: Float[np.ndarray, "t j 3"], truth: Float[np.ndarray, "t j 3"], *, root: int = 0) -> Float[np.ndarray, " t"]:
-    """Mean per-joint position error with the root joint laid on the truth's, metres, for each frame."""
+    """Mean per-joint position error after aligning the root joint, metres, for each frame."""
     _check(found, truth)
     relative = (found - found[:, root : root + 1]) - (truth - truth[:, root : root + 1])
     return np.linalg.norm(relative, axis=-1).mean(axis=-1)
@@ -101,9 +101,9 @@ def pa_mpjpe(
 
 
 def align(points: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], *, scale: bool) -> Float[np.ndarray, "n 3"]:
-    """Points moved onto ``target`` by the rigid motion, or with ``scale`` the similarity, of least squared distance.
+    """Points moved onto ``target`` by the least-squares rigid motion, or with ``scale`` similarity.
 
-    Rows in which either is NaN are left out of the fit, and moved all the same.
+    Rows in which either is NaN are left out of the fit, but moved too.
 
     Raises:
         ValueError: If fewer than three rows are left.
@@ -117,7 +117,7 @@ def align(points: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], *,
 
 
 def _moved_onto(points: np.ndarray, source: np.ndarray, target: np.ndarray, scale: bool) -> np.ndarray:
-    """``points`` (b, n, 3) moved as best takes ``source`` (b, m, 3) to ``target`` (b, m, 3)."""
+    """``points`` (b, n, 3) moved by the transform that fits ``source`` (b, m, 3) best to ``target`` (b, m, 3)."""
     import roma
 
     ours, theirs = (torch.as_tensor(np.asarray(p, np.float64)) for p in (source, target))
@@ -157,8 +157,6 @@ def ratio_interval(
 
     Raises:
         ValueError: If no pair is left.
-    Source:
-        Efron & Tibshirani's percentile bootstrap, from memory.
     """
     both = np.isfinite(after) & np.isfinite(before)
     if not both.any():

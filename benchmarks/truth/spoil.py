@@ -1,4 +1,4 @@
-"""True keypoints made as bad as a real detector's: drifting, misplaced, swapped, lost, and confident or not.
+"""A real detector's errors added to true keypoints: drift, misplaced, swapped and lost points, and confidences.
 
 ``MEDIAPIPE_UPFALL`` holds what ``benchmarks.truth.detector_noise`` measured. All lengths are shares of the person's extent
 in the picture (the long side of the box around the points), so they hold at any distance.
@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "hip": ("hip", "pelvis", "spine"),
     "head": ("nose", "eye", "ear", "mouth", "head"),
 }
-"""Parts of the body with an error of their own, and the words that name their points; the first match counts."""
+"""Parts of the body with errors of their own, and words in the names of their points; the first match counts."""
 
 STATES: dict[str, tuple[str, ...]] = {
     "still": ("standing", "sitting", "lying", "kneeling", "squatting"),
@@ -35,36 +35,36 @@ STATES: dict[str, tuple[str, ...]] = {
 """Frame labels whose errors are alike."""
 
 ERROR_BINS: tuple[float, ...] = (0.0, 0.02, 0.05, 0.10, np.inf)
-"""Errors between which the confidence's distribution is told apart."""
+"""Bins of errors, each with its own distribution of the confidence."""
 QUANTILES: tuple[float, ...] = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DetectorNoise:
-    """How a detector errs; spreads are standard deviations of one coordinate without the tails."""
+    """Errors of a detector; spreads are standard deviations of one coordinate without the tails."""
 
     lasting: dict[str, float]
-    """Of each part's points: how far off they stay through a whole recording."""
+    """By part: spread of the error that lasts through a recording."""
     changing: dict[str, dict[str, float]]
-    """By state, then part: what comes and goes."""
+    """By state, then part: spread of the error that changes."""
     shared: dict[str, float]
-    """By state: the whole person at once."""
+    """By state: spread of the error that all points share."""
     correlation_sec: dict[str, float]
     """By state: seconds after which the changing part has fallen to 1/e."""
     misplaced: dict[str, dict[str, float]]
     """By state, then part: share of the points off by more than a tenth of the extent."""
     misplaced_by: float
-    """How far along one coordinate, median."""
+    """Median error of misplaced points along one coordinate."""
     misplaced_sec: dict[str, float]
-    """By state: how long at a stretch, mean."""
+    """By state: mean duration of a misplacement, seconds."""
     lost_per_sec: dict[str, float]
     """By state: how often the whole person is lost though in the picture."""
     lost_sec: dict[str, tuple[float, ...]]
     """By state: how long, a stretch drawn from these."""
     swaps_per_sec: dict[str, float]
-    """By state: how often left and right change places."""
+    """By state: how often left and right are exchanged."""
     swap_sec: float
-    """How long, mean."""
+    """Mean duration of an exchange, seconds."""
     confidence: tuple[tuple[float, ...], ...]
     """For each of ``ERROR_BINS``: the confidence's quantiles at ``QUANTILES``."""
     confidence_outside: tuple[float, ...]
@@ -160,7 +160,7 @@ def spoil_keypoints(
     noise: DetectorNoise = MEDIAPIPE_UPFALL,
     strength: float = 1.0,
 ) -> Float[np.ndarray, "t k 3"]:
-    """What the detector would have said.
+    """Detections of the true points with the detector's errors.
 
     Args:
         truth2d: True points, pixels; NaN behind the camera.
@@ -179,7 +179,7 @@ def spoil_keypoints(
     parts = [group_of(name) for name in names]
     waves = _waves(frames, len(names), states, fps, noise, rng=rng)
     spread = np.array([[noise.changing[state][part] for part in parts] for state in states])
-    # Where most of a part is misplaced, that is what its spread measured: taken once, not twice.
+    # Where most of a part is misplaced, its spread contains that already: do not add it twice.
     spread = np.minimum(spread, 0.05)
     error = spread[..., None] * waves + rng.normal(size=(len(names), 2)) * [[noise.lasting[p]] * 2 for p in parts]
     error += np.array([noise.shared[s] for s in states])[:, None, None] * _waves(frames, 1, states, fps, noise, rng=rng)
@@ -198,7 +198,7 @@ def spoil_keypoints(
 def spoil_points3d(
     truth3d: Float[np.ndarray, "t k 3"], *, rng: np.random.Generator, fps: float, states: list[str]
 ) -> Float[np.ndarray, "t k 3"]:
-    """A detector's own 3D points out of true ones.
+    """A detector's own 3D points from true ones.
 
     Args:
         truth3d: Metres, camera axes, relative to the middle of the hips.
@@ -212,7 +212,7 @@ def spoil_points3d(
     third = _waves(len(states), truth3d.shape[1], states, fps, noise, rng=rng)[..., :1]
     error = (np.concatenate([pair, third], axis=-1) + rng.normal(size=truth3d.shape[1:])) / np.sqrt(2)
     lean = LEAN * (_waves(len(states), 1, ["still"] * len(states), fps, noise, rng=rng)[:, 0] + rng.normal(size=2)) / np.sqrt(2)
-    # Small turns about the picture's two axes: what a single view knows least.
+    # Small turns about the picture's two axes, which a single view determines least.
     x, y, z = np.moveaxis(truth3d, -1, 0)
     pitch, yaw = lean[:, :1], lean[:, 1:]
     leaning = np.stack([x + yaw * z, y - pitch * z, z + pitch * y - yaw * x], axis=-1)
@@ -250,7 +250,7 @@ def _stretches(rate: np.ndarray, seconds: np.ndarray, fps: float, *, rng: np.ran
 
 
 def _misplacements(names, states: list[str], fps: float, noise: DetectorNoise, *, rng: np.random.Generator) -> np.ndarray:
-    """Gross errors (t, k, 2): a hand with its fingers, a foot with its heel, go astray together."""
+    """Gross errors (t, k, 2), shared by a hand and its fingers, and by a foot and its heel."""
     error = np.zeros((len(states), len(names), 2))
     seconds = np.array([noise.misplaced_sec[state] for state in states])
     limbs: dict[tuple[str, str], list[int]] = {}
@@ -281,7 +281,7 @@ def _mirrored(name: str) -> str:
 
 
 def _confidence(error, truth2d, visible, size, fps: float, noise: DetectorNoise, *, rng: np.random.Generator) -> np.ndarray:
-    """Confidence (t, k) as the real detector gave it beside errors of this size; it changes slowly, over about a second."""
+    """Confidence (t, k) drawn from the real detector's at errors of this size; it changes over about a second."""
     from scipy.special import ndtr
 
     width = 0.5 * fps

@@ -1,4 +1,4 @@
-"""True bodies made as bad as what an image-to-body network says, one frame at a time and with a focal length of its own.
+"""Errors of an image-to-body network added to true bodies, with a focal length of the network's own.
 
 Errors are set so that the mean over a dozen motions is near what is published for such networks on 3DPW: WHAM 57.8 mm MPJPE
 and 35.9 mm after Procrustes alignment (the second confirmed at wizwand.com's table of the paper, arXiv 2312.07531); HMR 2.0
@@ -23,7 +23,7 @@ from augment.types import SMPL_JOINTS, Camera, Motion
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BodyNoise:
-    """How a body estimator errs; angles in radians, standard deviations of each axis."""
+    """Errors of a body estimator; angles in radians, standard deviations of each axis."""
 
     joint_white: float
     """Of the large joints, new in every frame."""
@@ -58,14 +58,14 @@ HMR2_LIKE = BodyNoise(
     depth_bias=0.06, place=0.012, slow_sec=0.6, lost_per_sec=0.08, lost_sec=0.3, flips_per_sec=0.02, swaps_per_sec=0.03,
     flip_sec=0.15,
 )  # fmt: skip
-"""A network that looks at one picture at a time."""
+"""A network for single pictures."""
 
 WHAM_LIKE = BodyNoise(
     joint_white=0.003, joint_slow=0.073, root_white=0.003, root_slow=0.06, betas=0.5, depth_white=0.003, depth_slow=0.03,
     depth_bias=0.05, place=0.010, slow_sec=0.8, lost_per_sec=0.08, lost_sec=0.3, flips_per_sec=0.0, swaps_per_sec=0.0,
     flip_sec=0.15,
 )  # fmt: skip
-"""A network that looks at the video: smooth, and wrong all the same."""
+"""A network for video: smooth, with lasting errors."""
 
 _QUIET = ("spine1", "spine2", "spine3", "left_collar", "right_collar")
 _WEIGHT = np.array([0.0 if "hand" in name else 0.6 if name in _QUIET else 1.0 for name in SMPL_JOINTS[1:]])
@@ -83,18 +83,18 @@ def spoil_bodies(
     track: int = 0,
     path: Path = Path("spoiled.pkl"),
 ) -> People:
-    """What the estimator would have said.
+    """Bodies with the estimator's errors.
 
     Args:
         motion: The truth, world frame.
         camera: Still; the true one.
         noise: The estimator.
-        focal: The focal length the estimator takes, pixels; distances grow with it, so that the picture stays. The true one
-            when None.
+        focal: The focal length the estimator assumes, pixels; distances grow with it, so that the picture stays the same. The
+            true one when None.
         track: Id of the person.
         path: Written into the table, for messages.
     Returns:
-        One row a frame in which the person was found, camera frame, with ``K`` as the estimator believes it.
+        One row a frame in which the person was found, camera frame, with ``K`` as the estimator assumes it.
     """
     frames, fps = len(motion), motion.fps
     orient, place = _into_camera(motion, camera, body)
@@ -123,7 +123,7 @@ def spoil_bodies(
 
 
 def bodies_to_joints(people: People, camera: Camera, body: Body, *, frames: int) -> Float[np.ndarray, "t 24 3"]:
-    """World joints of one person's bodies as they are, NaN where there is none: what the fit is compared with.
+    """World joints of one person's bodies, NaN where there is none: the baseline of the fit.
 
     Args:
         camera: Puts the estimator's camera frame into the world.
@@ -151,7 +151,7 @@ def _into_camera(motion: Motion, camera: Camera, body: Body) -> tuple[torch.Tens
 
 
 def _misplaced(place, K, believed, fps: float, noise: BodyNoise, *, rng: np.random.Generator) -> np.ndarray:
-    """The pelvis at the believed focal length: about where it was in the picture, at another distance."""
+    """The pelvis at the assumed focal length: about the same in the picture, at another distance."""
     frames = len(place)
     slow = noise.depth_slow * _slow((frames,), fps, noise, rng=rng) + noise.depth_white * rng.normal(size=frames)
     z = place[:, 2] * np.exp(slow + noise.depth_bias * rng.normal()) * believed[0, 0] / K[0, 0]

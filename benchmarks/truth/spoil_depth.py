@@ -1,4 +1,4 @@
-"""True depth made into what a monocular network says: disparity under an unknown affine map, bent, blurred and partly wrong."""
+"""A monocular network's errors added to true depth: disparity under an unknown affine map, warped, blurred, with outliers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disparity:
-    """Relative disparity of some frames, and the truth about it."""
+    """Relative disparity of some frames, with its true affine map and outliers."""
 
     values: Float32[np.ndarray, "n h w"]
     """Bigger is nearer; no unit."""
@@ -36,12 +36,12 @@ def spoil_depth(
     Args:
         depth: z-depth, metres, 0 = nothing there (taken as infinitely far).
         outliers: Share of the pixels that are wrong: half in patches of another distance, which look like surfaces, half in
-            specks; the patches stay where they are through the clip, as a network's mistakes about a mirror or a window do.
+            specks; the patches stay where they are through the clip, as a network's errors at a mirror or a window do.
         warp: Relative error of inverse depth that changes slowly across the picture and stays through the clip.
         flicker: The same, new in every frame.
         blur: Standard deviation of the smear at outlines, pixels.
     Returns:
-        Values between about 0 and 20, the affine map and what was made wrong.
+        Values between about 0 and 20, the affine map and the outliers.
     Raises:
         ValueError: If ``outliers`` is not within 0 .. 0.9.
     """
@@ -61,7 +61,7 @@ def spoil_depth(
         specks = (rng.random(shape) < (outliers - patches.mean()) / max(1e-9, 1 - patches.mean())) & ~patches
         bent[frame][specks] = rng.uniform(0.3 * far, 1.3 * near, size=int(specks.sum()))
         wrong[frame] = patches | specks
-    # 1/z = scale * d + offset, so d = (1/z - offset) / scale; which affine map it is nobody tells the reader.
+    # 1/z = scale * d + offset, so d = (1/z - offset) / scale.
     span = rng.uniform(3.0, 20.0)
     offset = float(rng.uniform(-0.1, 0.8) * far)
     scale = (near - offset) / span

@@ -1,6 +1,6 @@
 """Embedded care rooms: furnished, lit and seen from a ceiling corner, all drawn from a seed.
 
-No measurement is guessed here: floor, seats, beds, obstacles, lights and camera are known because the room was built.
+Nothing is guessed: floor, seats, beds, obstacles, lights and camera are known because the room was built.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def wall_things(plan: Plan, placed: list[Placed], *, rng: np.random.Generator) -
 
 
 def soft_corners(mesh: SceneMesh, plan: Plan, placed: list[Placed]) -> SceneMesh:
-    """Ambient occlusion by rule of thumb, baked into the colours: darker along edges of the room and under furniture."""
+    """Approximate ambient occlusion, baked into the colours: darker along edges of the room and under furniture."""
     x, y, z = mesh.vertices.T
     inside = np.stack([x, plan.width - x, z, plan.length - z, y, plan.height - y])
     # A vertex on one wall is close to that wall everywhere; what darkens it is the second nearest plane.
@@ -214,7 +214,7 @@ def soft_corners(mesh: SceneMesh, plan: Plan, placed: list[Placed]) -> SceneMesh
 
 
 def film_look(plate: np.ndarray, *, rng: np.random.Generator) -> np.ndarray:
-    """What a cheap ceiling camera does to a picture: darker corners, a colour cast, a little grain."""
+    """The errors of a cheap ceiling camera: darker corners, a colour cast, a little grain."""
     height, width = plate.shape[:2]
     v, u = np.mgrid[:height, :width]
     radius = np.hypot((u - width / 2) / (width / 2), (v - height / 2) / (height / 2))

@@ -133,7 +133,7 @@ def _bevels(middle: np.ndarray, half: np.ndarray, bevel: float, color: Color) ->
 
 
 def pillow(center: Iterable[float], size: Iterable[float], color: Color, *, squareness: float = 0.45, n: int = 20) -> SceneMesh:
-    """A puffed-up box (superellipsoid): cushions, pillows, lampshades' ends. ``squareness`` 1 = ellipsoid, 0 = box."""
+    """A rounded box (superellipsoid): cushions, pillows, lampshades' ends. ``squareness`` 1 = ellipsoid, 0 = box."""
     power = squareness
     latitude, longitude = np.meshgrid(np.linspace(-np.pi / 2, np.pi / 2, n), np.linspace(np.pi, -np.pi, 2 * n), indexing="ij")
 

@@ -120,7 +120,7 @@ def _resume(out: Path, made: dict[str, Any]) -> dict[str, str]:
     present = [p for p in out.iterdir() if p.suffix.lower() in sum(SUFFIXES, ()) and not p.name.startswith(".")]
     if not manifest.is_file():
         if present:
-            raise ValueError(f"{out}: holds depth maps that no {MANIFEST} vouches for ({present[0].name}); name another folder")
+            raise ValueError(f"{out}: holds depth maps but no {MANIFEST} ({present[0].name}); name another folder")
         return {}
     try:
         before = json.loads(manifest.read_text())

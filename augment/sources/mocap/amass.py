@@ -1,7 +1,7 @@
 """AMASS npz files (SMPL+H and SMPL-X): read them as motions, write motions the SMPL+H way.
 
-AMASS is z-up; the root turns about the rest pose's pelvis, so changing the up axis needs to know where that pelvis lies. Files
-written here say so (``rest_pelvis``) and carry what the format has no room for (``smpl_hands``: SMPL's two hand joints, and
+AMASS is z-up; the root turns about the rest pose's pelvis, so changing the up axis needs that pelvis. Files
+written here contain it (``rest_pelvis``), and what the format has no field for (``smpl_hands``: SMPL's two hand joints, and
 ``understudy``: labels, source and licence as JSON), so that reading restores the motion. Other readers ignore the extra keys.
 """
 
