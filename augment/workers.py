@@ -37,6 +37,9 @@ def map_unordered(
 ) -> Generator[Any, None, None]:
     """Do tasks in worker processes and yield their results as they are finished.
 
+    Iterate within ``contextlib.closing``: the processes end with the generator, and a generator that an error leaves open is
+    collected at an arbitrary time in an arbitrary thread, which can wait for itself.
+
     Args:
         work: A module-level function of one task; its result is pickled.
         tasks: Taken a few at a time, so a long plan does not fill the memory.

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,12 +80,14 @@ def ablate(
         readable, unreadable = drop_undecodable(data, store, progress=functools.partial(progress, "decoding videos"))
         updates = study.steps * len(missing)
         progress("training", 0, updates)
-        for run, result in map_unordered(
+        made = map_unordered(
             _work, missing, workers=workers, threads=threads, initializer=_prepare, initargs=(readable, out / FRAMES),
             on_steps=lambda steps: progress("training", steps, updates),
-        ):  # fmt: skip
-            results[run.path] = {**result, "digest": run.digest, "unreadable": unreadable}
-            write_atomic(run.path, json.dumps(results[run.path]).encode())
+        )  # fmt: skip
+        with closing(made):
+            for run, result in made:
+                results[run.path] = {**result, "digest": run.digest, "unreadable": unreadable}
+                write_atomic(run.path, json.dumps(results[run.path]).encode())
         shutil.rmtree(out / FRAMES)
     runs = {(run.arm.name, run.seed): results[run.path] for run in planned}
     ordered = [runs[arm.name, seed] for arm in study.arms for seed in study.seeds]

@@ -24,7 +24,6 @@ from augment.scene.store import save_scene
 from augment.shards.tar import ShardRecord, describe_shard, read_manifest
 from augment.shards.verify import verify
 from augment.types import Motion, Segment
-from augment.workers import map_unordered
 from tests.make.shards import read_shards
 
 RECIPE = """
@@ -245,15 +244,6 @@ def test_the_journal_trusts_digests_and_survives_a_torn_line(tmp_path: Path):
     require_own_folder(tmp_path, ())
     with pytest.raises(ValueError, match="another recipe"):
         open_journal(tmp_path, "other plan")
-
-
-def _die(task: int) -> int:
-    os._exit(3)
-
-
-def test_a_dying_worker_is_an_error_that_says_what_to_do():
-    with pytest.raises(OSError, match="fewer --workers"):
-        list(map_unordered(_die, [1, 2], workers=1))
 
 
 def test_every_action_of_the_library_can_be_planned():
