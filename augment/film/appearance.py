@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -100,10 +101,11 @@ def _pyjamas(rng: np.random.Generator) -> Outfit:
     return Outfit(top="vneck", sleeve=0.96, bottom="trousers", leg=0.96, same_cloth=True, shoes=shoes, palette="pyjamas")
 
 
-OUTFITS = {"day": _day, "skirt": _skirted, "dress": _dress, "gown": _gown, "scrubs": _scrubs, "pyjamas": _pyjamas}
-"""What people wear. Extending = one function and one line here."""
-
-OUTFIT_ODDS = {"day": 0.46, "skirt": 0.08, "dress": 0.08, "gown": 0.13, "scrubs": 0.12, "pyjamas": 0.13}
+OUTFITS: dict[str, tuple[float, Callable[[np.random.Generator], Outfit]]] = {
+    "day": (0.46, _day), "skirt": (0.08, _skirted), "dress": (0.08, _dress), "gown": (0.13, _gown),
+    "scrubs": (0.12, _scrubs), "pyjamas": (0.13, _pyjamas),
+}  # fmt: skip
+"""Outfit to its relative frequency and the function that draws it."""
 
 PALETTES: dict[str, list[tuple[int, int, int]]] = {
     "day": [
@@ -120,7 +122,7 @@ PALETTES: dict[str, list[tuple[int, int, int]]] = {
     "slippers": [(96, 72, 60), (70, 78, 100), (136, 120, 108)],
     "socks": [(210, 210, 206), (52, 54, 60), (120, 126, 136)],
 }  # fmt: skip
-"""sRGB."""
+"""Colours that cloth is drawn from, sRGB, by the name in ``Outfit.palette``."""
 
 
 def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = None) -> Look:
@@ -131,10 +133,10 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
     Raises:
         ValueError: If there is no such outfit.
     """
-    name = outfit or draw_weighted(OUTFIT_ODDS, rng=rng)
+    name = outfit or draw_weighted({name: odds for name, (odds, _) in OUTFITS.items()}, rng=rng)
     if name not in OUTFITS:
         raise ValueError(f"unknown outfit {name!r}; expected one of: {', '.join(OUTFITS)}")
-    worn = OUTFITS[name](rng)
+    worn = OUTFITS[name][1](rng)
     pattern = pattern_of(body)
     color = skin_colors(pattern, rng=rng)
     offsets = np.zeros(len(color))

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ..actions import ACTIONS, FALLS, caption_for
-from ..body.model import Body, betas_from_phenotype
+from ..body.model import Body
+from ..body.shapes import betas_from_phenotype
 from ..files import sha256_of_json
 from ..motion.resample import crop
 from ..placement.place import move_motion

@@ -18,7 +18,8 @@ import torch
 
 from augment.actions import FALLS
 from augment.body.landmarks import landmarks_of, place_landmarks
-from augment.body.model import Body, betas_from_phenotype, joints_of, load_body, pose_body
+from augment.body.model import Body, joints_of, load_body, pose_body
+from augment.body.shapes import betas_from_phenotype
 from augment.geometry import (
     axis_angle_to_matrix,
     forward_kinematics,

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import trimesh
 
-from augment.body.model import betas_from_phenotype, joints_of, load_body, pose_body, sample_betas
+from augment.body.model import joints_of, load_body, pose_body
+from augment.body.shapes import betas_from_phenotype, sample_betas
 from augment.types import JOINT, SMPL_JOINTS, Motion
 from tests.make.body_files import family_file
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augment.body.model import pose_body, sample_betas
+from augment.body.model import pose_body
+from augment.body.shapes import sample_betas
 from augment.film.appearance import OUTFITS, sample_look, wear
 from augment.film.hair import paint_brows_and_eyes
 from augment.film.tailor import pattern_of

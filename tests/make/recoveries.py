@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from augment import geometry
-from augment.body.model import Body, betas_from_phenotype, joints_of
+from augment.body.model import Body, joints_of
+from augment.body.shapes import betas_from_phenotype
 from augment.film.appearance import sample_look
 from augment.film.film import film
 from augment.film.view import prepare_view

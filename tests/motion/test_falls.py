@@ -10,7 +10,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from augment.actions import FALLS
-from augment.body.model import betas_from_phenotype, joints_of, pose_body
+from augment.body.model import joints_of, pose_body
+from augment.body.shapes import betas_from_phenotype
 from augment.motion.library.falls.anatomy import HINGES, MASS_FRACTION, plain_name
 from augment.motion.library.falls.humanoid import build_humanoid
 from augment.motion.library.falls.labels import LIMIT_SLACK_DEG

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from augment.actions import DAILY, FALLS, FRAME_LABELS
-from augment.body.model import joints_of, load_body, pose_body, sample_betas
+from augment.body.model import joints_of, load_body, pose_body
+from augment.body.shapes import sample_betas
 from augment.motion.library.build import build_library, library_keys
 from augment.motion.library.scripted import ik
 from augment.motion.library.scripted.act import SCRIPTS, make_action

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.body.model import betas_from_phenotype, joints_of, pose_body, sample_betas
+from augment.body.model import joints_of, pose_body
 from augment.body.outline import lowest_point, upper_outline
+from augment.body.shapes import betas_from_phenotype, sample_betas
 from augment.motion.contacts import FOOT_JOINTS, foot_contacts
 from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from augment import geometry
-from augment.body.model import betas_from_phenotype, load_body, pose_body
+from augment.body.model import load_body, pose_body
+from augment.body.shapes import betas_from_phenotype
 from augment.motion.library.scripted.act import make_action
 from augment.polygon import polygon_area
 from augment.raster.software import SoftwareRasterizer

@@ -143,7 +143,7 @@ def implausible(motion: Motion, body: Body) -> str | None:
 
 def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or the reason of its rejection."""
-    from ...body.model import sample_betas
+    from ...body.shapes import sample_betas
 
     motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng))
     return implausible(motion, body) or motion
@@ -151,7 +151,7 @@ def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion 
 
 def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or the reason of its rejection."""
-    from ...body.model import sample_betas
+    from ...body.shapes import sample_betas
     from .falls.plan import FallRequest
     from .falls.simulate import FallRejected, simulate_fall
 

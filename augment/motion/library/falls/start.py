@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ....body.model import Body, sample_betas
+from ....body.model import Body
+from ....body.shapes import sample_betas
 from ....types import JOINT, Motion
 from ...resample import resample
 from .humanoid import CHAIR, Chair, Humanoid, build_humanoid, load_mujoco
