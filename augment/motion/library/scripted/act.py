@@ -13,19 +13,13 @@ from jaxtyping import Float
 from ....actions import caption_for
 from ....types import SMPL_JOINTS, Motion, Segment
 from .bed import act_lie_down, draw_bed
-from .floor import act_crawl, act_kneel, draw_crawl, draw_kneel
-from .gestures import (
-    act_jump,
-    act_pick_up,
-    act_reach,
-    act_wave,
-    draw_jump,
-    draw_pick_up,
-    draw_reach,
-    draw_wave,
-)  # fmt: skip
+from .crawl import act_crawl, draw_crawl
+from .gestures import act_reach, act_wave, draw_reach, draw_wave
+from .jump import act_jump, draw_jump
+from .kneel import act_kneel, draw_kneel
 from .lying import act_lie, draw_lie
 from .manner import Manner, Take, times
+from .pick_up import act_pick_up, draw_pick_up
 from .pose import solve
 from .rig import Rig, make_rig
 from .rise import act_get_up, draw_get_up

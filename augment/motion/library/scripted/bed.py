@@ -8,13 +8,13 @@ import numpy as np
 
 from ....geometry import axis_rotation
 from . import ik
-from .curves import noise, ramp, smooth, window
+from .curves import along, noise, ramp, smooth, window
 from .goals import Goal, Hand, LegAngles, Track
 from .lying import BED_HALF, MATTRESS, TRUNK, LyingPose, lying_hands, restless, settle_lying
-from .manner import Take, along, draw_manner, oldness, pick, relaxed, stance_prints, stand_on
+from .manner import Take, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on
 from .pose import Bed, PosePlan, Rest
 from .rig import SIDES, Rig
-from .seated import SeatManner, SeatPlacement, SitMove, hand_at_rest, seat_pelvis, seat_place, sit_stand
+from .seated import SeatManner, SeatPlacement, hand_at_rest, seat_pelvis, seat_place, sit_stand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +88,8 @@ def _bed(t: np.ndarray, rig: Rig, manner: BedManner, *, rng: np.random.Generator
     pelvis_y = seat_pelvis(rig, manner.seat, pitch)
     z = -seat_place(rig, pelvis_y, 0.1)
     seat = SeatPlacement(pelvis=np.array([0.0, pelvis_y, z]), center=(0.0, z), pitch=pitch)
-    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=leaning), seat, rng=rng)
+    plan = posture(t, rig, manner, rng=rng)
+    sit_stand(plan, rig, manner, seat, sit, leaning, rng=rng)
     stand_on(plan, rig, stance_prints(rig, manner, rng=rng, back=0.0))
     lying = settle_lying(rig, pose="supine", knee=0.0, pillow=0.05, stoop=manner.stoop)
     laid = ramp(t, times.at(0.45), lain)

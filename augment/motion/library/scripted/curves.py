@@ -14,7 +14,7 @@ Times = Float[np.ndarray, "t"]
 """Seconds from the start of the clip."""
 
 
-def keyed(t: Times, keys: Sequence[tuple[Any, Any]]) -> Float[np.ndarray, "t *d"]:
+def along(t: Times, *keys: tuple[Any, Any]) -> Float[np.ndarray, "t *d"]:
     """Monotone cubic interpolation of (second, value) keys, without overshoot; constant before the first and after the last."""
     times = np.array([key[0] for key in keys], float)
     values = np.array([key[1] for key in keys], float)

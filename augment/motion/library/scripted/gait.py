@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from ....geometry import axis_rotation
 from . import ik
-from .curves import keyed, ramp, smooth
+from .curves import along, ramp, smooth
 from .goals import Planted
 from .rig import SIDES, SIGN, Rig
 
@@ -93,9 +93,9 @@ def _step_foot(t: np.ndarray, prints: list[Footprint], clearance: float, roll: f
         u = np.clip((t - before.off) / swing, 0.0, 1.0)
         height = clearance * min(1.0, 0.45 + length) * np.sin(np.pi * u) ** 2
         ground[:, 1] = np.where(in_air, height, ground[:, 1])
-        curve = keyed(
-            t, [(heel_up, 0.0), (before.off, push), (before.off + 0.15 * swing, 1.05 * push),
-                (before.off + 0.6 * swing, 0.05 * push), (before.off + 0.88 * swing, strike), (after.on, strike), (level, 0.0)]
+        curve = along(
+            t, (heel_up, 0.0), (before.off, push), (before.off + 0.15 * swing, 1.05 * push),
+            (before.off + 0.6 * swing, 0.05 * push), (before.off + 0.88 * swing, strike), (after.on, strike), (level, 0.0),
         )  # fmt: skip
         active = (t >= heel_up) & (t <= level)
         pitch[active] = curve[active]
@@ -228,7 +228,7 @@ def _pelvis_path(t: np.ndarray, steps: Footfalls, gait: Gait) -> Float[np.ndarra
         previous = s
     if steps.end_pause:
         keys.append((falls[-1][0] + gap, 0.5 * (falls[-1][1] + falls[-2][1])))
-    s = keyed(t, keys) if steps.end_pause else np.interp(t, [key[0] for key in keys], [key[1] for key in keys])
+    s = along(t, *keys) if steps.end_pause else np.interp(t, [key[0] for key in keys], [key[1] for key in keys])
     return smooth(s, 1.0)
 
 
@@ -242,4 +242,4 @@ def _sway(t: np.ndarray, steps: Footfalls) -> Float[np.ndarray, "t"]:
         keys.append((time + 0.55 * gap, SIGN[SIDES[k % 2]]))
     if steps.end_pause:
         keys[-1] = (times[-1] + 0.8 * gap, 0.0)
-    return keyed(t, keys)
+    return along(t, *keys)

@@ -3,7 +3,7 @@ rotations of the limb's joints; ``follow`` blends from goal to goal. World frame
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -56,6 +56,14 @@ def follow(track: Track, side: str, trunk: Trunk, t: Float[np.ndarray, "t"]) -> 
         weight = np.repeat(ramp(t, start, end)[:, None], rotations.shape[1], axis=1)
         rotations = ik.slerp(rotations, goal.solve(side, trunk), weight)
     return rotations
+
+
+def follow_turns(keys: list[tuple[float, float, np.ndarray]], t: Float[np.ndarray, "t"]) -> Float[np.ndarray, "t 3 3"]:
+    """Rotations along (start, end, rotation) as in a track; each rotation is (t, 3, 3) or (3, 3)."""
+    turn = np.broadcast_to(keys[0][2], (len(t), 3, 3))
+    for start, end, after in keys[1:]:
+        turn = ik.slerp(turn, np.broadcast_to(after, (len(t), 3, 3)), ramp(t, start, end))
+    return turn
 
 
 def spread(value: Channel | Path, count: int) -> np.ndarray:
@@ -142,13 +150,16 @@ class LegAngles:
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         count, sign = len(trunk), SIGN[side]
-        flexion, abduction, twist, knee, ankle = (
-            spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.knee, self.ankle)
-        )
+        flexion, abduction, twist, knee, ankle = _angles(self, count)
         hip = axis_rotation("x", -flexion) @ axis_rotation("z", sign * abduction) @ axis_rotation("y", sign * twist)
         return np.stack(
             [hip, axis_rotation("x", knee), axis_rotation("x", ankle + trunk.rig.flat), axis_rotation("x", 0.0 * ankle)], axis=1
         )
+
+
+def _angles(goal: LegAngles | ArmAngles, count: int) -> list[np.ndarray]:
+    """The goal's angles in the order of its fields, each (count,)."""
+    return [spread(getattr(goal, field.name), count) for field in fields(goal)]
 
 
 def leg_locals(trunk: Trunk, thigh: np.ndarray, shank: np.ndarray, foot: np.ndarray, toe: np.ndarray) -> np.ndarray:
@@ -190,9 +201,7 @@ class ArmAngles:
 
     def solve(self, side: str, trunk: Trunk) -> np.ndarray:
         count, sign = len(trunk), SIGN[side]
-        flexion, abduction, twist, elbow, wrist = (
-            spread(value, count) for value in (self.flexion, self.abduction, self.twist, self.elbow, self.wrist)
-        )
+        flexion, abduction, twist, elbow, wrist = _angles(self, count)
         swing = axis_rotation("x", -flexion) @ axis_rotation("z", sign * abduction)
         clavicle = collar(side, ik.apply(swing, np.array([0.0, -1.0, 0.0])))
         hang = axis_rotation("y", -sign * twist) @ axis_rotation("z", np.full(count, -sign * np.pi / 2))

@@ -11,7 +11,7 @@ from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp
 from .goals import ArmAngles, Goal, Hand, LegAngles
-from .manner import Manner, Take, draw_manner, pick, posture
+from .manner import FLESH, Manner, Take, draw_manner, pick, posture
 from .pose import Bed, PosePlan, Rest, solve
 from .rig import LEG, SIDES, Rig, skin
 
@@ -48,6 +48,8 @@ def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float =
 
 TRUNK = (0, 1, 2, 3, 4, 5, 6, 9, 13, 14, 16, 17)
 """Parts supported by a bed."""
+GUARDED = tuple(part for part in FLESH if part not in (18, 19))
+"""Parts kept out of the floor while getting up from it: all but feet, hands and forearms."""
 SIDE_ARMS = {
     "left": ArmAngles(flexion=1.45, abduction=0.0, twist=0.1, elbow=1.7, wrist=0.1),
     "right": ArmAngles(flexion=0.45, abduction=0.14, twist=0.5, elbow=1.0, wrist=0.2),
@@ -162,8 +164,7 @@ def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Genera
     elif manner.change == "knees" and manner.pose == "supine":
         then = settle_lying(rig, pose="supine", knee=0.85 if manner.knee < 0.4 else 0.0, pillow=pillow, stoop=manner.stoop)
     plan = posture(t, rig, replace(manner, stoop=0.0), rng=rng)
-    quiet = 0.5 * manner.restless
-    lay_on(plan, rig, [(-1.0, -0.5, first), (begin, done, then)], manner.bed, yaw=0.0, rng=rng, quiet=quiet)
+    _lie_on(plan, (first, then), (begin, done), manner.bed, rng=rng, quiet=0.5 * manner.restless)
     hands = {
         id(pose): lying_hands(manner.hands, pose, rig, rng=rng, t=t) if _is_supine(pose) else side_arms(rng=rng, t=t)
         for pose in (first, then)
@@ -199,31 +200,27 @@ def _is_supine(pose: LyingPose) -> bool:
     return bool(pose.turn[1, 2] > 0.7)
 
 
-def lay_on(
-    plan: PosePlan, rig: Rig, poses: list[tuple[float, float, LyingPose]], surface: float, *, yaw: float,
-    rng: np.random.Generator, quiet: float,
+def _lie_on(
+    plan: PosePlan, poses: tuple[LyingPose, LyingPose], change: tuple[float, float], surface: float,
+    *, rng: np.random.Generator, quiet: float,
 ) -> None:  # fmt: skip
-    """Set a plan to lying poses, blended from one to the next; the feet point to +z rotated by ``yaw``."""
-    t = plan.t
-    first = poses[0][2]
+    """Set a plan to lie in the first pose and, over the seconds ``change``, to move to the second; the feet point to +z."""
+    t, (first, then) = plan.t, poses
     count = len(t)
     turn = np.broadcast_to(first.turn, (count, 3, 3))
     height = np.full(count, first.height)
     spine, head = np.tile(first.spine, (count, 1)), np.tile(first.head, (count, 1))
-    for side in SIDES:
-        plan.legs[side] = [(0.0, 0.0, first.legs[side])]
-    for start, end, pose in poses[1:]:
-        w = ramp(t, start, end)
-        if pose is poses[0][2]:
-            continue
-        turn = ik.slerp(turn, np.broadcast_to(pose.turn, (count, 3, 3)), w)
-        height = height + (pose.height - height) * w
-        spine, head = spine + (pose.spine - spine) * w[:, None], head + (pose.head - head) * w[:, None]
+    plan.legs = {side: [(0.0, 0.0, first.legs[side])] for side in SIDES}
+    if then is not first:
+        w = ramp(t, *change)
+        turn = ik.slerp(turn, np.broadcast_to(then.turn, (count, 3, 3)), w)
+        height = height + (then.height - height) * w
+        spine, head = spine + (then.spine - spine) * w[:, None], head + (then.head - head) * w[:, None]
         for side in SIDES:
-            plan.legs[side].append((start, end, pose.legs[side]))
+            plan.legs[side].append((*change, then.legs[side]))
     small = noise(t, rng=rng, amplitude=[0.006, 0.01, 0.008], low=0.08, high=0.5) * quiet
     breath = 0.012 * np.sin(2 * np.pi * (0.25 * t + rng.random()))
-    plan.turn = axis_rotation("y", np.full(count, yaw)) @ turn @ axis_rotation("y", small[:, 1])
+    plan.turn = turn @ axis_rotation("y", small[:, 1])
     plan.pelvis = np.stack([small[:, 0], surface + height, small[:, 2]], axis=1)
     plan.spine = spine + np.stack([breath, small[:, 0], small[:, 2]], axis=1)
     plan.head = head + noise(t, rng=rng, amplitude=[0.01, 0.02, 0.22], low=0.06, high=0.35) * quiet * 2
@@ -237,3 +234,12 @@ def restless(leg: Goal, t: np.ndarray, *, rng: np.random.Generator, quiet: float
     assert isinstance(leg, LegAngles)
     wander = noise(t, rng=rng, amplitude=[0.04, 0.012, 0.08], low=0.08, high=0.6) * quiet
     return replace(leg, twist=leg.twist + wander[:, 0], knee=leg.knee + np.abs(wander[:, 1]), ankle=leg.ankle + wander[:, 2])
+
+
+def start_lying(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator) -> tuple[PosePlan, LyingPose]:
+    """A standing plan whose legs lie on the floor, to be changed into getting up, and the lying pose that it begins with."""
+    plan = posture(t, rig, manner, rng=rng)
+    lying = settle_lying(rig, pose="supine", knee=0.0, pillow=0.0, stoop=manner.stoop)
+    for side in SIDES:
+        plan.legs[side] = [(0.0, 0.0, restless(lying.legs[side], t, rng=rng, quiet=0.5 * manner.restless))]
+    return plan, lying

@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Float
 
 from . import ik
-from .curves import keyed, noise
-from .gait import Foot, Footprint, ankle_of
-from .goals import ArmAngles, Planted
+from .curves import noise
+from .gait import Foot, Footprint
+from .goals import ArmAngles
 from .pose import PosePlan, Rest
 from .rig import SIDES, SIGN, Rig
 
@@ -157,17 +157,12 @@ def use_feet(plan: PosePlan, rig: Rig, feet: dict[str, Foot]) -> None:
         plan.reach[side] = feet[side].contact
 
 
-def planted(rig: Rig, side: str, x: float, z: float, *, yaw: float) -> Planted:
-    """A flat foot that stays in one place."""
-    ankle, foot = ankle_of(rig, side, np.array([[x, 0.0, z]]), np.array([yaw]), np.array([0.0]))
-    return Planted(ankle=tuple(ankle[0]), foot=foot[0])
-
-
 def times(seconds: float, fps: float) -> Float[np.ndarray, "t"]:
     """Frame times, seconds."""
     return np.arange(max(8, round(seconds * fps))) / fps
 
 
-def along(t: np.ndarray, *keys: tuple[Any, Any]) -> np.ndarray:
-    """``curves.keyed`` with the keys as arguments."""
-    return keyed(t, keys)
+def stage_ends(shares: list[float], seconds: float, *, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
+    """Seconds at which stages end that take about these shares of a clip; at least 7 % are left after the last."""
+    parts = np.array(shares) * rng.uniform(0.9, 1.1, len(shares))
+    return np.cumsum(parts) * seconds * min(1.0, 0.93 / parts.sum())

@@ -54,12 +54,12 @@ class Rig:
     @property
     def thigh(self) -> float:
         """Hip to knee, metres."""
-        return float(np.linalg.norm(self.rest[4] - self.rest[1]))
+        return self._length(1, 4)
 
     @property
     def shank(self) -> float:
         """Knee to ankle, metres."""
-        return float(np.linalg.norm(self.rest[7] - self.rest[4]))
+        return self._length(4, 7)
 
     @property
     def leg(self) -> float:
@@ -69,12 +69,12 @@ class Rig:
     @property
     def upper_arm(self) -> float:
         """Shoulder to elbow, metres."""
-        return float(np.linalg.norm(self.rest[18] - self.rest[16]))
+        return self._length(16, 18)
 
     @property
     def forearm(self) -> float:
         """Elbow to wrist, metres."""
-        return float(np.linalg.norm(self.rest[20] - self.rest[18]))
+        return self._length(18, 20)
 
     @property
     def hip_drop(self) -> float:
@@ -100,6 +100,9 @@ class Rig:
     def scale(self) -> float:
         """Leg length relative to 0.80 m, an average adult's; scales steps and reaches."""
         return self.leg / 0.80
+
+    def _length(self, joint: int, child: int) -> float:
+        return float(np.linalg.norm(self.rest[child] - self.rest[joint]))
 
 
 def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:

@@ -8,9 +8,9 @@ import numpy as np
 
 from ....geometry import axis_rotation
 from . import ik
-from .curves import noise, ramp, smooth, window
-from .goals import ArmAngles, Goal, Hand, LegAngles, Track
-from .manner import Manner, Take, along, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, standing_height
+from .curves import along, noise, ramp, smooth, window
+from .goals import ArmAngles, Goal, Hand, LegAngles, Planted, Track
+from .manner import Manner, Take, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on, standing_height
 from .pose import PosePlan, Rest, solve
 from .rig import SIDES, Rig
 
@@ -107,16 +107,6 @@ class SeatPlacement:
     """Of the seated pelvis, radians."""
 
 
-@dataclass(slots=True, kw_only=True)
-class SitMove:
-    """The movement between standing and sitting, (t,) each."""
-
-    sit: np.ndarray
-    """0 standing, 1 sitting."""
-    leaning: np.ndarray
-    """Share of the manner's ``lean``."""
-
-
 def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> SeatPlacement:
     """Place the chair so that the knees are above feet at ``feet_z``; ``shin`` as in ``seat_place``."""
     pitch = -manner.recline + 0.1 * manner.old
@@ -126,14 +116,20 @@ def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> SeatP
 
 
 def sit_stand(
-    t: np.ndarray, rig: Rig, manner: SeatManner, move: SitMove, chair: SeatPlacement, *, rng: np.random.Generator
-) -> PosePlan:
-    """Between standing and sitting: the pelvis goes back and down while the trunk's lean balances it."""
-    sit, leaning = move.sit, move.leaning
-    plan = posture(t, rig, manner, rng=rng)
-    height, base = standing_height(rig, manner), plan.pelvis - np.array([0.0, standing_height(rig, manner), 0.0])
+    plan: PosePlan, rig: Rig, manner: SeatManner, chair: SeatPlacement, sit: np.ndarray, leaning: np.ndarray,
+    *, rng: np.random.Generator,
+) -> None:  # fmt: skip
+    """Change a standing plan to move between standing and sitting; the trunk's lean balances the pelvis.
+
+    Args:
+        sit: 0 standing, 1 sitting (t,).
+        leaning: Share of the manner's ``lean`` (t,).
+    """
+    t = plan.t
+    height = standing_height(rig, manner)
+    base = plan.pelvis - np.array([0.0, height, 0.0])
     # The hips move back before they sink: an arc about ankles and knees, not a straight line.
-    back = np.sin(np.clip(sit, 0, 1) * np.pi / 2) ** 1.0
+    back = np.sin(np.clip(sit, 0, 1) * np.pi / 2)
     down = 1.0 - np.cos(np.clip(sit, 0, 1) * np.pi / 2) ** 1.15
     down = 0.55 * down + 0.45 * sit
     plan.pelvis = (
@@ -149,7 +145,6 @@ def sit_stand(
     touch = smooth(np.clip((sit - 0.93) / 0.07, 0.0, 1.0), 1.0)
     plan.rests.append(Rest(parts=SEAT, weight=touch, height=manner.seat, sink=GIVE, radius=0.22))
     plan.rests.append(Rest(parts=SEAT, weight=(sit > 0.6) * 1.0, height=manner.seat, sink=GIVE, radius=0.22, guard=True))
-    return plan
 
 
 def _take(plan: PosePlan, manner: SeatManner, chair: SeatPlacement, segments: list[tuple[str, float]]) -> Take:
@@ -166,7 +161,8 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     leaning = along(t, (start, 0.0), (start + 0.5 * lasting, 1.0), (start + 0.72 * lasting, 0.95), (end + 0.3 * lasting, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.02, 0.14))
-    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=leaning), chair, rng=rng)
+    plan = posture(t, rig, manner, rng=rng)
+    sit_stand(plan, rig, manner, chair, sit, leaning, rng=rng)
     stand_on(plan, rig, prints)
     glance = rng.uniform(0.0, 0.7) * window(t, start - 0.2, start + 0.3 * lasting, 0.35)
     plan.head[:, 2] += glance
@@ -194,7 +190,8 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     leaning = along(t, (start, 0.0), (start + 0.38 * lasting, 1.1), (start + 0.52 * lasting, 1.0), (end, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     chair = set_chair(rig, manner, 0.0, rng.uniform(0.08, 0.2))
-    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=leaning), chair, rng=rng)
+    plan = posture(t, rig, manner, rng=rng)
+    sit_stand(plan, rig, manner, chair, sit, leaning, rng=rng)
     stand_on(plan, rig, prints)
     hands = resting_hands(manner, rig, rng=rng, t=t)
     pushing = manner.old > 0.3 or rng.random() < 0.4
@@ -206,14 +203,14 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
         leave = (0.48 if pushing else -0.02) + rng.uniform(0.0, 0.08)
         plan.arms[side].append((start + leave * lasting, start + (leave + 0.42) * lasting, hanging))
     take = _take(plan, manner, chair, [("sitting", start), ("stand_up", end), ("standing", seconds)])
-    return shifted(take, -chair.pelvis[2])
+    return _shifted(take, -chair.pelvis[2])
 
 
 def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
     """Sit with idle motion, look around, and perhaps a gesture."""
     chair = set_chair(rig, manner, 0.0, rng.uniform(-0.12, 0.18))
-    sit = np.ones(len(t))
-    plan = sit_stand(t, rig, manner, SitMove(sit=sit, leaning=0.0 * t), chair, rng=rng)
+    plan = posture(t, rig, manner, rng=rng)
+    sit_stand(plan, rig, manner, chair, np.ones(len(t)), np.zeros(len(t)), rng=rng)
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
     stand_on(plan, rig, prints)
     plan.head += noise(t, rng=rng, amplitude=[0.06, 0.03, 0.22], low=0.07, high=0.45) * manner.restless
@@ -230,7 +227,7 @@ def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Gene
         plan.head[:, 0] -= 0.3 * bent
     elif manner.gesture != "none":
         plan.arms["left"] += [(begin, begin + 0.7, _gesture(manner, rig, rng=rng, t=t)), (finish, finish + 0.8, hands["left"])]
-    return shifted(_take(plan, manner, chair, [("sitting", manner.seconds)]), -chair.pelvis[2])
+    return _shifted(_take(plan, manner, chair, [("sitting", manner.seconds)]), -chair.pelvis[2])
 
 
 def _gesture(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.ndarray) -> Goal:
@@ -244,20 +241,17 @@ def _gesture(manner: ChairManner, rig: Rig, *, rng: np.random.Generator, t: np.n
     )
 
 
-def shifted(take: Take, dz: float) -> Take:
-    """Shift a take along z."""
+def _shifted(take: Take, dz: float) -> Take:
+    """Shift a take, with all that its limbs reach for in the world, along z."""
     move = np.array([0.0, 0.0, dz])
     take.plan.pelvis = take.plan.pelvis + move
-    for tracks in (take.plan.legs, take.plan.arms):
-        for track in tracks.values():
-            for goal in {id(entry[2]): entry[2] for entry in track}.values():
-                for name in ("ankle", "knee", "at"):
-                    if (
-                        hasattr(goal, name)
-                        and getattr(goal, "frame", "world") == "world"
-                        and type(goal).__name__ != "LegAngles"
-                    ):
-                        setattr(goal, name, np.asarray(getattr(goal, name)) + move)
+    tracks = [*take.plan.legs.values(), *take.plan.arms.values()]
+    # A track may have the same goal twice.
+    for goal in {id(goal): goal for track in tracks for _, _, goal in track}.values():
+        if isinstance(goal, Planted):
+            goal.ankle = goal.ankle + move
+        elif isinstance(goal, Hand) and goal.frame == "world":
+            goal.at = goal.at + move
     if take.support_center is not None:
         take.support_center = (take.support_center[0], take.support_center[1] + dz)
     return take

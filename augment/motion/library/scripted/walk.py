@@ -155,13 +155,13 @@ def act_stand(t: np.ndarray, rig: Rig, manner: StandManner, *, rng: np.random.Ge
     plan.spine[:, 1] -= 1.2 * sway
     plan.head += noise(t, rng=rng, amplitude=[0.3 * manner.look, 0.1 * manner.look, manner.look], low=0.08, high=0.4)
     for side in SIDES:
-        goal = held_arm(manner.arms, rig, side, t, rng=rng)
+        goal = _held_arm(manner.arms, rig, side, t, rng=rng)
         if goal is not None:
             plan.arms[side] = [(0.0, 0.0, goal)]
     return Take(plan=plan, segments=[("standing", manner.seconds)])
 
 
-def held_arm(arms: str, rig: Rig, side: str, t: np.ndarray, *, rng: np.random.Generator) -> Hand | None:
+def _held_arm(arms: str, rig: Rig, side: str, t: np.ndarray, *, rng: np.random.Generator) -> Hand | None:
     """Goal of a hand on the hip, in front of the belly or behind the back; None for a hanging arm."""
     wander = noise(t, rng=rng, amplitude=[0.005, 0.006, 0.004], low=0.1, high=0.6)
     over = 0.0 if side == "left" else 1.0
