@@ -1,4 +1,4 @@
-"""Fits kept on disk: one that was made from the same inputs is loaded instead of being done again."""
+"""Fits stored on disk: one made from the same inputs is loaded instead of being repeated."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FIT_CODE = tuple(
         "reconstruct/watch", "safe_pickle.py", "sources", "types.py", "unpack.py",
     )
 )  # fmt: skip
-"""Source that decides what a fit gives: fits kept by other code are not reused."""
+"""Source code that decides the result of a fit: fits stored by other code are not reused."""
 _MOTION = ("global_orient", "body_pose", "transl", "betas")
 _WORDS = ("fps", "name", "source", "provenance")
 _ARRAYS = ("frames", "observed", "joints", "observed2d", "fitted2d", "reprojection_px", "contact")
@@ -41,7 +41,7 @@ def fit_key(inputs: Inputs, prior: Path | None, setting: Setting) -> str:
 
 
 def digest_of(*parts: Any) -> str:
-    """A short digest of anything JSON knows, arrays, paths' contents and tables of people included."""
+    """A short digest of JSON values, arrays, the contents of paths, and tables of people."""
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
@@ -66,7 +66,7 @@ def _content(path: Path) -> bytes:
 
 
 def save_fit(path: Path, people: Sequence[Recovered]) -> None:
-    """Write what a fit of one video gave; atomic."""
+    """Write the result of a video's fit atomically."""
     arrays: dict[str, np.ndarray] = {}
     rows = []
     for i, person in enumerate(people):
@@ -82,7 +82,7 @@ def save_fit(path: Path, people: Sequence[Recovered]) -> None:
 
 
 def load_fit(path: Path) -> list[Recovered] | None:
-    """What ``save_fit`` wrote, or None where there is nothing readable: then it is fitted again."""
+    """The fit that ``save_fit`` wrote; None if there is none or it is unreadable."""
     try:
         arrays = npz_arrays(path.read_bytes())
         rows = json.loads(arrays["rows"].tobytes())

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """One video and what goes with it."""
+    """One video with its detections, depth maps and annotations."""
 
     video: Path
     keypoints: Path | People | None = None
@@ -36,7 +36,7 @@ class ReconstructConfig:
     given: Given = field(default_factory=Given)
     """What was measured beforehand."""
     depth_kind: Literal["disparity", "depth", "metric"] | None = None
-    """What the maps hold, where the file does not tell."""
+    """What the depth maps hold, where the file does not state it."""
     depth_encoding: Literal["plain", "nyu", "sun"] = "plain"
     """Encoding of 16-bit depth pictures."""
     depth_scale: float = 1000.0
@@ -46,7 +46,7 @@ class ReconstructConfig:
     max_overlays: int = 6
     """Clips that get an overlay video in the report."""
     seed: int = 0
-    """Decides what is drawn at random."""
+    """Seed of all random numbers."""
     fit: FitConfig = field(default_factory=FitConfig)
     """How people are fitted."""
     people: Annotated[bool, tyro.conf.Fixed, tyro.conf.Suppress] = True

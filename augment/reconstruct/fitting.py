@@ -1,4 +1,4 @@
-"""People of all videos fitted: each video on its own, fits kept from an earlier run loaded, and again near furniture."""
+"""Fit the people of all videos, one video at a time; stored fits are loaded, and people inside furniture fitted again."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _INSIDE = 0.06
 def refine_camera(
     recordings: Sequence[Recording], calibration: Calibration, setting: Setting
 ) -> tuple[Calibration, Counter[str]]:
-    """The camera with which the people of one video stand and move most plausibly; all videos share it afterwards.
+    """The camera refined by a fit to the people of one video; all videos share it afterwards.
 
-    The video is the one in which somebody's size in the picture changes most: near and far determine the focal length.
+    The video is the one in which a person's size in the picture changes most, as that determines the focal length.
     """
     seen = max((recording.seen for recording in recordings), key=_size_range)
     if not seen.people:
@@ -51,7 +51,7 @@ def _camera_sigma(calibration: Calibration) -> tuple[float, float, float]:
 
 
 def _size_range(seen: TrackedVideo) -> float:
-    """Ratio of somebody's largest to their smallest size in the picture, the largest over all people."""
+    """Ratio of a person's largest to smallest size in the picture, the largest over all people."""
     best = 0.0
     for outline in seen.outlines:
         points = outline.landmarks2d[outline.found][:, [11, 12, 23, 24], :2].astype(float)
@@ -71,9 +71,9 @@ def fit_recordings(
     Args:
         recordings: The videos.
         setting: Camera, body, prior and options; of the first video's rate.
-        prior: File of the prior, which kept fits depend on; None for the package's own.
-        work: Folder of kept fits.
-        tell: Called with what is being done and the share of it that is done, 0..1.
+        prior: File of the prior, which stored fits depend on; None for the package's own.
+        work: Folder of stored fits.
+        tell: Called with the name of the step and the share of it that is done, 0..1.
     Returns:
         The people, and how many could not be fitted by reason.
     """

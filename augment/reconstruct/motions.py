@@ -18,8 +18,8 @@ SHORTEST_SEC = 0.8
 
 
 def trusted_stretches(person: Recovered, *, shortest_sec: float = SHORTEST_SEC) -> list[slice]:
-    """Longest runs of frames that no rejection touches, as slices of the person's frames."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], person.believed.astype(int), [0]])))
+    """Maximal runs of frames outside all rejected stretches, as slices of the person's frames."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], person.accepted.astype(int), [0]])))
     least = shortest_sec * person.motion.fps
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
 
@@ -47,14 +47,14 @@ def store_motions(
                 store.add(motion, rest_pelvis=rest_pelvis[index])
                 written.add(motion.name)
         for name, row in list(store.rows.items()):
-            if name not in written and row["source"] in videos:  # of an earlier run, which saw other people or another camera
+            if name not in written and row["source"] in videos:  # of an earlier run with other people or another camera
                 (Path(folder) / row["file"]).unlink(missing_ok=True)
                 del store.rows[name]
     return len(written)
 
 
 def _stems(videos: Sequence[str]) -> list[str]:
-    """A name for each video that a motion may carry, no two alike."""
+    """For each video a unique name that is valid in a motion's name."""
     stems: list[str] = []
     for video in videos:
         stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in Path(video).stem)
@@ -94,7 +94,7 @@ _ACTION_OF_LABEL = {
     "standing": "stand", "kneel_down": "kneel", "kneeling": "kneel", "crawl": "crawl", "jump": "jump", "fallen": "lie",
 }  # fmt: skip
 _TELLING = ("fall", "jump", "sit_down", "lie_down", "stand_up", "crawl", "kneel_down", "walk")
-"""Labels that give a motion its action whatever else is in it, the rarest first."""
+"""Labels that decide a motion's action whatever its other labels, the rarest first."""
 
 
 def _action_of(segments: Sequence[Segment], motion: Motion, part: slice) -> str:

@@ -1,4 +1,4 @@
-"""What reconstruction gives besides the scene: people in its world, and how well they are known."""
+"""Results of reconstruction besides the scene: people in its world, and the quality of their fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..types import Motion, Scene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
-    """One person in one video, from the first frame they were seen to the last, gaps bridged."""
+    """One person in one video, from their first to their last detection, gaps bridged."""
 
     video: int
     """Index into ``Reconstruction.videos``."""
@@ -33,13 +33,13 @@ class Recovered:
     layout: str
     """Of ``observed2d``, see ``sources.people.LAYOUTS``; empty where only bodies were given."""
     observed2d: Float[np.ndarray, "t k 3"]
-    """What the detector said: u, v in pixels, confidence; NaN where nothing."""
+    """Detected points: u, v in pixels, confidence; NaN where there is none."""
     fitted2d: Float[np.ndarray, "t k 2"]
     """The same points on the fitted body, pixels."""
     reprojection_px: Float[np.ndarray, " t"]
     """Confidence-weighted mean distance between the two, pixels; NaN in gaps."""
     contact: Float[np.ndarray, "t 4"]
-    """``foot_contact`` as in architecture's table, 0..1."""
+    """Left ankle, left foot, right ankle, right foot on the floor, 0..1."""
     height_m: float
     """Stature of the fitted body."""
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -48,8 +48,8 @@ class Recovered:
     """Stretches that are not trusted: first frame, frame after the last, reason. They are not in the motion store."""
 
     @property
-    def believed(self) -> Bool[np.ndarray, " t"]:
-        """Frames that no rejection touches; bridged gaps among them."""
+    def accepted(self) -> Bool[np.ndarray, " t"]:
+        """Frames outside all rejected stretches; bridged gaps are included."""
         good = np.ones(len(self.frames), bool)
         for first, end, _ in self.rejected:
             good[max(first - int(self.frames[0]), 0) : max(end - int(self.frames[0]), 0)] = False
@@ -57,8 +57,8 @@ class Recovered:
 
     @property
     def trusted(self) -> Bool[np.ndarray, " t"]:
-        """Frames in which the person was seen where the fit puts them: no bridged gap, no rejection."""
-        return self.observed & self.believed
+        """Frames that are neither bridged nor rejected."""
+        return self.observed & self.accepted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +79,8 @@ class Reconstruction:
     videos: tuple[Path, ...]
     people: tuple[Recovered, ...]
     depth: dict[str, Any] = field(default_factory=dict)
-    """How depth was put into metres: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``..."""
+    """Scale of the depth: ``source``, ``scale``, ``offset``, ``inlier_ratio``, ``residual``, ``frames_agreed``..."""
     rejections: dict[str, int] = field(default_factory=dict)
-    """Everything that was turned down, counted by reason."""
+    """Number of rejections by reason."""
     seconds: dict[str, float] = field(default_factory=dict)
     """Wall time of each step."""

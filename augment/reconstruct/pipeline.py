@@ -1,6 +1,6 @@
 """From videos of one fixed camera to a scene with the people in it: everything in one metric, gravity-aligned world.
 
-read, check, track -> calibrate -> fit people -> plate -> depth in metres, or a guess -> scene, motions, report
+read, check, track -> calibrate -> fit people -> plate -> depth, measured or guessed -> scene, motions, report
 
 Without ``config.people`` nobody is tracked or fitted, and the scene is all that is written.
 """
@@ -51,16 +51,16 @@ def reconstruct(
     Fits are kept under ``out/work`` and loaded from there when the same inputs come again, so an interrupted run continues.
 
     Args:
-        inputs: One or more videos of the same fixed camera, each with what estimators found in it.
+        inputs: One or more videos of the same fixed camera, each with its detections.
         out: The scene's folder: ``scene.json`` and its files, ``motions/`` (a motion store), ``report.html``, ``work/``.
         config: Options.
-        body: Whose shape space is used; the open default body when None.
+        body: The body to fit; the open default body when None.
         segments: Frame labels of people (see ``labels_of``).
-        progress: Called with what is being done and the share of the whole that is done, 0..1.
+        progress: Called with the name of the step and the share of the whole that is done, 0..1.
     Returns:
         The scene and the people; everything rejected is counted in ``rejections``.
     Raises:
-        ValueError: If no video can be used; with several videos one that cannot is counted and left out.
+        ValueError: If no video can be used; of several videos, unusable ones are counted and left out.
     """
     if not inputs:
         raise ValueError("no video given; name one or more videos of one fixed camera")
@@ -94,7 +94,7 @@ def reconstruct(
 
 
 class _Clock:
-    """Times the steps and tells the caller how far the whole is."""
+    """Times the steps and reports the overall progress."""
 
     def __init__(self, progress: Callable[[str, float], None]) -> None:
         self.seconds: dict[str, float] = {}
@@ -112,7 +112,7 @@ class _Clock:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What all steps share."""
+    """Inputs and results shared by all steps."""
 
     config: ReconstructConfig
     body: Body
@@ -123,7 +123,7 @@ class _Run:
     """Everything rejected so far, by reason."""
 
     def setting(self, camera: Camera, fps: float) -> Setting:
-        """What a fit is given besides the people."""
+        """Inputs of a fit besides the people."""
         return Setting(
             camera=camera, body=self.body, fps=fps, prior=self.prior, person_height=self.config.given.person_height,
             config=self.config.fit,
@@ -131,7 +131,7 @@ class _Run:
 
 
 def _observe_people(run: _Run, recordings: Sequence[Recording], work: Path) -> Observation:
-    """Camera, people and plate: the fitted bodies are kept out of the plate, too."""
+    """Camera, people and plate; pixels that fitted bodies cover are left out of the plate."""
     config, clock = run.config, run.clock
     with clock.step("calibrate", 0.15):
         videos = [recording.seen for recording in recordings]
@@ -160,7 +160,7 @@ def _observe_people(run: _Run, recordings: Sequence[Recording], work: Path) -> O
 
 
 def _observe_room(run: _Run, recordings: Sequence[Recording]) -> Observation:
-    """Plate, then camera, which thus knows the black bars exactly; nobody is fitted.
+    """Plate, then camera, as the plate shows the black bars exactly; nobody is fitted.
 
     Raises:
         ValueError: If people were detected but too few of them upright.
@@ -183,7 +183,7 @@ def _plate(run: _Run, recordings: Sequence[Recording], outlines: Outlines) -> Pl
 
 
 def _refit(run: _Run, seen: Observation, room: Room) -> Observation:
-    """The people once more who intersect furniture that was measured."""
+    """Fit again the people who intersect measured furniture."""
     boxes = boxes_of(room.obstacles, room.surfaces)
     if not room.depth_info or boxes is None:
         return seen

@@ -1,4 +1,4 @@
-"""The scene of a reconstruction, and where each of its parts comes from."""
+"""The scene of a reconstruction, and the origin of its parts."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def make_scene(name: str, seen: Observation, room: Room, config: ReconstructConf
 
 
 def ceiling_light(floor: np.ndarray) -> tuple[Light, ...]:
-    """A lamp over the middle of the floor: nobody measured the lights."""
+    """An assumed lamp over the middle of the floor."""
     x, z = floor.mean(axis=0)
     return (Light(kind="point", position=np.array([x, 2.6, z]), color=np.ones(3), intensity=1.0),)
 
 
 def provenance_of(seen: Observation, room: Room, config: ReconstructConfig) -> dict[str, Any]:
-    """Where a scene came from, how its camera was found, and what is a guess."""
+    """The scene's sources, how its camera was found, and what was guessed."""
     videos, plate, layout = [recording.info.path for recording in seen.recordings], seen.plate, room.layout
     detected = bool(seen.people) if config.people else any(seen.outlines)
     facts: dict[str, Any] = {

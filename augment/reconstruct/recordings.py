@@ -23,7 +23,7 @@ class Recording:
     inputs: Inputs
     """With its depth file opened; the maps themselves are read when needed."""
     seen: TrackedVideo
-    """Who is in it."""
+    """The people tracked in it."""
 
     @property
     def info(self) -> VideoInfo:
@@ -32,7 +32,7 @@ class Recording:
 
 
 def read_recordings(inputs: Sequence[Inputs], config: ReconstructConfig, body: Body) -> tuple[list[Recording], Counter[str]]:
-    """Read all videos and what goes with them; of several, those that cannot be used are left out and counted.
+    """Read all videos with their detections and depth files; of several, unusable ones are left out and counted.
 
     Raises:
         ValueError: If none can be used, one cannot and people are not fitted, or a depth file does not fit its video.
@@ -78,7 +78,7 @@ def _require_same_size(info: VideoInfo, first: VideoInfo) -> None:
 
 
 def _with_depth(recording: Recording, config: ReconstructConfig) -> Recording:
-    """The recording with its depth file opened, so that one that does not fit is found before anything long is done."""
+    """The recording with its depth file opened, so that a mismatch is found before any long work."""
     item, info = recording.inputs, recording.info
     if not isinstance(item.depth, Path):
         return recording

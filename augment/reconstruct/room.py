@@ -35,19 +35,19 @@ from .watch.masks import person_mask
 _DEPTH_FRAMES = 16
 """Frames of a video whose depth maps are compared with bodies."""
 _REACH, _UNWALKED_REACH = 8.0, 4.0
-"""How far the visible floor is taken to reach, where people walked on it and where nobody did, metres."""
+"""Assumed reach of the visible floor, with and without people who walked on it, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """All that is known of a room before its depth: the videos, the camera, the empty picture and the people."""
+    """What is known of a room before its depth: videos, camera, plate and people."""
 
     recordings: tuple[Recording, ...]
     calibration: Calibration
     plate: Plate
     people: tuple[Recovered, ...]
     outlines: tuple[tuple[Keypoints, ...], ...]
-    """For each video everybody's outline, which is kept out of plate and depth."""
+    """For each video the outlines of people, which are left out of plate and depth."""
 
     @property
     def camera(self) -> Camera:
@@ -70,7 +70,7 @@ class Room:
     guessed: tuple[str, ...]
     """What was not measured, in words."""
     depth_info: dict[str, Any]
-    """``Reconstruction.depth``; empty where the room is a guess."""
+    """``Reconstruction.depth``; empty if the room is guessed."""
     layout: Layout | None = None
     """Of a guessed room."""
     feet: Float[np.ndarray, "m 2"]
@@ -125,7 +125,7 @@ def _measured_room(
 def _measured_depth(
     seen: Observation, number: int, maps: DepthMaps, floor: np.ndarray | None, body: Body, seed: int
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Depth of the empty room in metres from one video's maps, and how it was put into metres."""
+    """Depth of the empty room in metres from one video's maps, and the fit of its scale."""
     info, camera = seen.recordings[number].info, seen.camera
     people = [person for person in seen.people if person.video == number]
     frames = depth_frames(maps.frame, people, camera, _DEPTH_FRAMES)
@@ -150,7 +150,7 @@ def _measured_depth(
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Put the file into errors that do not name it."""
+    """Add the file's name to errors that lack it."""
     try:
         yield
     except ValueError as error:

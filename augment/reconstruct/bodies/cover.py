@@ -27,7 +27,7 @@ _ROAMED = 1.5
 def trusted(person: Recovered, frame: int) -> bool:
     """Whether a person was seen in a frame of the video and the fit is trusted there."""
     row = frame - int(person.frames[0])
-    return 0 <= row < len(person.frames) and bool(person.observed[row] and person.believed[row])
+    return 0 <= row < len(person.frames) and bool(person.observed[row] and person.accepted[row])
 
 
 def depth_frames(

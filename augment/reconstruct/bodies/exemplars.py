@@ -16,9 +16,9 @@ from ...priors.registry import load_prior
 
 _POSES, _HEADINGS = 160, 16
 _TILTS = (0.0, 0.35, 0.8, 1.3, -0.5, -1.2)
-"""Radians by which the trunk leans towards the camera (its head end nearer); how it lies in the picture is solved for."""
+"""Tilts of the trunk towards the camera (head nearer), radians; its rotation in the picture is solved for."""
 _SEED = 0
-"""Of the poses drawn: the bank is a constant, so that a fit does not depend on a run's seed."""
+"""Seed of the drawn poses: the bank is a constant, so that a fit does not depend on a run's seed."""
 _KEPT = 12
 """Candidates kept for each frame."""
 

@@ -29,17 +29,17 @@ from .solve import run_stages
 TRUSTED_ERROR = 0.08
 """A frame half of whose points are farther off than this share of the person's stature is not trusted."""
 _NEAREST = 0.4
-"""Metres in front of the camera from which a pelvis can be right."""
+"""Least plausible distance of a pelvis in front of the camera, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """What a fit found."""
+    """Result of a fit."""
 
     people: tuple[Recovered, ...]
-    """Those who could be fitted, in the order of their tracks."""
+    """Fitted people, in the order of their tracks."""
     rejected: tuple[Rejected, ...]
-    """Those who show too little to start from."""
+    """People with too few detections to start from."""
     camera: Camera
     """Refined if ``Setting.camera_sigma`` lets it; else the one that was given."""
 
@@ -58,7 +58,7 @@ def fit_people(
         tracks: For each person one table (rows of one track), or several (see ``gather``).
         setting: Camera, body, prior and options.
         video: Number of the video, for ``Recovered.video`` and the motions' names.
-        start: What an earlier fit of the same tracks found: only the last stage is run, from there.
+        start: Result of an earlier fit of the same tracks, from which only the last stage is run.
         progress: Called with stage name, step and number of steps.
     Raises:
         ValueError: If a track holds two people in a frame, or neither keypoints nor bodies; the message names its file.

@@ -1,4 +1,4 @@
-"""A fit as a problem on torch: what is known of all people laid end to end, what is solved for, and where it starts."""
+"""A fit as tensors: the detections of all people, concatenated; the unknowns; and their start."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _NO_PLACE = "the person's place could not be found in any frame: fewer than thre
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a fit is given besides the people: the same for everybody in the video."""
+    """Inputs of a fit besides the people, shared by everybody in the video."""
 
     camera: Camera
     """The calibrated camera in the gravity-aligned world."""
     body: Body
-    """Whose shape space is used."""
+    """The body to fit."""
     fps: float
     """Frames a second of the video."""
     prior: Prior | None = None
@@ -61,7 +61,7 @@ class Problem:
     chain: terms.Chain
     """Which person each row is of, and the frame rate."""
     evidence: list[Evidence]
-    """What is known of each person."""
+    """Each person's detections."""
     landmarks: list[Landmarks]
     """Where each person's detected points lie on the body."""
     rows: list[slice]
@@ -92,7 +92,7 @@ class Problem:
 
 @dataclass(slots=True)
 class Unknowns:
-    """What is solved for."""
+    """Unknowns of a fit."""
 
     base: Tensor
     """Rotations of root (world) and joints (relative), held fixed within a stage. Shape (t, 24, 3, 3)."""
@@ -111,18 +111,18 @@ class Unknowns:
         return self.base @ axis_angle_to_matrix(self.turn)
 
     def rebase(self) -> None:
-        """Take the turns into ``base``: small turns are well conditioned."""
+        """Move the rotations into ``base``: small ones are well conditioned."""
         with torch.no_grad():
             self.base = self.rotations()
             self.turn = torch.zeros_like(self.turn)
 
 
 def set_up(evidence: Sequence[Evidence], setting: Setting) -> tuple[tuple[Problem, Unknowns] | None, tuple[Rejected, ...]]:
-    """The problem of a fit and a rough start for what is solved for.
+    """The problem of a fit and a rough start of its unknowns.
 
     Args:
-        evidence: What is known of each person.
-        setting: What is given besides.
+        evidence: Each person's detections.
+        setting: Shared inputs.
     Returns:
         Problem and start of the people who show enough to start from, None if nobody does; and the people who do not.
     """
@@ -150,7 +150,7 @@ def set_up(evidence: Sequence[Evidence], setting: Setting) -> tuple[tuple[Proble
 
 
 def _lay_out(people: list[tuple[Evidence, Tensor]], setting: Setting, betas: np.ndarray) -> tuple[Problem, Unknowns]:
-    """People's frames laid end to end, every pelvis still at the origin."""
+    """People's frames concatenated, every pelvis still at the origin."""
     body, camera = setting.body, setting.camera
     evidence, base = [item for item, _ in people], torch.cat([start for _, start in people])
     landmarks = [_marks(body, item.layout) for item in evidence]
@@ -177,7 +177,7 @@ def _lay_out(people: list[tuple[Evidence, Tensor]], setting: Setting, betas: np.
 
 
 def start_from(problem: Problem, unknowns: Unknowns, start: Sequence[Recovered]) -> None:
-    """Put an earlier result in place of the rough start."""
+    """Replace the rough start by an earlier result."""
     for i, (person, rows) in enumerate(zip(start, problem.rows, strict=True)):
         motion = person.motion
         pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
@@ -235,7 +235,7 @@ def _first_places(problem: Problem, unknowns: Unknowns) -> list[Tensor | None]:
 
 
 def posed_bodies(problem: Problem, unknowns: Unknowns) -> dict[str, Tensor]:
-    """Joints, their world rotations, and the relative rotations, for the unknowns as they are."""
+    """Joints, their world rotations, and the relative rotations, for the current unknowns."""
     rotations = unknowns.rotations()
     rest = problem.joints0 + torch.einsum("jcb,pb->pjc", problem.joints_basis, unknowns.betas)
     joints, worlds = forward_kinematics(rotations, rest[problem.chain.person])
@@ -244,7 +244,7 @@ def posed_bodies(problem: Problem, unknowns: Unknowns) -> dict[str, Tensor]:
 
 
 def view(problem: Problem, unknowns: Unknowns) -> tuple[Tensor, Tensor, Tensor]:
-    """Rotation and place of the camera in the world, and K, with the refinement in."""
+    """Rotation and position of the camera in the world, and K, refined."""
     focal, pitch, height = unknowns.camera
     zero = torch.zeros(())
     turn = axis_angle_to_matrix(torch.stack([-pitch, zero, zero]))

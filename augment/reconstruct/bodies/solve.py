@@ -19,7 +19,7 @@ from .problem import Problem, Unknowns, as_tensor, pixels, posed_bodies, view
 
 # Weights of the energy terms. Each is in squared standard deviations: those that are not listed weigh 1.
 POINTS3D_WEIGHT = 0.5
-"""The detector's own 3D points: they settle what a single view leaves open, and are often wrong."""
+"""The detector's own 3D points: they resolve ambiguities of a single view, but are often wrong."""
 START_WEIGHT = 1.5
 """Staying near the bodies the fit started from; counts only where an estimator gave them."""
 BEND_WEIGHT = 0.3
@@ -129,8 +129,8 @@ def _prior_terms(
 def _contact_terms(problem: Problem, stage: int, joints: Tensor) -> dict[str, Tensor]:
     """Terms of contact: standing feet stay on the floor, and bodies do not intersect anything.
 
-    The floor counts from the first stage on: it settles the depth that the picture leaves open, and must settle the root before
-    the pose can adapt to it.
+    The floor counts from the first stage on: it determines the depth, which the picture leaves open, and must do so before
+    the pose adapts to it.
     """
     balls = ball_centers(joints)
     unit, gap, scale = ((0.08, 0.2, 1.5), (0.04, 0.1, 1.5), (0.02, 0.05, 3.0))[stage]

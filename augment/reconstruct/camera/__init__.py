@@ -1,1 +1,1 @@
-"""The camera over its floor."""
+"""Calibration of the camera over its floor."""

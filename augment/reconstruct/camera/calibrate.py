@@ -17,7 +17,7 @@ from .given import Given, Picture
 from .upright import PARTS, UprightPeople, spread_out
 
 HFOV_DEG = 62.0
-"""Horizontal field of view expected of a room camera before anything is measured."""
+"""Prior of a room camera's horizontal field of view, degrees."""
 _SIGMA_LOG_FOCAL = 0.2
 _SIGMA_ROLL = np.radians(3.0)
 _SIGMA_SHARES = (0.015, 0.025, 0.015, 0.01)
@@ -31,7 +31,7 @@ _SHARES = np.array([share for _, share in PARTS])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """A camera over a floor, and how well it is known."""
+    """A camera over a floor, with its uncertainty."""
 
     focal: float
     """Pixels."""
@@ -42,9 +42,9 @@ class Calibration:
     roll: float
     """Radians."""
     picture: Picture
-    """Whose centre is the principal point; that is assumed, never estimated."""
+    """Its centre is assumed to be the principal point."""
     residual_px: float = float("nan")
-    """Median distance between a body point and where the model puts it, pixels."""
+    """Median reprojection error of the body points, pixels."""
     std: dict[str, float] = field(default_factory=dict)
     """One standard deviation of ``focal`` (share), ``height`` (metres), ``pitch`` and ``roll`` (radians)."""
     people: int = 0
@@ -56,7 +56,7 @@ class Calibration:
 
     @property
     def observed(self) -> bool:
-        """Whether people's places determine the camera; if all stood in one spot, the priors did most of it."""
+        """Whether people's places determine the camera; if all stood in one spot, the priors mostly do."""
         known = self.people > 0 and self.near_far > 1.25 and self.std["focal"] < 0.12 and self.std["pitch"] < np.radians(2.5)
         return bool(known)
 
@@ -71,7 +71,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uncalibrated:
-    """People do not show the camera."""
+    """The camera cannot be calibrated from these people."""
 
     reason: str
     """What is missing, and what to do."""
@@ -85,7 +85,7 @@ def rotation_world_camera(pitch: float, roll: float) -> Float[np.ndarray, "3 3"]
 
 
 def guess_calibration(picture: Picture, given: Given) -> Calibration:
-    """A camera nobody measured: what is given, else ``HFOV_DEG``, 2.4 m up, looking down by 20 degrees, level."""
+    """A guessed camera: what is given, else ``HFOV_DEG``, 2.4 m up, looking down by 20 degrees, level."""
     return Calibration(
         focal=given.focal or expected_focal(picture), height=2.4 if given.camera_height is None else given.camera_height,
         pitch=np.radians(20.0 if given.pitch is None else given.pitch), roll=np.radians(given.roll or 0.0), picture=picture,
@@ -107,11 +107,11 @@ def calibrate(upright: UprightPeople, picture: Picture, given: Given | None = No
     Args:
         upright: Upright people.
         picture: The picture they are in.
-        given: The stature, on which all measures rest; what is known of the camera is kept.
+        given: The stature, which sets the scale; known parameters of the camera are kept.
     Returns:
         The camera, or why there is none: too few upright people.
     Raises:
-        ValueError: If the stature is not one.
+        ValueError: If the stature is out of range.
     """
     from scipy.optimize import least_squares
 
@@ -159,7 +159,7 @@ def _priors(picture: Picture, given: Given) -> list[tuple[int, float, float]]:
 
 
 def _starts(picture: Picture, given: Given) -> list[np.ndarray]:
-    """Where the minimisation starts from."""
+    """Start of the minimisation."""
     focal, roll = np.log(given.focal or expected_focal(picture)), np.radians(given.roll or 0.0)
     pitches = (0.0, 0.2, 0.5) if given.pitch is None else (np.radians(given.pitch),)
     heights = (1.2, 2.4) if given.camera_height is None else (given.camera_height,)
@@ -172,7 +172,7 @@ def _starts(picture: Picture, given: Given) -> list[np.ndarray]:
 def place_upright(
     upright: UprightPeople, x: np.ndarray, shares: np.ndarray, person_height: float, center: tuple[float, float]
 ) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, "n 4 2"]]:
-    """Put everybody on the floor where they fit their image best.
+    """Place everybody on the floor where their reprojection error is least.
 
     Args:
         upright: Upright people.
@@ -202,7 +202,7 @@ def place_upright(
 
 
 def places(upright: UprightPeople, calibration: Calibration, person_height: float) -> Float[np.ndarray, "n 2"]:
-    """Where on the floor people stood, (x, z) metres; only those that fit (within four times their expected error)."""
+    """Places on the floor where people stood, (x, z) metres; those within four times the expected error."""
     x = np.array([np.log(calibration.focal), calibration.pitch, calibration.roll, np.log(calibration.height), 0, 0, 0, 0])
     shares = np.array(calibration.shares or _SHARES)
     place, error = place_upright(upright, x, shares, person_height, calibration.picture.center)

@@ -15,20 +15,20 @@ from .upright import find_upright
 
 
 def calibrate_videos(videos: Sequence[TrackedVideo], picture: Picture, given: Given) -> Calibration | Uncalibrated:
-    """The camera over its floor, from everybody who stands or walks in any of the videos; guessed if nobody was detected."""
+    """The camera calibrated from upright people in any of the videos; guessed if nobody was detected."""
     outlines = [outline for seen in videos for outline in seen.outlines]
     return calibrate(find_upright(outlines), picture, given) if outlines else guess_calibration(picture, given)
 
 
 def calibrate_or_guess(videos: Sequence[TrackedVideo], picture: Picture, given: Given) -> Calibration:
-    """The same, guessed also where too few stand upright, or the result is implausible: then the detections are wrong."""
+    """The same, guessed also if too few people are upright, or if the result is implausible because detections are wrong."""
     found = calibrate_videos(videos, picture, given)
     guess = guess_calibration(picture, given)
     return found if isinstance(found, Calibration) and _is_plausible(found, guess, given) else guess
 
 
 def _is_plausible(found: Calibration, guess: Calibration, given: Given) -> bool:
-    """Whether focal length, height and pitch, where they were not given, are those of a camera in a room."""
+    """Whether those of focal length, height and pitch that were not given are plausible for a room camera."""
     focal = 0.4 < found.focal / guess.focal < 3.0 or given.focal is not None
     height = 0.4 < found.height < 5.0 or given.camera_height is not None
     pitch = np.radians(-20) < found.pitch < np.radians(80) or given.pitch is not None

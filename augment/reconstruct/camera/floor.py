@@ -1,4 +1,4 @@
-"""The floor under a calibrated camera: what the picture shows of it, where people walked, and its depth."""
+"""The floor under a calibrated camera: its visible part, where people walked, and its depth."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...types import Camera
 from .calibrate import Calibration
 
 LEAST_FEET = 5
-"""Places needed to say where people walked."""
+"""Least number of places for a walked floor."""
 
 
 def visible_floor(calibration: Calibration, content: tuple[int, int, int, int], *, reach: float = 8.0) -> np.ndarray:
@@ -35,7 +35,7 @@ def visible_floor(calibration: Calibration, content: tuple[int, int, int, int], 
 def walked_floor(feet: Float[np.ndarray, "n 2"], seen: Float[np.ndarray, "m 2"], *, margin: float = 0.6) -> np.ndarray:
     """The floor people stood on, widened by ``margin`` metres and cut to what the camera sees; polygon (n, 2).
 
-    The outermost hundredth of the feet is left out, against stray detections. Without enough feet, all of ``seen``.
+    The outermost hundredth of the feet is left out, as outliers. With too few feet, all of ``seen``.
     """
     if len(feet) < LEAST_FEET:
         return seen
@@ -52,7 +52,7 @@ def walked_floor(feet: Float[np.ndarray, "n 2"], seen: Float[np.ndarray, "m 2"],
 def floor_for_scale(feet: Float[np.ndarray, "n 2"], seen: Float[np.ndarray, "m 2"]) -> np.ndarray | None:
     """The floor that depth maps are scaled with, a polygon (x, z): where people stood, or all of ``seen`` if nobody did.
 
-    None if they stood outside the picture: what it shows of the floor is then mostly covered by furniture.
+    None if they stood outside the picture: the visible floor is then mostly covered by furniture.
     """
     floor = walked_floor(feet, seen)
     return None if floor is seen and len(feet) >= LEAST_FEET else floor

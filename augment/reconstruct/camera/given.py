@@ -1,4 +1,4 @@
-"""What is known before a camera is calibrated: the picture, and what the user measured."""
+"""Inputs of calibration besides people: the picture, and the user's measurements."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import tyro
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Given:
-    """What was measured beforehand; None is estimated (or, without people, guessed)."""
+    """Known measurements; None is estimated (or, without people, guessed)."""
 
     person_height: float = 1.70
-    """Stature of whoever walks in the videos, metres. All measures scale with it, so measure it."""
+    """Stature of the person who walks in the videos, metres. All lengths scale with it, so measure it."""
     focal: float | None = None
     """Focal length, pixels, if known."""
     camera_height: float | None = None
@@ -26,7 +26,7 @@ class Given:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """Size of a video's frames, and where black bars leave the picture itself."""
+    """Size of a video's frames, and the picture's extent inside black bars."""
 
     width: int
     """Pixels."""

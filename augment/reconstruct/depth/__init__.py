@@ -1,1 +1,1 @@
-"""The room's depth in metres, and what stands in it."""
+"""The room's depth in metres, and its furniture."""

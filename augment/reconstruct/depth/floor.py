@@ -8,12 +8,12 @@ from jaxtyping import Float, Float32
 from ...geometry import invert_transform, pixel_grid, rigid, unproject
 
 _SEED = 0
-"""Of the RANSAC draws: the same points always give the same floor."""
+"""Seed of the RANSAC draws: the same points always give the same floor."""
 _UPRIGHT = np.cos(np.radians(50))
 """A floor's normal is within 50 degrees of the camera's own up axis: cameras are about upright and look down a little."""
 
 _SEED = 0
-"""Of RANSAC: the same picture always gives the same floor."""
+"""Seed of RANSAC: the same picture always gives the same floor."""
 
 
 def pitch_deg(T_world_camera: Float[np.ndarray, "4 4"]) -> float:

@@ -59,7 +59,7 @@ def fuse_depth(
 
 
 def _stack(maps: Maps, fit: DepthFit, person_masks: Callable, rows: np.ndarray, folder: Path) -> np.memmap:
-    """Depth of the chosen frames on disk, (n, h, w) metres, NaN where people or nothing."""
+    """Depth of the chosen frames on disk, (n, h, w) metres, NaN where covered by people or unknown."""
     stack = None
     for number, index in enumerate(rows.tolist()):
         values, valid = maps.load(index)
@@ -79,7 +79,7 @@ def _stack(maps: Maps, fit: DepthFit, person_masks: Callable, rows: np.ndarray, 
 
 
 def _robust_mean(stack: np.ndarray, *, inverse: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of what agrees with the median, (h, w), 0 where nothing; averaged in the map's own (inverse) depth."""
+    """Mean of the values that agree with the median, (h, w), 0 where there are none; in the map's own (inverse) depth."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         middle = np.nanmedian(stack, axis=0)
@@ -94,7 +94,7 @@ def without_flying_pixels(depth: Float32[np.ndarray, "h w"]) -> Float32[np.ndarr
     """Give pixels between a near and a far surface the depth of the nearest pixel on one of them.
 
     Such a pixel is one through which, along a row or a column, depth changes by at least ``_STEEP`` a pixel on both sides, but
-    not one pixel farther on one of them: a plane seen at a grazing angle goes on (evenly in inverse depth), a smear ends.
+    not one pixel farther on one of them: a plane seen at a grazing angle continues (evenly in inverse depth), a smear ends.
     """
     from scipy.ndimage import distance_transform_edt
 

@@ -1,4 +1,4 @@
-"""Patches in which bodies or floor and a depth map are both seen, and the alignment of the maps of single frames."""
+"""Patches where bodies or floor overlap a depth map, and the alignment of the maps of single frames."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Maps(Protocol):
 
     @property
     def per_frame_affine(self) -> bool:
-        """Whether every map has its own scale and offset, as estimators give that look at one picture at a time."""
+        """Whether every map has its own scale and offset, as from estimators for single pictures."""
         ...
 
     def load(self, index: int) -> tuple[Float32[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
-        """Values and where they are valid, of the map number ``index`` (not the video's frame)."""
+        """Values and validity of the map number ``index`` (not the video's frame)."""
         ...
 
 

@@ -16,14 +16,14 @@ from .floor import find_floor, points_and_normals, world_from_floor
 from .furniture_from_points import find_obstacles, find_surfaces
 
 _TILT_DEG, _RISE_M = 5.0, 0.15
-"""Largest tilt and height difference of the depth's floor and the camera's that is not mentioned."""
+"""Largest tilt and height difference between the depth's floor and the camera's without a warning."""
 _LEAST_FLOOR = 30
 """Points needed for a floor polygon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthRoom:
-    """What a depth picture says about a room, in the world of ``camera``."""
+    """A room measured from a depth picture, in the world of ``camera``."""
 
     camera: Camera
     floor: Float[np.ndarray, "n 2"]
@@ -40,7 +40,7 @@ class DepthRoom:
     """How far the depth's floor lies above the given camera's (negative: below), metres, where people stood or, without
     contacts, below the camera; None as above."""
     notes: tuple[str, ...] = field(default=())
-    """Contradictions, in words for the report."""
+    """Inconsistencies, as text for the report."""
 
 
 def room_from_depth(
@@ -74,7 +74,7 @@ def room_from_depth(
         T_level_camera = camera.T_world_camera
     else:
         T_level_camera, tilt, rise, notes = _compare(points, normals, camera, contacts)
-    # heights are measured from the depth's own floor, so that a seat is as high as it is even where both floors differ
+    # heights are measured from the depth's own floor, so that seats have their true height even where both floors differ
     world = transform_points(T_level_camera, points)
     upward = normals @ T_level_camera[1, :3] > np.cos(np.radians(20))
     on_floor = upward & (np.abs(world[:, 1]) < 0.05 + 0.01 * points[:, 2])

@@ -25,14 +25,14 @@ LEAST_INLIERS = 0.45
 HYPOTHESES = 1500
 """Pairs of patches tried by RANSAC."""
 LEAST_PATCHES = 12
-"""Least number of patches where bodies and maps meet."""
+"""Least number of patches where bodies and maps overlap."""
 _BODY_ERROR, _PATCH_ERROR = 0.04, 0.015
 """Expected relative errors of a body's depth: shared by all patches of one frame, and each patch's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DepthFit:
-    """What turns a map's values into metres, and how sure that is."""
+    """Conversion of a map's values to metres, with its uncertainty."""
 
     kind: str
     """``disparity`` or ``depth``, of the maps it was fitted to."""
@@ -46,9 +46,9 @@ class DepthFit:
     residual: float
     """Median relative difference of map and body over the inliers."""
     frames_agreed: int
-    """Frames with a body whose patches agree with the whole."""
+    """Frames with a body whose patches agree with the common fit."""
     frames: int
-    """Frames in which a body met a map."""
+    """Frames in which a body overlaps a map."""
     patches: int
     """Medians compared."""
     agreed: Bool[np.ndarray, " n"]
@@ -69,7 +69,7 @@ class DepthFit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Patches:
-    """What the maps say in each patch, and what they should say."""
+    """Values of the maps in each patch, and their targets."""
 
     value: Float[np.ndarray, " m"]
     """Of the map, aligned with the other maps."""
@@ -99,7 +99,7 @@ def fit_disparity(
         rng: Draws RANSAC's pairs.
         floor: z-depth of the floor people walked on, from the calibrated camera; 0 elsewhere. Weighs as much as all bodies.
     Raises:
-        ValueError: If bodies and maps hardly meet, agree on no scale, or disparity is given as depth or the reverse.
+        ValueError: If bodies and maps hardly overlap, agree on no scale, or disparity is given as depth or the reverse.
     """
     if maps.kind not in ("disparity", "depth"):
         raise ValueError(f"depth maps: unknown kind {maps.kind!r}; expected disparity or depth")

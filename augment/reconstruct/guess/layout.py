@@ -1,4 +1,4 @@
-"""A guess at a room nobody measured: the calibrated camera's floor, and upright walls at edges seen in the picture."""
+"""A guessed room: the calibrated camera's floor, and upright walls at edges seen in the picture."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_MARGIN = 1.0
 _REACH, _STEP = 5.0, 0.05
 """Distance behind where people walked within which walls are searched, and the step of the search, metres."""
 _LEAST_SUPPORT = 0.22
-"""Evidence from which a wall counts as seen, see ``_Evidence.support``."""
+"""Least evidence of a wall that counts as seen, see ``_Evidence.support``."""
 _HEIGHT, _THICK = 2.5, 0.1
 """Size of a wall's box, metres."""
 _SURE_TURN = 0.08
@@ -53,7 +53,7 @@ class Layout:
     """Turn of the walls about +y, radians, in [0, pi / 2)."""
     turn_confidence: float
     guessed: tuple[str, ...]
-    """What this is, in words for the report."""
+    """Description, as text for the report."""
 
 
 def guess_layout(
@@ -125,7 +125,7 @@ def _words(walls: list[Wall], sure: float) -> tuple[str, ...]:
 
 
 def _in_view(camera: Camera, direction: np.ndarray) -> bool:
-    """Whether a wall in this direction can be in the picture: the ray of some corner or border heads for it by 10 degrees."""
+    """Whether a wall in this direction can be in the picture: the ray of a corner or border points to it by 10 degrees."""
     border = [[u, v] for u in (0, camera.width / 2, camera.width) for v in (0, camera.height / 2, camera.height)]
     rays = pixel_rays(np.array(border), camera)
     return bool(((rays @ direction) / np.linalg.norm(rays, axis=1) > np.sin(np.radians(10))).any())

@@ -1,4 +1,4 @@
-"""Seats and beds from how people used them: where somebody sat or lay still, something supported them."""
+"""Seats and beds from people's use of them: where somebody sat or lay still, something supported them."""
 
 from __future__ import annotations
 

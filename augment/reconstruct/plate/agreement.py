@@ -9,7 +9,7 @@ import numpy as np
 from .frames import Samples
 
 LEAST_SAMPLES = 3
-"""Samples a colour must be seen in: a single frame may be a missed person."""
+"""Least number of samples of a colour: a single frame may show a missed person."""
 _OTHER_LOOK = 48
 """Two videos whose colours of a pixel differ by more (of 255, any channel) show different things there."""
 

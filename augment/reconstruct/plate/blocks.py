@@ -36,7 +36,7 @@ def grow_room(
         samples: All frames.
         image: The most frequent colour of each pixel.
         seen: How many samples agree with it.
-        ignored: Pixels that are no evidence: black bars, and what will be painted over anyway.
+        ignored: Pixels that do not count: black bars, and those to be painted over.
     Returns:
         The plate; the block with the best known margin is decided first, each by the appearance whose margin fits best.
     """
@@ -91,7 +91,7 @@ def _looks(samples: Samples, block: Sequence[int], height: int, width: int) -> l
     left = np.arange(len(frames))
     found = []
     while len(left) and len(found) < 16:
-        # the frame most like the next one starts the group: nobody passes by then
+        # the frame most like the next one starts the group, as nobody moves in it
         middle = frames[left]
         step = np.abs(np.diff(middle, axis=0)).mean(axis=(1, 2, 3)) if len(left) > 1 else np.zeros(1)
         leader = middle[int(np.argmin(step))]

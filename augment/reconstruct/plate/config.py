@@ -14,4 +14,4 @@ class Sampling:
     empty: tuple[float, float] | None = None
     """First and last second of a stretch of the first video with nobody in the picture: the plate is taken from it alone."""
     trust_undetected: bool = False
-    """Take frames in which the detector found nobody for empty; only if you looked: it misses people on the floor."""
+    """Treat frames without detections as empty. Check them first: detectors miss people on the floor."""

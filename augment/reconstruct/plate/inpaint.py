@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 _RADIUS = 3
 """Patches are (2 r + 1) squared pixels."""
 _SEED = 0
-"""Of the patch search: the same picture and hole always give the same result."""
+"""Seed of the patch search: the same picture and hole always give the same result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,7 +81,7 @@ def color_of(index: int) -> tuple[int, int, int]:
 
 def states_of(person: Recovered, frames: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """State of a person in given frames of the video: a key of ``STATES``."""
-    own = np.where(person.believed, np.where(person.observed, OBSERVED, BRIDGED), REJECTED)
+    own = np.where(person.accepted, np.where(person.observed, OBSERVED, BRIDGED), REJECTED)
     if not len(own):
         return np.full(len(frames), ABSENT)
     row = np.asarray(frames) - person.frames[0]
@@ -101,7 +101,7 @@ def draw_overlay(
         ValueError: If the video cannot be read; the message is the reason.
     """
     info = probe(video)
-    # About ten frames a second still look fluent.
+    # About ten frames a second still look smooth.
     stride = max(1, round(info.fps / 10), -(-info.frames // pictures))
     speed = max(1.0, min(stride * 10 / info.fps, 4.0)) if stride > round(info.fps / 10) else 1.0
     chosen = np.arange(0, info.frames, stride)

@@ -197,7 +197,7 @@ def draw_curves(people: Sequence[tuple[int, Recovered]]) -> bytes:
 
 def _shade(axes: Any, person: Recovered) -> None:
     """Colour the stretches that were bridged or are not trusted."""
-    for state, rows in ((1, ~np.asarray(person.observed)), (2, ~person.believed)):
+    for state, rows in ((1, ~np.asarray(person.observed)), (2, ~person.accepted)):
         edges = np.flatnonzero(np.diff(np.concatenate([[0], rows.astype(int), [0]])))
         for start, end in zip(edges[::2], edges[1::2], strict=True):
             left, right = person.frames[start] / person.motion.fps, (person.frames[end - 1] + 1) / person.motion.fps

@@ -78,7 +78,7 @@ def plain(value: Any) -> Any:
 
 
 def find_figure(name: str, *places: Any) -> float | None:
-    """A finite number of this name anywhere in nested dicts, the first place first; None if there is none."""
+    """The first finite number of this name in nested dicts, searched in order; None if there is none."""
     for place in places:
         if not isinstance(place, dict):
             continue
@@ -92,7 +92,7 @@ def find_figure(name: str, *places: Any) -> float | None:
 
 
 def median(values: Any) -> float | None:
-    """Median of what is finite; None of nothing."""
+    """Median of the finite values; None if there are none."""
     values = np.asarray(values, float).reshape(-1)
     values = values[np.isfinite(values)]
     return float(np.median(values)) if len(values) else None
@@ -134,7 +134,7 @@ def describe_person(person: Recovered, reconstruction: Reconstruction, body: Bod
         "fps": float(fps),
         "seconds": len(person.frames) / fps,
         "seconds_bridged": int((~np.asarray(person.observed)).sum()) / fps,
-        "seconds_rejected": int((~person.believed).sum()) / fps,
+        "seconds_rejected": int((~person.accepted).sum()) / fps,
         "seconds_trusted": int(trusted.sum()) / fps,
         "reprojection_px": median(finite),
         "reprojection_px_worst_tenth": float(np.percentile(finite, 90)) if len(finite) else None,

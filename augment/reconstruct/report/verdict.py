@@ -11,7 +11,7 @@ WORDS = {GOOD: "good", FAIR: "usable with care", POOR: "not to be trusted", UNKN
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of a figure of which less is better."""
+    """Limits of a figure of which less is better."""
 
     good: float
     fair: float

@@ -1,4 +1,4 @@
-"""Assignment of rows to columns by cost: greedy, or of least total cost."""
+"""Assignment of rows to columns: greedy, or of least total cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tracked person covers of the picture, and in which frames the track can be relied on."""
+"""Pixels that a tracked person covers, and frames in which the track is reliable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def followed(keypoints: Keypoints) -> Bool[np.ndarray, "t"]:
 
     The track is cut where the trunk moves by more than a third of the body from one frame to the next. The part that covers
     the most ground is the person; parts before and after it count if they continue where the last one that counted ended.
-    A detector that lost somebody during a fall leaves frames that say nothing about the floor.
+    Frames in which the detector lost the person, as in a fall, are no evidence of free floor.
     """
     rows = np.flatnonzero(keypoints.found)
     result = np.zeros(len(keypoints), bool)

@@ -1,4 +1,4 @@
-"""Where detections are, in metres or in body extents, and the cost of associating two of them."""
+"""Positions of detections, in metres or in body extents, and the cost of associating two of them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ METRES, EXTENTS = "metres", "body extents"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
-    """Where every detection is, in the space in which distances are costs."""
+    """Positions of all detections, in the space in which distances are costs."""
 
     points: Float[np.ndarray, "n k d"]
     """Camera-frame metres (d = 3) or pixels (d = 2); NaN where not found."""
@@ -29,7 +29,7 @@ class Places:
 
 
 def places_of(people: People, joints: Float[np.ndarray, "n 24 3"] | None = None) -> Places:
-    """Where each detection is: the best description that the table allows.
+    """Positions of the detections, by the best data in the table.
 
     In this order: ``joints`` or ``keypoints3d + transl`` (metres, camera frame); ``keypoints2d`` divided by the person's
     extent, the diagonal of its box or points in the picture; ``transl`` alone (metres); ``bbox`` corners, in extents.

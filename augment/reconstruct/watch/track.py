@@ -22,7 +22,7 @@ CLASS_WEIGHT = 0.3
 GATE_GROWTH = 0.1
 """The gate widens by this share of itself with every frame missed."""
 WIDEST_GATE = 2.5
-"""A gate widens to at most so many times itself."""
+"""Largest width of a gate, as a multiple of its initial width."""
 MAX_JUMP = 1.0
 """Under ``trust_ids``: body lengths a frame that one person can move at most."""
 _BODY_LENGTH: dict[str, float] = {METRES: 1.7, EXTENTS: 1.0}
@@ -40,7 +40,7 @@ class TrackConfig:
     assignment: str = "hungarian"
     """``hungarian`` (least total cost in a frame) or ``greedy`` (the cheapest pair first, then the cheapest of the rest)."""
     max_cost: float | None = None
-    """A pair that costs more is not one person; None takes ``DEFAULT_GATE`` of the unit."""
+    """Largest cost of two detections of one person; None takes ``DEFAULT_GATE`` of the unit."""
     max_gap: int = 30
     """A track that is not seen for more frames is closed; 0 closes it at once."""
     damping: float = 0.9
@@ -59,11 +59,11 @@ class _Association:
 
     assign: Assigner
     gate: float
-    """A pair that costs more is not one person."""
+    """Largest cost of two detections of one person."""
     gate_growth: float
     """Share by which the gate widens with every frame missed."""
     widest: float
-    """Times itself to which the gate widens at most."""
+    """Largest width of a gate, as a multiple of its initial width."""
     class_weight: float
     max_gap: int
     damping: float
@@ -71,7 +71,7 @@ class _Association:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackReport:
-    """What tracking did, in counts."""
+    """Counts of what tracking kept, bridged and dropped."""
 
     unit: str
     """Of the cost: ``metres`` or ``body extents``."""
@@ -84,13 +84,13 @@ class TrackReport:
     gap_frames: int
     """Frames in those gaps, over all tracks."""
     duplicates: int
-    """Rows dropped: the same person a second time in one frame."""
+    """Rows dropped as duplicates of a person in one frame."""
     short_tracks: int
     """Tracks dropped for fewer than ``min_frames`` detections."""
     short_rows: int
     """Rows in them."""
     unplaceable: int
-    """Rows dropped: not one point of them is finite."""
+    """Rows dropped because no point of them is finite."""
     split_ids: int
     """Under ``trust_ids``: producer's ids that held more than one person, and were split."""
     rows: Int[np.ndarray, " m"]
@@ -221,7 +221,7 @@ def _follow(
             cost = cost_matrix(places, here, previous, shifts, class_weight=association.class_weight)
             missed = np.array([now - t.frame - 1 for t in tracks])
             gates = association.gate * np.minimum(1 + association.gate_growth * missed, association.widest)
-            # The gate of a missed track is wider; that must not make it worth more than a track that was not missed.
+            # The wider gate of a missed track must not give it priority over a track that was not missed.
             taken, columns = association.assign(np.where(cost <= gates, cost, np.inf), np.full(len(tracks), gates.max()))
             for row, column in zip(here[taken], columns, strict=True):
                 track = tracks[column]

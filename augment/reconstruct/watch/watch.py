@@ -40,7 +40,7 @@ class TrackedVideo:
     outlines: tuple[Keypoints, ...]
     """Each person's points in MediaPipe's layout, for calibration and masks."""
     counts: dict[str, int] = field(default_factory=dict)
-    """What was left out or corrected, by reason."""
+    """Numbers of dropped or corrected detections, by reason."""
     notes: tuple[str, ...] = ()
 
 
@@ -53,12 +53,12 @@ def track_video(
     video: Path, *, keypoints: Path | People | None, hmr: Path | None, body: Body, focal: float | None = None,
     tracking: TrackConfig | None = None,
 ) -> TrackedVideo:  # fmt: skip
-    """Read, check and track what estimators found in a video.
+    """Read, check and track a video's detections.
 
     Args:
         video: The file.
-        keypoints: What a 2D detector found: a file, or its table.
-        hmr: What a body estimator found.
+        keypoints: Detections of a 2D detector: a file, or its table.
+        hmr: File of an estimator's bodies.
         body: For the outline of an estimator's bodies.
         focal: Focal length of the camera, pixels, where it is known.
         tracking: Options of ``track_people``.
@@ -95,7 +95,7 @@ def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: Tr
     require_same_video(info, people)
     config = config or TrackConfig(max_gap=round(2 * info.fps), min_frames=max(5, round(0.4 * info.fps)))
     if config.max_cost is None and people.keypoints2d is not None and len(np.unique(people.frame)) == len(people):
-        # with one person a frame there is nobody to confuse them with but bystanders, and detectors jitter in a fall
+        # a single person can only be confused with bystanders, and detections jitter in a fall
         config = replace(config, max_cost=_ALONE)
     tracked, report = track_people(people, replace(config, trust_ids=trust))
     for name, reason in (
@@ -161,7 +161,7 @@ def _pair_tables(points: People | None, bodies: People | None, body: Body) -> tu
             if projected is not None:
                 cost[i, j] = _distance(points.take(points.track == p), projected.take(projected.track == b))
     if projected is None and cost.size == 1:
-        cost[:] = 0.0  # bodies without a translation: the only body track is the only person's
+        cost[:] = 0.0  # bodies without a translation: the only body track belongs to the only person
     pairs = {int(i): int(j) for i, j in zip(*linear_sum_assignment(cost), strict=True) if cost[i, j] < _SAME_PERSON}
     persons = []
     for i, p in enumerate(point_tracks):
