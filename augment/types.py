@@ -84,7 +84,7 @@ class Motion:
     name: str = ""
     """Unique within its store; letters, digits, ``_`` and ``-``."""
     source: str = ""
-    """Where it came from: a file's name within its data set, or the generator with its seed."""
+    """Origin: a file's name within its data set, or the generator with its seed."""
     licence: str = ""
     """SPDX id or a licence's short name."""
     subject: str = ""
@@ -214,5 +214,5 @@ class Clip:
     caption: str = ""
     is_synthetic: bool = True
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
-    """What goes into the sample's ``npz``; see the table in README.md."""
+    """Arrays of the sample's ``npz``; see the table in README.md."""
     provenance: dict[str, Any] = field(default_factory=dict)

@@ -37,7 +37,7 @@ class Settings:
     data: Path
     """Folder with ``upfall`` and ``rgbd``."""
     work: Path
-    """Where figures, overlays and films are kept."""
+    """Folder for figures, overlays and films."""
     only: tuple[Part, ...] = ("truth", "room", "depth", "tracking", "peer", "speed", "video")
     """Parts to measure."""
     sequences: int = 24

@@ -43,7 +43,7 @@ class PeerResult:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What the joints are fitted to."""
+    """Targets of the fit."""
 
     body: Body
     index: list[tuple[int, int]]

@@ -39,7 +39,7 @@ class PlannedRun:
     arm: Arm
     seed: int
     digest: str
-    """What ``run_digest`` returned."""
+    """Result of ``run_digest``."""
     path: Path
 
 

@@ -27,7 +27,7 @@ class Train:
     study: Positional[Path]
     """STUDY.yaml: classes, windows, model, clips (see `recognition ablate --help`)."""
     out: Path = Path("classifier.safetensors")
-    """Where the checkpoint goes."""
+    """File of the checkpoint."""
     arm: str | None = None
     """An arm of the study; by default its first."""
     seed: int | None = None
@@ -70,7 +70,7 @@ class Evaluate:
     """
 
     checkpoint: Positional[Path]
-    """What `recognition train` wrote."""
+    """Checkpoint that `recognition train` wrote."""
     data: Path
     """CSV of real videos, folder of shards, or one tar."""
     where: tuple[str, ...] = ()

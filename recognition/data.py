@@ -32,7 +32,7 @@ class StudyData:
     """Training clips of each arm."""
     test: list[Recording]
     warnings: list[str]
-    """What limits the conclusions; shown in the report."""
+    """Limits of the conclusions; shown in the report."""
 
 
 def read_source(source: Source, *, group_by: Sequence[str] = ()) -> list[Recording]:

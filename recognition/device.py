@@ -11,7 +11,7 @@ def compute_device() -> torch.device:
 
 
 def compute_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """What ``Study.precision`` means on this machine."""
+    """The type that ``Study.precision`` selects on this machine."""
     if precision == "auto":
         supported = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
         fast = device.type == "cuda" or bool(supported())

@@ -59,7 +59,7 @@ class Recording:
         return self.path, self.member
 
     def video(self) -> Path | bytes:
-        """What a decoder opens: the path, or the bytes from the tar."""
+        """The decoder's input: the path, or the bytes from the tar."""
         if self.member is None:
             return self.path
         offset, size = self.member
@@ -77,7 +77,7 @@ class Recording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingClips:
-    """What one arm is trained on."""
+    """Training clips of one arm."""
 
     real: list[Recording]
     synthetic: list[Recording]

@@ -123,7 +123,7 @@ class Study(_Strict):
     lr: float = Field(2e-3, gt=0)
     """Peak learning rate of AdamW; a tenth of the steps warm up, then a cosine to zero."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """What the network computes in; weights stay float32. ``auto``: bfloat16 where the processor has it in hardware."""
+    """Precision of the network; weights stay float32. ``auto``: bfloat16 where the processor has it in hardware."""
     seeds: list[int] = Field([0, 1, 2], min_length=1)
     arms: list[Annotated[Arm, BeforeValidator(_known_arm)]] = Field(default_factory=lambda: [ARMS[a] for a in DEFAULT_ARMS])
     baseline: str = "real"

@@ -124,7 +124,7 @@ def _compare(runs: Sequence[dict[str, Any]], base: Sequence[dict[str, Any]], nam
 
 
 def sentence(name: str, baseline: str, seeds: Interval, recordings: Interval) -> str:
-    """What a comparison means, in one line.
+    """The verdict on a comparison, in one line.
 
     The interval over seeds says whether training again would show the difference; the one over recordings, whether other clips
     would.

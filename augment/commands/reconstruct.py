@@ -46,7 +46,7 @@ class Reconstruct:
     annotations: Path | None = None
     """Frame labels for the recovered motions: CSV with path, person or track, and label, start, end in seconds."""
     annotated_people: Path | None = None
-    """Where annotated people are, if --annotations is about persons: COCO JSON with track_id, a file or a folder as above.
+    """Annotated people, if --annotations is about persons: COCO JSON with track_id, a file or a folder as above.
     Tracks are matched to them."""
     camera: Path | None = None
     """Cameras solved by COLMAP (its folder) or nerfstudio (transforms.json): the focal length is taken from them."""

@@ -29,7 +29,7 @@ class SceneFromVideo:
     mask_polygon: tuple[tuple[float, float], ...] = ()
     """Corners x y x y ... in pixels of a region to paint out, instead of a mask picture."""
     given: Given = field(default_factory=Given)
-    """What was measured beforehand."""
+    """Known measurements."""
     roll: float | None = None
     """Degrees the picture's content is turned counter-clockwise, if known."""
     sampling: Sampling = field(default_factory=Sampling)

@@ -14,7 +14,7 @@ class Verify:
     """Check a folder of shards: digests, schema, shapes, labels, segments, video. Problems go one to a line; exit code 1."""
 
     shards: Annotated[Path, tyro.conf.Positional]
-    """What `augment generate --out` wrote."""
+    """Folder that `augment generate --out` wrote."""
     quick: bool = False
     """Do not decode the videos (digests and labels only)."""
 

@@ -36,7 +36,7 @@ class Look:
     open: bool = False
     """Its inside can be seen (under a skirt's hem), so both sides are drawn."""
     description: dict[str, Any] = field(default_factory=dict)
-    """What was drawn, in words and numbers, for the clip's provenance."""
+    """The drawn options, for the clip's provenance."""
 
     @cached_property
     def linear(self) -> Float[np.ndarray, "n 3"]:

@@ -77,7 +77,7 @@ class BodyShadow:
         return np.clip(column, 0, MAP_SIZE - 1).astype(np.int64), np.clip(row, 0, MAP_SIZE - 1).astype(np.int64), inside
 
     def visibility(self, points: Float[np.ndarray, "n 3"], bias: float = 0.03, looks: int = 12) -> Float32[np.ndarray, "n"]:
-        """How much of the lamp each point sees past the body, 0..1; softer the farther the point is behind it."""
+        """Share of the lamp that each point sees past the body, 0..1; softer the farther the point is behind it."""
         local = self._local(points)
         share = np.ones(len(points), np.float32)
         column, row, inside = self._pixels(local)

@@ -22,7 +22,7 @@ TOLERANCE = 0.03
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
-    """What a camera does to a clip; drawn once per clip."""
+    """A camera's effects on a clip; drawn once per clip."""
 
     blur: float = 0.35
     """Radius (sigma) that softens people to the plate's sharpness, pixels at 224 px height."""
@@ -31,7 +31,7 @@ class Style:
     exposure: float = 1.0
     """Factor on the light that falls on people."""
     shadow: float = 1.0
-    """How dark cast shadows are; 1 = all of a lamp's light is missing in its shadow."""
+    """Strength of cast shadows; 1 = all of a lamp's light is missing in its shadow."""
 
 
 def sample_style(*, rng: np.random.Generator) -> Style:

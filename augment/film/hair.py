@@ -35,7 +35,7 @@ _HAIRLINE = ((0.0, 0.86), (0.42, 0.80), (0.52, 0.52), (0.66, 0.44), (0.80, 0.36)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """Where things are on a head in the zero pose, metres."""
+    """Measures of a head in the zero pose, metres."""
 
     crown: float
     height: float
@@ -110,7 +110,7 @@ def paint_brows_and_eyes(pattern: Pattern, color: np.ndarray, hair: np.ndarray) 
 
 
 def scalp(pattern: Pattern, style: str) -> Float[np.ndarray, "n"]:
-    """Where hair grows, 0..1."""
+    """Density of hair at each vertex, 0..1."""
     head, p = measure_head(pattern), pattern.rest
     along = np.clip((p[:, 2] - head.back) / (head.front - head.back), 0, 1)
     reach = np.interp(along, [a for a, _ in _HAIRLINE], [b for _, b in _HAIRLINE])

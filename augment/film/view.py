@@ -22,7 +22,7 @@ LIT_WHITE = 0.75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """What ``film`` needs to know of a room."""
+    """A room prepared for ``film``."""
 
     camera: Camera
     """Fixed, at the clip's size."""
@@ -34,7 +34,7 @@ class View:
     normals: Float32[np.ndarray, "h w 3"]
     """Unit, world, towards the camera's side."""
     solid: Bool[np.ndarray, "h w"]
-    """Where ``points`` and ``normals`` hold."""
+    """Pixels at which ``points`` and ``normals`` are valid."""
     lights: tuple[Light, ...]
     ambient: Float32[np.ndarray, "h w"]
     """Light from everywhere that falls on each pixel's surface."""

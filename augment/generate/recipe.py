@@ -83,14 +83,14 @@ class ClipItem(_Strict):
     action: Annotated[str, AfterValidator(_known_action)]
     """The action, a key of ``actions.ACTIONS``."""
     count: int = Field(default=1, ge=1)
-    """How many clips."""
+    """Number of clips."""
     source: Literal["library", "physics", "generator", "store"] = Field(default="library", alias="from")
     """``library``: scripted, falls simulated; ``physics``: simulated falls only; ``generator``: the trained network; ``store``:
     recorded or imported motions."""
     path: Path | None = None
     """The store's folder, or the generator's weights (the shipped ones if left out), relative to the recipe."""
     others: int = Field(default=0, ge=0, le=2)
-    """How many other people are in the room."""
+    """Number of other people in the room."""
 
     @model_validator(mode="after")
     def _source_fits(self) -> ClipItem:
@@ -128,7 +128,7 @@ class FilmOptions(_Strict):
     camera: Literal["scene", "jitter"] = "scene"
     """``scene``: the room's own camera. ``jitter``: nearby cameras (needs rooms with geometry)."""
     views: int = Field(default=3, ge=1)
-    """With ``jitter``: how many cameras in each room."""
+    """Number of cameras in each room, with ``jitter``."""
     crf: int = Field(default=18, ge=0, le=40)
     """Video quality: 0 best, 18 looks like the source, 40 poor."""
     layers: tuple[Literal["mask", "depth"], ...] = ()
@@ -173,7 +173,7 @@ class PlannedClip:
     key: str
     """The sample's key."""
     number: int
-    """Of this action, from 0."""
+    """Index of the clip among those of this action."""
     action: str
     source: str
     path: Path | None

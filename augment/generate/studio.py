@@ -22,7 +22,7 @@ from .recipe import PlannedClip, Recipe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmingJob:
-    """What all clips of a run share; sent to every worker once."""
+    """Settings shared by all clips of a run; sent to every worker once."""
 
     recipe: Recipe
     seed: int
@@ -39,7 +39,7 @@ class MadeClip:
     sample: Sample | None
     """None if every attempt failed."""
     rejections: Counter[str] = field(default_factory=Counter)
-    """How often each reason made an attempt fail."""
+    """Number of failed attempts by reason."""
 
 
 _job: FilmingJob | None = None

@@ -55,7 +55,7 @@ class Conditions:
     betas: Float[Tensor, "b 10"]
     """Body shape."""
     seconds: Float[Tensor, "b"]
-    """Length."""
+    """Length of the motion."""
     drop_support: Bool[Tensor, "b"]
     """True where the support is not given."""
     drop_betas: Bool[Tensor, "b"]

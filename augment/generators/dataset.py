@@ -141,7 +141,7 @@ def normalisation(data: TrainingSet) -> tuple[Float[Tensor, "315"], Float[Tensor
 
 
 def floor_heights(data: TrainingSet) -> tuple[Float[Tensor, "24"], Float[Tensor, "4"]]:
-    """How low each joint gets (1 % quantile), and how high each foot joint is while it stands (median), metres.
+    """Lowest height of each joint (1 % quantile), and height of each foot joint while it stands (median), metres.
 
     These are estimated from the data, because they depend on the body.
     """
@@ -192,7 +192,7 @@ def recanonicalise(channels: Float[Tensor, "t 315"]) -> Float[Tensor, "t 315"]:
 
 
 def conditions_with_length(conditions: Conditions, frames: int) -> Conditions:
-    """The same row asking for this many frames."""
+    """The same row with this number of frames."""
     return replace(conditions, seconds=torch.full((len(conditions),), frames / FPS))
 
 

@@ -50,7 +50,7 @@ class RetargetReport:
     skate_source: float
     """Mean speed of standing feet in the source, scaled to the result's legs, metres a second."""
     skate_result: float
-    """The same of the result, over the same contacts."""
+    """Mean speed of standing feet in the result, over the same contacts, metres a second."""
 
 
 def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:

@@ -51,7 +51,7 @@ class Spot:
     shift: Float[np.ndarray, "3"]
     """Metres, world, after the turn."""
     support: Surface | None = None
-    """In the world."""
+    """The seat or bed used, in the world; None on the floor."""
     is_prop: bool = False
 
 
@@ -108,7 +108,7 @@ def _judge(spot: Spot, lift: float, joints: Sequence[np.ndarray], scene: Scene, 
 
 
 def _settle(performance: Performance, body: Body) -> tuple[float, str | None]:
-    """How far to lift the performance so that it stands on the floor, metres, and what is wrong with it even then."""
+    """Lift that puts the performance on the floor, metres, and the reason to reject it even then."""
     lead = performance.people[0]
     rows = np.unique(np.linspace(0, len(lead) - 1, _MESH_FRAMES).astype(int))
     fps = lead.fps * (len(rows) - 1) / max(len(lead) - 1, 1)

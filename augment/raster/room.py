@@ -78,7 +78,7 @@ def draw_lit(
 
 
 def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], mesh: SceneMesh) -> np.ndarray:
-    """How much of a lamp each point sees, 0..1, from shadow maps looked up at scattered places on the lamp."""
+    """Share of a lamp that each point sees, 0..1, from shadow maps sampled at scattered places on the lamp."""
     points = points + 0.012 * normals
     share = np.ones(len(points), np.float32)
     for view in _shadow_views(lamp, mesh):

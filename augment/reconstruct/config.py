@@ -34,7 +34,7 @@ class ReconstructConfig:
     """How a reconstruction is made."""
 
     given: Given = field(default_factory=Given)
-    """What was measured beforehand."""
+    """Known measurements."""
     depth_kind: Literal["disparity", "depth", "metric"] | None = None
     """What the depth maps hold, where the file does not state it."""
     depth_encoding: Literal["plain", "nyu", "sun"] = "plain"

@@ -31,7 +31,7 @@ class Recovered:
     joints: Float[np.ndarray, "t 24 3"]
     """SMPL joints, world, metres."""
     layout: str
-    """Of ``observed2d``, see ``sources.people.LAYOUTS``; empty where only bodies were given."""
+    """Layout of ``observed2d``, a key of ``sources.people.LAYOUTS``; empty where only bodies were given."""
     observed2d: Float[np.ndarray, "t k 3"]
     """Detected points: u, v in pixels, confidence; NaN where there is none."""
     fitted2d: Float[np.ndarray, "t k 2"]

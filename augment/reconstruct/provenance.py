@@ -68,7 +68,7 @@ def _camera(calibration: Calibration) -> dict[str, Any]:
 
 
 def _guessed(seen: Observation, room: Room, config: ReconstructConfig, *, detected: bool) -> list[str]:
-    """What was not measured, in words."""
+    """Parts of the scene that were not measured, as text."""
     calibration, share = seen.calibration, float(seen.plate.guessed.mean())
     guessed = [*room.guessed, "lights"]
     if not detected:

@@ -21,7 +21,7 @@ class Recording:
     """A video that can be used."""
 
     inputs: Inputs
-    """With its depth file opened; the maps themselves are read when needed."""
+    """The video's inputs, with its depth file opened; maps are read when needed."""
     seen: TrackedVideo
     """The people tracked in it."""
 

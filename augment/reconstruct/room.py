@@ -68,11 +68,11 @@ class Room:
     mesh: SceneMesh
     cloud: Cloud | None
     guessed: tuple[str, ...]
-    """What was not measured, in words."""
+    """Parts that were not measured, as text."""
     depth_info: dict[str, Any]
     """``Reconstruction.depth``; empty if the room is guessed."""
     layout: Layout | None = None
-    """Of a guessed room."""
+    """Walls and floor of a guessed room."""
     feet: Float[np.ndarray, "m 2"]
     """Where people stood, (x, z), world, metres."""
 

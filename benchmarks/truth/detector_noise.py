@@ -41,7 +41,7 @@ class Settings:
     data: Path
     """Folder with ``upfall``."""
     out: Path | None = None
-    """Where the figures go as JSON."""
+    """JSON file for the figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -322,7 +322,7 @@ class _Script:
     seconds: float
     fps: float
     stature: float | None
-    """Of the first person, metres; drawn when None."""
+    """Stature of the first person, metres; drawn when None."""
 
 
 def _perform(action: str, people: int, scene: Scene, script: _Script, *, rng: np.random.Generator) -> tuple[Motion, ...]:

@@ -58,11 +58,11 @@ class DetectorNoise:
     misplaced_sec: dict[str, float]
     """By state: mean duration of a misplacement, seconds."""
     lost_per_sec: dict[str, float]
-    """By state: how often the whole person is lost though in the picture."""
+    """By state: rate at which the whole person is lost though in the picture."""
     lost_sec: dict[str, tuple[float, ...]]
-    """By state: how long, a stretch drawn from these."""
+    """By state: observed durations of losses, from which they are drawn, seconds."""
     swaps_per_sec: dict[str, float]
-    """By state: how often left and right are exchanged."""
+    """By state: rate of exchanges of left and right."""
     swap_sec: float
     """Mean duration of an exchange, seconds."""
     confidence: tuple[tuple[float, ...], ...]
@@ -70,7 +70,7 @@ class DetectorNoise:
     confidence_outside: tuple[float, ...]
     """The same for points outside the picture, which the detector guesses."""
     unseen: float
-    """How many times larger errors are where a point is not seen."""
+    """Factor on errors where a point is not visible."""
 
 
 MEDIAPIPE_UPFALL = DetectorNoise(

@@ -26,21 +26,21 @@ class BodyNoise:
     """Errors of a body estimator; angles in radians, standard deviations of each axis."""
 
     joint_white: float
-    """Of the large joints, new in every frame."""
+    """Error of the large joints, new in every frame."""
     joint_slow: float
-    """Of the large joints, changing over ``slow_sec``."""
+    """Error of the large joints, changing over ``slow_sec``."""
     root_white: float
     root_slow: float
     betas: float
-    """Of each shape number through the whole clip; the shape also shrinks towards the mean by a third."""
+    """Error of each shape coefficient through the whole clip; the shape also shrinks towards the mean by a third."""
     depth_white: float
     """Relative error of the distance, new in every frame."""
     depth_slow: float
-    """Relative, changing over ``slow_sec``."""
+    """Relative error of the distance, changing over ``slow_sec``."""
     depth_bias: float
-    """Relative, through the whole clip."""
+    """Relative error of the distance through the whole clip."""
     place: float
-    """Of the pelvis in the picture, share of the person's extent."""
+    """Error of the pelvis in the picture, share of the person's extent."""
     slow_sec: float
     lost_per_sec: float
     lost_sec: float

@@ -25,7 +25,7 @@ class Match:
     missed: int
     """Annotated frames that the track lacks."""
     distance_px: float
-    """Mean over the compared frames."""
+    """Mean distance over the compared frames, pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,9 +28,9 @@ class Evidence:
     """One tracked person from the first frame they were seen to the last; rows without a detection have weight 0."""
 
     path: Path
-    """Where the person was detected, for messages."""
+    """File of the detections, for messages."""
     source: str
-    """Which estimator found them."""
+    """Name of the estimator."""
     track: int
     """Unique within the video."""
     frames: Int[np.ndarray, " t"]

@@ -59,11 +59,11 @@ class Problem:
 
     setting: Setting
     chain: terms.Chain
-    """Which person each row is of, and the frame rate."""
+    """Person and frame rate of each row."""
     evidence: list[Evidence]
     """Each person's detections."""
     landmarks: list[Landmarks]
-    """Where each person's detected points lie on the body."""
+    """Each person's landmarks: places of the detected points on the body."""
     rows: list[slice]
     """Each person's rows."""
     start: Tensor
@@ -87,7 +87,7 @@ class Problem:
     height_sigma: Tensor
     """Expected difference between each person's stature and the given one, metres. Shape (p,)."""
     contact: Tensor
-    """How surely each of ``FOOT_JOINTS`` stands on the floor, 0..1. Shape (t, 4)."""
+    """Confidence that each of ``FOOT_JOINTS`` stands on the floor, 0..1. Shape (t, 4)."""
 
 
 @dataclass(slots=True)

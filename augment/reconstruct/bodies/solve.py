@@ -223,7 +223,7 @@ def _pyramid(problem: Problem) -> Tensor:
 
 
 def _contacts(problem: Problem, unknowns: Unknowns) -> Tensor:
-    """How surely each ankle and foot stands on the floor, 0..1, from its speed and height so far. Shape (t, 4)."""
+    """Confidence that each ankle and foot stands on the floor, 0..1, from its current speed and height. Shape (t, 4)."""
     with torch.no_grad():
         joints = posed_bodies(problem, unknowns)["joints"]
     contact = torch.zeros(len(joints), 4)

@@ -88,7 +88,7 @@ def _aim_leg(rotations: Tensor, points: Float[Tensor, "n k 3"], table: dict[str,
 
 
 def _aim_arm(rotations: Tensor, points: Float[Tensor, "n k 3"], table: dict[str, int], side: str) -> None:
-    """Likewise shoulder and elbow: in the zero pose arms point sideways and elbows bend forwards."""
+    """Rotate shoulder and elbow likewise: in the zero pose arms point sideways and elbows bend forwards."""
     shoulder, elbow, wrist = (points[:, table[f"{side}_{part}"]] for part in ("shoulder", "elbow", "wrist"))
     out = 1.0 if side == "left" else -1.0
     upper, fore = _unit(elbow - shoulder), _unit(wrist - elbow)

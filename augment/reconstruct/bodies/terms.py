@@ -35,12 +35,12 @@ class Chain:
 
     @property
     def inner(self) -> Bool[Tensor, " s"]:
-        """Of the t - 2 middle frames, those whose neighbours belong to the same person."""
+        """True for those of the t - 2 middle frames whose neighbours belong to the same person."""
         return (self.person[2:] == self.person[:-2]) & (self.person[1:-1] == self.person[:-2])
 
     @property
     def joined(self) -> Bool[Tensor, " s"]:
-        """Of the t - 1 steps, those within one person."""
+        """True for those of the t - 1 steps that are within one person."""
         return self.person[1:] == self.person[:-1]
 
 
@@ -198,7 +198,7 @@ def inside_boxes(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "
 
 
 def box_depth(balls: Float[Tensor, "t b 3"], boxes: Boxes) -> Float[Tensor, "n t b"]:
-    """How far each ball reaches into each box, metres, 0.3 at most: a greater depth comes from a wrong box.
+    """Depth of each ball in each box, metres, 0.3 at most: a greater depth comes from a wrong box.
 
     Source:
         The box's signed distance after Quilez, "Distance functions".

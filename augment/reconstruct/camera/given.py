@@ -17,7 +17,7 @@ class Given:
     focal: float | None = None
     """Focal length, pixels, if known."""
     camera_height: float | None = None
-    """Of the camera above the floor, metres, if known."""
+    """Height of the camera above the floor, metres, if known."""
     pitch: float | None = None
     """Degrees the camera looks down, if known."""
     roll: Annotated[float | None, tyro.conf.Fixed, tyro.conf.Suppress] = None

@@ -17,7 +17,7 @@ _SEED = 0
 
 
 def pitch_deg(T_world_camera: Float[np.ndarray, "4 4"]) -> float:
-    """How far the camera looks down, degrees."""
+    """Pitch of a camera, degrees, positive looking down."""
     return float(np.degrees(np.arcsin(np.clip(-T_world_camera[1, 2], -1, 1))))
 
 

@@ -37,7 +37,7 @@ class DepthRoom:
     floor_tilt_deg: float | None = None
     """Angle between the depth's floor and the given camera's; None without a given camera or without a floor in the depth."""
     floor_rise_m: float | None = None
-    """How far the depth's floor lies above the given camera's (negative: below), metres, where people stood or, without
+    """Height of the depth's floor above the given camera's, metres, where people stood or, without
     contacts, below the camera; None as above."""
     notes: tuple[str, ...] = field(default=())
     """Inconsistencies, as text for the report."""

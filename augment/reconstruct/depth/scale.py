@@ -72,7 +72,7 @@ class _Patches:
     """Values of the maps in each patch, and their targets."""
 
     value: Float[np.ndarray, " m"]
-    """Of the map, aligned with the other maps."""
+    """Value of the map, aligned with the other maps."""
     target: Float[np.ndarray, " m"]
     """Depth of the body or the floor, metres; inverse depth for disparity."""
     overlap: Overlap

@@ -37,7 +37,7 @@ BAR = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """A clip with bodies on it."""
+    """A clip with the fitted bodies drawn over it."""
 
     mp4: bytes
     poster: bytes
@@ -47,16 +47,16 @@ class Overlay:
     stride: int
     """Frames of the clip from one picture to the next."""
     fps: float
-    """Of the mp4."""
+    """Frames a second of the mp4."""
     speed: float
-    """Times real time at which it plays."""
+    """Factor by which it plays faster than real time."""
     width: int
     height: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
-    """How bodies are drawn over a clip."""
+    """Draws bodies over a clip."""
 
     camera: Camera
     """The camera the people were fitted with, at the size that is drawn."""

@@ -54,7 +54,7 @@
     in vec3 place; in vec3 tint; uniform float lit; out vec4 result;
     void main() {
       result = vec4(tint, 1.0);
-      // Lines and points have no normal: what would be computed for them is not a number.
+      // Lines and points have no normal: theirs would be NaN.
       if (lit > 0.0) { ${SHADE} result.rgb *= mix(1.0, light, lit); }
     }`);
   const skinned = program(`

@@ -33,11 +33,11 @@ class Uprightness:
     upright: float
     """Share with the head above the shoulders above the hips, the torso parallel to the picture's vertical."""
     inverted: float
-    """The same upside down."""
+    """Share with the head below the shoulders below the hips."""
     sideways: float
     """Share parallel to the picture's horizontal, legs straight."""
     roaming: float
-    """How far the inverted or sideways bodies travel over the picture, in torso lengths."""
+    """Largest extent of a track of inverted or sideways bodies over the picture, torso lengths."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Belonging:
     score: float
     """Mean share of changed pixels in the areas that moving people left and entered; NaN where nobody moves."""
     outside: float
-    """The same share elsewhere in the picture, for comparison."""
+    """Mean share of changed pixels elsewhere in the picture, for comparison."""
     pairs: int
     """Pairs of sampled frames between which somebody moved."""
 

@@ -21,7 +21,7 @@ class Places:
     weight: Float[np.ndarray, "n k"]
     """Confidence 0..1 of each point; 0 where not found."""
     scale: Float[np.ndarray, " n"]
-    """What a distance is divided by: 1 for metres, the person's extent in the picture for pixels."""
+    """Divisor of distances: 1 for metres, the person's extent in the picture for pixels."""
     unit: str
     classes: Float[np.ndarray, "n 3"] | None
     quality: Float[np.ndarray, " n"]

@@ -53,7 +53,7 @@ class CameraMotion:
     largest_px: float
     """Largest shift, over the frames in which the camera has moved; else over all."""
     largest_deg: float
-    """The same as a turn of the camera; with a nominal focal length of 0.9 picture widths where none is given."""
+    """``largest_px`` as an angle of the camera's rotation; the focal length is 0.9 picture widths where none is given."""
     limit_px: float
     """A larger shift counts as movement."""
     lost: float

@@ -74,9 +74,9 @@ class TrackReport:
     """Counts of what tracking kept, bridged and dropped."""
 
     unit: str
-    """Of the cost: ``metres`` or ``body extents``."""
+    """Unit of the cost: ``metres`` or ``body extents``."""
     detections: int
-    """Rows given."""
+    """Rows of the input."""
     tracks: int
     """Tracks kept; their ids are 0 .. tracks - 1 in order of first appearance."""
     gaps: int
@@ -88,11 +88,11 @@ class TrackReport:
     short_tracks: int
     """Tracks dropped for fewer than ``min_frames`` detections."""
     short_rows: int
-    """Rows in them."""
+    """Rows in the dropped tracks."""
     unplaceable: int
     """Rows dropped because no point of them is finite."""
     split_ids: int
-    """Under ``trust_ids``: producer's ids that held more than one person, and were split."""
+    """Producer's ids that held more than one person and were split, under ``trust_ids``."""
     rows: Int[np.ndarray, " m"]
     """Rows of the input behind the rows of the result, in the result's order."""
 

@@ -31,7 +31,7 @@ class Piece:
     size: tuple[float, float, float]
     """Extent of the box that nobody may walk through, metres: x, y, z."""
     surface: tuple[str, float, float, float, float] | None = None
-    """What it carries: kind, height, middle's z in the piece's frame, extent along x and along z (metres)."""
+    """The seat or bed on it: kind, height, middle's z in the piece's frame, extent along x and along z (metres)."""
 
 
 def bed(*, rng: np.random.Generator) -> Piece:

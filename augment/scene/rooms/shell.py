@@ -28,7 +28,7 @@ CURTAINS: tuple[Color, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """Where the window or the door is in a wall."""
+    """Position and size of the window or the door in a wall."""
 
     wall: int
     """0: z = 0, 1: x = width, 2: z = length, 3: x = 0."""
@@ -137,7 +137,7 @@ def _window(window: Opening, height: float, white: Color, *, rng: np.random.Gene
 
 
 def _outside(x: float, y: float, w: float, h: float, z: float, *, rng: np.random.Generator) -> SceneMesh:
-    """What a camera inside sees through the window: an overexposed sky over blurred trees and a house."""
+    """The view through the window: an overexposed sky over blurred trees and a house."""
     t, s = np.meshgrid(np.linspace(0, 1, 26), np.linspace(0, 1, 26), indexing="ij")
     points = np.stack([x + s * w, y + t * h, np.full_like(s, z)], axis=-1)
     sky = np.array([226, 238, 252]) + (255 - np.array([226, 238, 252])) * t[..., None]

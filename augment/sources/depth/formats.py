@@ -45,7 +45,7 @@ class DepthFormat:
     patch: int = 0
     """The network rounds each side to multiples of this, so the aspect ratio may be off by half of it."""
     note: str = ""
-    """What had to be assumed."""
+    """The assumption made, as text."""
 
 
 def _has(file: DepthFile, *keys: str) -> bool:

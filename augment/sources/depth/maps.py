@@ -41,14 +41,14 @@ class DepthMaps:
     metric: bool
     """True: depth in metres, up to a small scale and with no offset. False: scale and offset are unknown."""
     width: int
-    """Of the video and of every map that ``load`` gives, pixels."""
+    """Width of the video and of every map that ``load`` gives, pixels."""
     height: int
     K: Float[np.ndarray, "3 3"] | None = None
     """Intrinsics the producer estimated, pixels of the video; the median over frames where it gives one a frame."""
     per_frame_affine: bool = False
     """Every map has its own scale and offset, because each frame was stretched on its own."""
     notes: tuple[str, ...] = ()
-    """What was assumed while reading, in words for the report."""
+    """Assumptions made while reading, as text for the report."""
     patch: int = 0
     """Pixels to whose multiples the producer rounds a map's sides; 0 where it does not."""
     files: tuple[Path, ...]

@@ -108,7 +108,7 @@ class _Record:
     path: Path
     fields: dict[str, Any]
     name: str
-    """How to get to the dictionary, for messages."""
+    """Path to the dictionary within the file, for messages."""
     pose: str
     """Key of the pose."""
     betas: str

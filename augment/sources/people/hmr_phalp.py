@@ -62,7 +62,7 @@ def _frame_numbers(path: Path, data: dict[Any, Any]) -> np.ndarray:
 
 
 def _count(path: Path, key: Any, entry: Any) -> int:
-    """How many tracks a frame has; ValueError where its lists are not parallel."""
+    """Number of tracks in a frame; ValueError if its lists are not parallel."""
     for name in _LISTS:
         found = entry.get(name) if isinstance(entry, dict) else None
         if not isinstance(found, list | tuple | np.ndarray):

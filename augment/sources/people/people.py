@@ -61,9 +61,9 @@ class People:
     bbox: Float[np.ndarray, "n 4"] | None = None
     """x0, y0, x1, y1, pixels."""
     confidence: Float[np.ndarray, " n"] | None = None
-    """Of the detection, 0..1."""
+    """Confidence of the detection, 0..1."""
     class_probabilities: Float[np.ndarray, "n 3"] | None = None
-    """In the order of ``PERSON_CLASSES``."""
+    """Probabilities in the order of ``PERSON_CLASSES``."""
     global_orient: Float[np.ndarray, "n 3"] | None = None
     """Root axis-angle, camera frame."""
     body_pose: Float[np.ndarray, "n 23 3"] | None = None
@@ -74,13 +74,13 @@ class People:
     K: Float[np.ndarray, "3 3"] | None = None
     """Intrinsics the bodies' ``transl`` holds for, pixels of the whole picture."""
     width: int | None = None
-    """Of the video, pixels, where the source says so."""
+    """Width of the video, pixels, where the source states it."""
     height: int | None = None
     frames: int | None = None
-    """Length of the video in frames, where the source says so."""
+    """Length of the video in frames, where the source states it."""
     fps: float | None = None
     notes: tuple[str, ...] = ()
-    """What was left out or assumed while reading, for the report."""
+    """Omissions and assumptions while reading, for the report."""
 
     def __len__(self) -> int:
         return len(self.frame)
