@@ -70,7 +70,7 @@ ACTIONS: dict[str, Action] = {
     "dance": Action(label="other", captions=("{who} dances.",)),
     "other": Action(label="other", captions=("{who} moves.",)),
 }
-"""Every action the package knows. Extending = one line here."""
+"""All actions by name. To extend: one line here."""
 
 DAILY = tuple(name for name, action in ACTIONS.items() if action.is_scripted)
 """Scripted daily actions of the embedded library."""

@@ -35,7 +35,7 @@ def map_unordered(
     threads: int = 1,
     on_steps: Callable[[int], Any] | None = None,
 ) -> Generator[Any, None, None]:
-    """Do tasks in worker processes and yield their results as they are finished.
+    """Run tasks in worker processes and yield their results as they finish.
 
     Iterate within ``contextlib.closing``: the processes end with the generator, and a generator that an error leaves open is
     collected at an arbitrary time in an arbitrary thread, which can wait for itself.
@@ -115,7 +115,7 @@ def _threads_of_children(threads: int) -> Iterator[None]:
 
 
 def _submit(pool: ProcessPoolExecutor, work: Callable[[Any], Any], task: Any) -> Future[Any]:
-    # Ctrl-C reaches the whole process group; workers, which inherit the mask, leave it to the parent.
+    # Ctrl-C reaches the whole process group; workers, which inherit the mask, ignore it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         return pool.submit(_work, work, task)

@@ -184,13 +184,13 @@ def reconstruct_clips(
     inputs = [Inputs(video=video, keypoints=points) for video, points in zip(videos, keypoints, strict=True)]
     last = [""]
 
-    def tell(what: str, share: float) -> None:
+    def report(what: str, share: float) -> None:
         step = what.split(":")[0]
         if step != last[0]:
             print(f"{time.strftime('%H:%M:%S')} {out.parent.name} {share:.0%} {step}", file=sys.stderr, flush=True)
         last[0] = step
 
-    return reconstruct(inputs, out, config=config, progress=tell)
+    return reconstruct(inputs, out, config=config, progress=report)
 
 
 def speed(settings: Settings) -> None:

@@ -21,8 +21,8 @@ def all_tables(work: Path) -> str:
     """Every part that has figures in ``work``."""
     parts = [_truth(folder) for folder in sorted(work.glob("truth-*"))]
     parts += [_depths(work / name, title) for name, title in (("room", "Room depth, known truth"), ("depth", "Real depth"))]
-    parts += [_peer(work / "peer"), _video(work / "video"), _said(work / "speed" / "reconstruct.json", "Speed")]
-    parts += [_said(work / "tracking.json", "Tracking")]
+    parts += [_peer(work / "peer"), _video(work / "video"), _stored_output(work / "speed" / "reconstruct.json", "Speed")]
+    parts += [_stored_output(work / "tracking.json", "Tracking")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -152,7 +152,7 @@ def _video_cells(rows: list[dict[str, Any]], columns: tuple[tuple[str, float, st
     return [*cells, both("{:.1f}", ("share 1", "share 2"), 100), ", ".join(f"{value:.1f}" for value in soles)]
 
 
-def _said(path: Path, title: str) -> str:
+def _stored_output(path: Path, title: str) -> str:
     if not path.exists():
         return ""
     data = json.loads(path.read_text())

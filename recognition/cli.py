@@ -115,7 +115,7 @@ class Ablate:
 
     Every arm is trained from scratch for the same number of updates, with every seed, and tested on the same windows. A study
     whose training clips show, or were made from, what is tested on is refused. Finished runs are kept in OUT/runs and
-    reused, so an interrupted study goes on where it stopped.
+    reused, so an interrupted study continues where it stopped.
 
     STUDY.yaml, paths relative to it:
 

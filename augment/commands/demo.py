@@ -10,7 +10,7 @@ from pathlib import Path
 class Demo:
     """Film falls and daily actions in embedded rooms, train classifiers with and without them, and write a report.
 
-    Takes about ten minutes on two cores. Needs no data and no GPU. Safe to interrupt: the same command goes on where it was.
+    Takes about ten minutes on two cores. Needs no data and no GPU. Safe to interrupt: the same command continues.
     """
 
     out: Path = Path("runs/demo")

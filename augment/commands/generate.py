@@ -11,7 +11,7 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Make every clip of a recipe and store them in shards. Safe to interrupt: the same command goes on where it was."""
+    """Make every clip of a recipe and store them in shards. Safe to interrupt: the same command continues."""
 
     recipe: Annotated[Path, tyro.conf.Positional]
     """A YAML recipe."""

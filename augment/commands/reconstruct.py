@@ -24,7 +24,7 @@ class Reconstruct:
     Example: augment reconstruct ward/*.mp4 --keypoints ward/keypoints --depth ward/depth --out rooms/ward
 
     What comes out: OUT/scene.json with plate, depth, mesh and point cloud (films with `augment generate`), OUT/motions, a
-    motion store of what people did, and OUT/report.html, which says how far to trust it. An interrupted run goes on.
+    motion store of what people did, and OUT/report.html, which grades its quality. An interrupted run continues.
     """
 
     video: Annotated[list[Path], tyro.conf.Positional]
@@ -72,11 +72,11 @@ class Reconstruct:
         inputs = self._inputs(videos)
         with Progress() as progress:
 
-            def tell(what: str, share: float) -> None:
+            def report(what: str, share: float) -> None:
                 progress.update("reconstruct", round(100 * share), 100, note=what)
 
-            result = reconstruct(inputs, self.out, config=config, segments=segments, progress=tell)
-            tell("done", 1.0)
+            result = reconstruct(inputs, self.out, config=config, segments=segments, progress=report)
+            report("done", 1.0)
         seconds = sum(result.seconds.values())
         for reason, count in sorted(result.rejections.items(), key=lambda row: -row[1])[:6]:
             print(f"note: {count} x {reason}")

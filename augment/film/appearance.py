@@ -146,7 +146,7 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
     hair = np.array(HAIR_COLORS[hair_name][0]) * rng.uniform(0.85, 1.15)
     paint_brows_and_eyes(pattern, color, hair)
     folds = ripple(pattern.rest * [1, 0.6, 1], rng=rng, period=(0.07, 0.22))
-    top_dye, bottom_dye = _dyes(pattern, worn, rng=rng)
+    top_dye, bottom_dye = _cloth_colors(pattern, worn, rng=rng)
     fit = rng.uniform(0.3, 1.0)
 
     def put_on(mask: np.ndarray, dye: np.ndarray, stand_off: np.ndarray | float) -> None:
@@ -200,7 +200,7 @@ def _join(pieces: list[Piece], **rest: Any) -> Look:
     return Look(mix=mix, faces=faces, colors=colors, offsets=np.concatenate([o for _, _, _, o in pieces]), **rest)
 
 
-def _dyes(pattern: Pattern, worn: Outfit, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _cloth_colors(pattern: Pattern, worn: Outfit, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Colours of the top's and the bottom's cloth at every vertex, sRGB."""
 
     def pick(palette: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Contact sheets: a few frames of each clip in a row, with a title, for people to judge by eye."""
+"""Contact sheets: a few frames of each clip in a row, with a title, for visual inspection."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tupl
     folders, missing = {}, []
     for name, scene in scene_names(recipe).items():
         folders[name] = scene if isinstance(scene, Path) else out / SCENES / name
-        if not isinstance(scene, Path) and not _room_is_there(folders[name], scene):
+        if not isinstance(scene, Path) and not _room_is_intact(folders[name], scene):
             missing.append((scene, folders[name]))
     if missing:
         with Progress() as progress, closing(map_unordered(_build_room, missing, workers=min(workers, len(missing)))) as built:
@@ -197,7 +197,7 @@ def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:
     return sorted(rows.values(), key=lambda row: (row["action"], row["from"]))
 
 
-def _room_is_there(folder: Path, seed: int) -> bool:
+def _room_is_intact(folder: Path, seed: int) -> bool:
     from ..scene.store import load_scene
 
     try:

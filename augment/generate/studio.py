@@ -132,7 +132,7 @@ def _to_sample(
 
 
 def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment, ...]:
-    """The same segments over a film of ``seconds``: resampling moves the end by part of a frame."""
+    """The segments fitted to a film of ``seconds``: resampling moves the end by part of a frame."""
     kept = [segment for segment in segments if segment.start_sec < seconds - 1e-6]
     return tuple(
         Segment(

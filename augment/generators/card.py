@@ -40,7 +40,7 @@ def measure_generator(
     """Sample every action and compare with the training motions.
 
     Returns:
-        ``made`` and ``real``: figures by name; and what was measured how (counts, seconds a clip).
+        ``made`` and ``real``: figures by name; and how they were measured (counts, seconds a clip).
     """
     generator = torch.Generator().manual_seed(seed)
     rng = np.random.default_rng(seed)

@@ -87,7 +87,7 @@ class Conditions:
         return Conditions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
 
     def any_action(self, unknown: int) -> Conditions:
-        """The same for any action (``unknown`` = the model's number of actions)."""
+        """These conditions for any action (``unknown`` = the model's number of actions)."""
         return replace(self, action=torch.full_like(self.action, unknown))
 
 

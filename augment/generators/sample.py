@@ -48,8 +48,8 @@ def sample(
 ) -> list[Motion]:
     """Sample one motion for each requested action.
 
-    Support, body and (if not given) length are those of a random training motion of the same action. A motion does not depend
-    on the others in its batch, but on its place in ``actions``.
+    Support, body and (if not given) length are those of a random training motion of the same action. A motion depends on
+    its index in ``actions``, but not on the others in its batch.
 
     Args:
         model: See ``checkpoint.load_generator``.

@@ -65,7 +65,7 @@ class EglRasterizer:
 
 @cache
 def _offscreen(process: int) -> Any:
-    """The process's one renderer: closing a second one would terminate the display of the first. A fork needs its own."""
+    """The process's only renderer: closing a second one would terminate the display of the first. A fork needs its own."""
     pyrender = _import_pyrender()
     try:
         offscreen = pyrender.OffscreenRenderer(64, 64)

@@ -64,7 +64,7 @@ def _size_range(seen: TrackedVideo) -> float:
 
 
 def fit_recordings(
-    recordings: Sequence[Recording], setting: Setting, *, prior: Path | None, work: Path, tell: Callable[[str, float], None]
+    recordings: Sequence[Recording], setting: Setting, *, prior: Path | None, work: Path, progress: Callable[[str, float], None]
 ) -> tuple[list[Recovered], Counter[str]]:
     """Fit every video's people.
 
@@ -73,7 +73,7 @@ def fit_recordings(
         setting: Camera, body, prior and options; of the first video's rate.
         prior: File of the prior, which stored fits depend on; None for the package's own.
         work: Folder of stored fits.
-        tell: Called with the name of the step and the share of it that is done, 0..1.
+        progress: Called with the name of the step and the share of it that is done, 0..1.
     Returns:
         The people, and how many could not be fitted by reason.
     """
@@ -89,7 +89,7 @@ def fit_recordings(
         if found is None:
 
             def step(stage: str, done: int, steps: int, name: str = item.video.name, number: int = number) -> None:
-                tell(f"fit {name}: {stage} {done}/{steps}", number / len(recordings))
+                progress(f"fit {name}: {stage} {done}/{steps}", number / len(recordings))
 
             fitted = fit_people(seen.people, own, video=number, progress=step)
             found = list(fitted.people)
@@ -111,7 +111,7 @@ def count_rejected(rejected: Sequence[Rejected]) -> Counter[str]:
 def refit_inside(
     people: Sequence[Recovered], recordings: Sequence[Recording], setting: Setting, boxes: Boxes
 ) -> list[Recovered]:
-    """Fit the people again who intersect measured furniture; the others stay as they are."""
+    """Fit the people who intersect measured furniture again; the others are kept."""
     result = list(people)
     for index, person in enumerate(people):
         if depth_in_boxes(person, boxes) < _INSIDE:

@@ -98,11 +98,11 @@ class _Clock:
 
     def __init__(self, progress: Callable[[str, float], None]) -> None:
         self.seconds: dict[str, float] = {}
-        self.tell = progress
+        self.progress = progress
 
     @contextmanager
     def step(self, name: str, share: float) -> Iterator[None]:
-        self.tell(name, share)
+        self.progress(name, share)
         start = time.perf_counter()
         try:
             yield
@@ -145,7 +145,7 @@ def _observe_people(run: _Run, recordings: Sequence[Recording], work: Path) -> O
     with clock.step("fit", 0.2):
         people, rejected = fit_recordings(
             recordings, setting, prior=config.prior, work=work,
-            tell=lambda what, share: clock.tell(what, 0.2 + 0.35 * share),
+            progress=lambda what, share: clock.progress(what, 0.2 + 0.35 * share),
         )  # fmt: skip
         run.rejections.update(rejected)
     with clock.step("plate", 0.55):

@@ -201,7 +201,7 @@ def index_problems(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def _decoded(sample: Sample, member: str) -> tuple[Any, list[str]]:
-    """A member's value, or None and why not."""
+    """A member's value, or None and the reason."""
     if member not in sample:
         return None, [f"member .{member} is missing"]
     try:

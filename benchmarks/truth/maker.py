@@ -430,14 +430,14 @@ def _settled(truth: Truth) -> Truth:
         floor=scene.floor @ turn[np.ix_([0, 2], [0, 2])].T + shift[[0, 2]],
         surfaces=tuple(there(surface) for surface in scene.surfaces),
         obstacles=tuple(there(obstacle) for obstacle in scene.obstacles),
-        lights=tuple(_lamp_there(light, T_new_old) for light in scene.lights),
+        lights=tuple(_moved_lamp(light, T_new_old) for light in scene.lights),
         mesh=replace(mesh, vertices=transform_points(T_new_old, mesh.vertices)),
     )
     motions = tuple(move_motion(motion, yaw, shift, truth.body) for motion in truth.motions)
     return Truth(truth.name, scene, motions, truth.body)
 
 
-def _lamp_there(light: Light, T_new_old: np.ndarray) -> Light:
+def _moved_lamp(light: Light, T_new_old: np.ndarray) -> Light:
     if light.kind == "directional":
         return replace(light, position=T_new_old[:3, :3] @ light.position)
     return replace(light, position=transform_points(T_new_old, light.position[None])[0])

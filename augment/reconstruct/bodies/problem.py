@@ -138,7 +138,7 @@ def set_up(evidence: Sequence[Evidence], setting: Setting) -> tuple[tuple[Proble
             able.append((item, start))
     while able:
         problem, unknowns = _lay_out(able, setting, betas)
-        places = _first_places(problem, unknowns)
+        places = _initial_places(problem, unknowns)
         known = [place for place in places if place is not None]
         if len(known) == len(able):
             unknowns.pelvis = torch.cat(known)
@@ -216,7 +216,7 @@ def _partners(evidence: list[Evidence], rows: list[slice]) -> Tensor:
     return torch.as_tensor(np.concatenate(pairs) if pairs else np.zeros((0, 2), int))
 
 
-def _first_places(problem: Problem, unknowns: Unknowns) -> list[Tensor | None]:
+def _initial_places(problem: Problem, unknowns: Unknowns) -> list[Tensor | None]:
     """Each person's pelvis in every frame from the points' projection, world, metres; None where no frame shows it."""
     posed = posed_bodies(problem, unknowns)
     R = problem.T_world_camera[:3, :3]

@@ -21,7 +21,7 @@ def calibrate_videos(videos: Sequence[TrackedVideo], picture: Picture, given: Gi
 
 
 def calibrate_or_guess(videos: Sequence[TrackedVideo], picture: Picture, given: Given) -> Calibration:
-    """The same, guessed also if too few people are upright, or if the result is implausible because detections are wrong."""
+    """As ``calibrate_videos``, but guessed also if too few people are upright or the result is implausible."""
     found = calibrate_videos(videos, picture, given)
     guess = guess_calibration(picture, given)
     return found if isinstance(found, Calibration) and _is_plausible(found, guess, given) else guess

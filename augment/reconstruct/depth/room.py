@@ -97,8 +97,8 @@ def room_from_depth(
 def _compare(
     points: np.ndarray, normals: np.ndarray, camera: Camera, contacts: np.ndarray | None
 ) -> tuple[np.ndarray, float | None, float | None, list[str]]:
-    """The depth's own level world (the camera's where the depth has no floor), tilt in degrees and rise in metres of its
-    floor against the camera's, and notes for the report."""
+    """The world of the depth's own floor (the camera's if it has none), that floor's tilt in degrees and rise in metres
+    against the camera's, and notes for the report."""
     up, height = camera.T_world_camera[1, :3], float(camera.T_world_camera[1, 3])
     at = -height * up
     if contacts is not None and len(contacts):

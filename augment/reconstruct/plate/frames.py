@@ -80,7 +80,7 @@ def _pick_frames(infos: Sequence[VideoInfo], outlines: Outlines | None, sampling
     for number, info in enumerate(infos):
         usable = np.arange(info.frames)
         if outlines is not None and not sampling.trust_undetected:
-            usable = np.flatnonzero(_conclusive(outlines[number], info.frames))
+            usable = np.flatnonzero(_reliable_frames(outlines[number], info.frames))
         picked.append(_evenly(usable, min(share, len(usable))))
     return picked
 
@@ -101,7 +101,7 @@ def _stretch(info: VideoInfo, seconds: tuple[float, float]) -> np.ndarray:
     return np.arange(start, min(stop, info.frames))
 
 
-def _conclusive(people: Sequence[Keypoints], length: int) -> np.ndarray:
+def _reliable_frames(people: Sequence[Keypoints], length: int) -> np.ndarray:
     """Frames in which somebody is tracked, and nobody's track is interrupted: what is not covered then is the room.
 
     Where there is no such frame, those in which somebody is tracked. Shape (length,), bool.

@@ -99,7 +99,7 @@ def _plate_between_people(samples: Samples, least: int) -> tuple[np.ndarray, np.
         other, other_seen, _ = densest_look(samples, ~chosen, gains)
         image, borrowed = fill_from(image, ~known, other, other_seen >= least)
         known |= borrowed
-        # what only one or two of the videos show may be a chair that was there for one take
+        # seen in one or two videos only: it may be a chair that was there for one take
         weak = (seen > 0) & (seen < 0.3 * chosen.sum()) & (other_seen >= least)
         image = resolve_by_outline(image, other, weak & differing(image, other), other_seen >= least)
     return layout, image, seen, known

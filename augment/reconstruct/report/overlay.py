@@ -67,7 +67,7 @@ class Renderer:
     """Pixels drawn to a pixel of the clip."""
 
     def at_height(self, height: int) -> Renderer:
-        """The same at about another height, never larger than the clip; both sides even, as video codecs need."""
+        """The renderer at about another height, at most the clip's; both sides even, as video codecs need."""
         camera = self.camera
         small = camera.scaled_to(2 * round(min(height, camera.height) / 2))
         small = camera.scaled_to(small.height, 2 * round(small.width / 2))

@@ -63,7 +63,7 @@ def track_video(
         focal: Focal length of the camera, pixels, where it is known.
         tracking: Options of ``track_people``.
     Raises:
-        ValueError: If a file cannot be used, belongs to another video, the camera moves, or the video is turned.
+        ValueError: If a file cannot be used, belongs to another video, the camera moves, or the video is rotated.
     """
     info = probe(video)
     size = {"width": info.width, "height": info.height}
@@ -114,7 +114,7 @@ def _tracked(people: People, info: VideoInfo, counts: dict[str, int], config: Tr
 
 
 def _check_video(info: VideoInfo, people: People | None) -> None:
-    """Refuse a moving camera, a turned video, and detections of another video."""
+    """Refuse a moving camera, a rotated video, and detections of another video."""
     sampled = sample_frames(info.path)
     masks = None if people is None else people_masks(sampled, people)
     require_still(sampled, masks)

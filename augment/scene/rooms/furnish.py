@@ -1,4 +1,4 @@
-"""Where the furniture of a care room stands: drawn along the walls, without overlap, with a clear square left for a fall."""
+"""Places of a care room's furniture: drawn along the walls, without overlap, with a clear square left for a fall."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GAP = 0.06
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A piece of furniture where it stands."""
+    """A piece of furniture in its place."""
 
     piece: Piece
     x: float

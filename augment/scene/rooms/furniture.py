@@ -1,6 +1,6 @@
 """Furniture of a care room, each in its own frame: on the floor, middle at the origin, front towards +z.
 
-A bed is the exception: its head is at +z, as ``Surface`` has it. Every piece says how much floor it takes and what it carries.
+A bed is the exception: its head is at +z, as ``Surface`` has it. Every piece has its extent on the floor and its seat or bed.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def to_wall(piece: SceneMesh, plan: Plan, wall: int) -> SceneMesh:
 
 
 def _wall(length: float, height: float, openings: list[Opening], color: Color, white: Color) -> SceneMesh:
-    """Plaster around the openings, with skirting. In the wall's frame, whose z axis comes out of the wall."""
+    """Plaster around the openings, with skirting, in the wall's frame (z out of the wall)."""
     edges = sorted({0.0, length, *(o.start for o in openings), *(o.start + o.width for o in openings)})
     pieces = []
     for left, right in pairwise(edges):

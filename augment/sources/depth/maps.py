@@ -192,7 +192,7 @@ def _check_size(where: str, shape: tuple[int, ...], width: int, height: int, pat
     h, w = shape
     if abs((w / h) / (width / height) - 1) <= ASPECT_TOLERANCE:
         return
-    if patch and not h % patch and not w % patch:  # each side rounded by itself: is there one scale that explains both?
+    if patch and not h % patch and not w % patch:  # each side is rounded by itself: one scale must explain both
         slack = patch / 2 + 1
         if max((w - slack) / width, (h - slack) / height) <= min((w + slack) / width, (h + slack) / height):
             return

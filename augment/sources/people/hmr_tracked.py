@@ -89,7 +89,7 @@ def read_gvhmr(path: Path, data: dict[str, Any], picture: Picture) -> People:
             f"{2 * K[0, 2]:.0f}x{2 * K[1, 2]:.0f}; the video is {picture.width}x{picture.height}: use its own estimates"
         )
     transl = field_of(path, params, "transl", (count, 3), where)
-    if len(lens) == count:  # a lens that changes from frame to frame: bring all to the median one
+    if len(lens) == count:  # the lens changes from frame to frame: convert all to the median one
         transl = transl * np.stack([np.ones(count), np.ones(count), K[0, 0] / lens[:, 0, 0]], axis=1)
     rows = Rows(
         frame=np.arange(count),
