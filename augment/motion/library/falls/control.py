@@ -156,9 +156,9 @@ def run_fall(human: Humanoid, plan: FallPlan, qpos: Float[np.ndarray, "q"], qvel
     mujoco.mj_forward(model, data)
     trace, sensor = Trace(), _ContactSensor(human)
     muscles = _Muscles(human, data, _tones(plan.stages[0].tone))
-    slick, slippery, left = slippery_parts(plan)
-    slick_geoms = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in slick]
-    grip = model.geom_friction[slick_geoms].copy()
+    slippery, slippery_seconds, factor = slippery_parts(plan)
+    slippery_geoms = [model.geom(f"{SMPL_JOINTS[joint]}_hull").id for joint in slippery]
+    grip = model.geom_friction[slippery_geoms].copy()
     saved = [model.actuator_gainprm.copy(), model.actuator_biasprm.copy(), model.actuator_forcerange.copy()]
     stages, entered, current = list(plan.stages), 0.0, -1
     step, since_still, work = model.opt.timestep, 0.0, 0.0
@@ -173,7 +173,7 @@ def run_fall(human: Humanoid, plan: FallPlan, qpos: Float[np.ndarray, "q"], qvel
         muscles.act(time, CONTROL_STEPS * step)
         data.xfrc_applied[:] = 0.0
         CAUSES[plan.cause](human, data, plan, time)
-        model.geom_friction[slick_geoms] = grip * (left if time < slippery else 1.0)
+        model.geom_friction[slippery_geoms] = grip * (factor if time < slippery_seconds else 1.0)
         pushed = np.flatnonzero(data.xfrc_applied[:, :3].any(1))
         for _ in range(CONTROL_STEPS):
             mujoco.mj_step(model, data)
@@ -194,7 +194,7 @@ def run_fall(human: Humanoid, plan: FallPlan, qpos: Float[np.ndarray, "q"], qvel
                 trace.still_at = data.time - since_still
             if trace.still_at is not None and data.time - trace.still_at >= plan.rest:
                 break
-    model.geom_friction[slick_geoms] = grip
+    model.geom_friction[slippery_geoms] = grip
     model.actuator_gainprm[:], model.actuator_biasprm[:], model.actuator_forcerange[:] = saved
     return trace
 

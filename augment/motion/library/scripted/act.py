@@ -12,13 +12,14 @@ from jaxtyping import Float
 
 from ....actions import caption_for
 from ....types import SMPL_JOINTS, Motion, Segment
+from . import ik
 from .bed import act_lie_down, draw_bed
 from .crawl import act_crawl, draw_crawl
 from .gestures import act_reach, act_wave, draw_reach, draw_wave
 from .jump import act_jump, draw_jump
 from .kneel import act_kneel, draw_kneel
 from .lying import act_lie, draw_lie
-from .manner import Manner, Take, times
+from .manner import Manner, Take
 from .pick_up import act_pick_up, draw_pick_up
 from .pose import solve
 from .rig import Rig, make_rig
@@ -92,15 +93,16 @@ def make_action(
     manner = dataclasses.replace(manner, **params)
     if manner.side not in ("left", "right"):
         raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
-    take = SCRIPTS[name].act(times(manner.seconds, fps), rig, manner, rng=rng)
+    t = np.arange(max(8, round(manner.seconds * fps))) / fps
+    take = SCRIPTS[name].act(t, rig, manner, rng=rng)
     caption = take.caption or caption_for(name, rng=rng)
     motion = _to_motion(take, rig, fps, name, caption, manner)
-    return mirrored(motion, rig) if manner.side == "right" else motion
+    return _mirrored(motion, rig) if manner.side == "right" else motion
 
 
 def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner: Manner) -> Motion:
     solved = solve(take.plan, rig)
-    turns = solved.axis_angles()
+    turns = ik.to_rotvec(solved.rotations)
     end = len(turns) / fps
     segments, start = [], 0.0
     for index, (label, stop) in enumerate(take.segments):
@@ -117,7 +119,7 @@ def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner
     )  # fmt: skip
 
 
-def mirrored(motion: Motion, rig: Rig) -> Motion:
+def _mirrored(motion: Motion, rig: Rig) -> Motion:
     """Mirror a motion in x = 0, on a body that is symmetric."""
     turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)[:, _MIRROR] * _FLIP
     pelvis = (motion.transl + rig.rest[0]) * np.array([-1.0, 1.0, 1.0])

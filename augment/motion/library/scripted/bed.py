@@ -9,7 +9,7 @@ import numpy as np
 from ....geometry import axis_rotation
 from . import ik
 from .curves import along, noise, ramp, smooth, window
-from .goals import Goal, Hand, LegAngles, Track
+from .goals import Hand, LegAngles, Track
 from .lying import BED_HALF, MATTRESS, TRUNK, LyingPose, lying_hands, restless, settle_lying
 from .manner import Take, draw_manner, oldness, pick, posture, relaxed, stance_prints, stand_on
 from .pose import Bed, PosePlan, Rest
@@ -25,8 +25,8 @@ class BedManner(SeatManner):
     """Hands when lying: ``beside`` the body, on the ``belly``, or ``one`` of each."""
 
 
-def draw_bed(rng: np.random.Generator, rig: Rig, low: float = 5.0, high: float = 9.5) -> BedManner:
-    manner = draw_manner(rng, low, high)
+def draw_bed(rng: np.random.Generator, rig: Rig) -> BedManner:
+    manner = draw_manner(rng, 5.0, 9.5)
     height = min(float(rng.uniform(0.45, 0.60)), max(0.45, rig.ankle_height + rig.shank + 0.04))
     old = oldness(manner["age"])
     return BedManner(
@@ -175,9 +175,9 @@ def _swing_arms(
     prop_hand = Hand(at=prop, pole=(0.4, 0.1, -0.9), fingers=(0.8, -0.1, -0.3), palm=(0.0, -1.0, 0.0))
     for side in SIDES:
         hanging = relaxed(t, manner, rng=rng, flexion=0.5 * leaning)
-        rest: Goal = hand_at_rest("thighs", rig, rng=rng, t=t)
+        rest = hand_at_rest("thighs", rig, rng=rng, t=t)
         # Hands go to the knees early: hanging, they would dip into the mattress.
-        knees: Goal = hand_at_rest("knees", rig, rng=rng, t=t)
+        knees = hand_at_rest("knees", rig, rng=rng, t=t)
         lasting = seated - rise
         track: Track = [
             (0.0, 0.0, hanging),

@@ -37,8 +37,8 @@ class LieManner(Manner):
     """Movement while lying: ``rest``, ``arm`` (moves a hand), ``knees`` (bends one knee) or ``roll`` (turns over)."""
 
 
-def draw_lie(rng: np.random.Generator, rig: Rig, low: float = 3.0, high: float = 7.0) -> LieManner:
-    manner = draw_manner(rng, low, high)
+def draw_lie(rng: np.random.Generator, rig: Rig) -> LieManner:
+    manner = draw_manner(rng, 3.0, 7.0)
     return LieManner(
         **manner, bed=float(rng.uniform(0.45, 0.60)), pose=pick(rng, supine=0.65, side=0.35),
         hands=pick(rng, beside=0.45, belly=0.3, one=0.25), knee=float(max(0.0, rng.uniform(-0.8, 0.9))),

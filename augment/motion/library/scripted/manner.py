@@ -157,11 +157,6 @@ def use_feet(plan: PosePlan, rig: Rig, feet: dict[str, Foot]) -> None:
         plan.reach[side] = feet[side].contact
 
 
-def times(seconds: float, fps: float) -> Float[np.ndarray, "t"]:
-    """Frame times, seconds."""
-    return np.arange(max(8, round(seconds * fps))) / fps
-
-
 def stage_ends(shares: list[float], seconds: float, *, rng: np.random.Generator) -> Float[np.ndarray, "n"]:
     """Seconds at which stages end that take about these shares of a clip; at least 7 % are left after the last."""
     parts = np.array(shares) * rng.uniform(0.9, 1.1, len(shares))

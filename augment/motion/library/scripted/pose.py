@@ -18,6 +18,9 @@ SPINE_SHARE = np.array([0.28, 0.34, 0.38])
 SMPL_CHILD = {7: 10, 8: 11, 20: 22, 21: 23}
 """Ankle to foot, wrist to hand."""
 
+MATTRESS_GIVE = 0.012
+"""Depth that limbs may sink into a mattress, metres."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Rest:
@@ -55,9 +58,6 @@ class Bed:
         return np.where(inside & (depth < 0.15), depth, -1.0).max(axis=1)
 
 
-MATTRESS_GIVE = 0.012
-
-
 @dataclass(slots=True, kw_only=True)
 class PosePlan:
     """One clip before inverse kinematics. World frame, metres, radians."""
@@ -88,10 +88,6 @@ class Solved:
     positions: Float[np.ndarray, "t 24 3"]
     """World joints."""
     worlds: Float[np.ndarray, "t 24 3 3"]
-
-    def axis_angles(self) -> Float[np.ndarray, "t 24 3"]:
-        """Rotation vectors."""
-        return ik.to_rotvec(self.rotations)
 
 
 def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -22,10 +22,9 @@ class GetUpManner(BedManner):
 
 
 def draw_get_up(rng: np.random.Generator, rig: Rig) -> GetUpManner:
-    manner = draw_bed(rng, rig, 5.0, 9.5)
+    manner = draw_bed(rng, rig)
     way = pick(rng, bed=0.5, roll=0.3 + 0.15 * manner.old, sit=0.2 * (1.0 - manner.old))
-    fields = {name: getattr(manner, name) for name in BedManner.__dataclass_fields__}
-    return GetUpManner(**fields, way=way)
+    return GetUpManner(**asdict(manner), way=way)
 
 
 def act_get_up(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.Generator) -> Take:

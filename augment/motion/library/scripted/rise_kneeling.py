@@ -11,7 +11,7 @@ from . import ik
 from .crawl import crawl_trunk
 from .curves import along, between, noise, ramp, window
 from .gait import Foot
-from .goals import Goal, Hand, Knelt, follow_turns
+from .goals import Hand, Knelt, follow_turns
 from .kneel import TUCKED, knee_ahead, kneeling_hip, tucked_ankle
 from .lying import GUARDED, TRUNK, LyingPose, lying_hands, settle_lying, side_arms, start_lying
 from .manner import Manner, relaxed, stage_ends, standing_height
@@ -189,9 +189,7 @@ def _arms(
     shoulder = 0.5 * (rig.rest[16, 0] - rig.rest[17, 0])
     for side in SIDES:
         place = np.array([places.x - SIGN[side] * shoulder, rig.palm + 0.004, places.knee_z - places.reach + 0.02 * SIGN[side]])
-        floor: Goal = Hand(
-            at=place, pole=(-SIGN[side] * 0.5, 0.2, 1.0), fingers=(SIGN[side] * 0.15, -0.05, -1.0), palm=(0, -1, 0)
-        )
+        floor = Hand(at=place, pole=(-SIGN[side] * 0.5, 0.2, 1.0), fingers=(SIGN[side] * 0.15, -0.05, -1.0), palm=(0, -1, 0))
         plan.arms[side] = [(0.0, 0.0, hands[side])]
         if side == "left":
             plan.arms[side].append((begin, sided, turned[side]))

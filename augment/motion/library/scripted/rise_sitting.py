@@ -9,7 +9,7 @@ import numpy as np
 from . import ik
 from .curves import along, between, noise, ramp, window
 from .gait import Foot
-from .goals import Goal, Hand, LegAngles, follow_turns
+from .goals import Hand, LegAngles, follow_turns
 from .lying import GUARDED, TRUNK, LyingPose, lying_hands, start_lying
 from .manner import Manner, relaxed, stage_ends, standing_height
 from .pose import PosePlan, Rest
@@ -123,12 +123,12 @@ def _arms(plan: PosePlan, rig: Rig, manner: Manner, lying: LyingPose, times: Sit
     hands = lying_hands("beside", lying, rig, rng=rng, t=t)
     for side in SIDES:
         sign = SIGN[side]
-        behind: Goal = Hand(at=(sign * 0.27 * rig.scale, rig.palm + 0.004, -0.26 * rig.scale), pole=(sign * 0.3, 0.1, -1.0),
+        behind = Hand(at=(sign * 0.27 * rig.scale, rig.palm + 0.004, -0.26 * rig.scale), pole=(sign * 0.3, 0.1, -1.0),
                             fingers=(sign * 0.8, -0.05, -0.5), palm=(0, -1, 0))  # fmt: skip
         plan.arms[side] = [(0.0, 0.0, hands[side]), (begin, between(begin, sat, 0.6), behind)]
         hang = relaxed(t, manner, rng=rng, flexion=0.8 * window(t, drawn, squat, 0.4) * (1 - steady))
         if side == "left":
-            beside: Goal = Hand(at=(0.28 * rig.scale, rig.palm + 0.004, 0.02), pole=(0.6, 0.2, -1.0), fingers=(0.9, -0.05, 0.2),
+            beside = Hand(at=(0.28 * rig.scale, rig.palm + 0.004, 0.02), pole=(0.6, 0.2, -1.0), fingers=(0.9, -0.05, 0.2),
                                 palm=(0, -1, 0))  # fmt: skip
             plan.arms[side] += [
                 (between(sat, drawn, 0.4), drawn, beside),

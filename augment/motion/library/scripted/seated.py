@@ -42,8 +42,8 @@ class ChairManner(SeatManner):
     """While sitting: ``none``, ``face`` (a hand to the face), ``talk`` (a forearm moves) or ``bend`` (forward and back)."""
 
 
-def draw_seat(rng: np.random.Generator, rig: Rig, low: float = 3.5, high: float = 7.5) -> ChairManner:
-    manner = draw_manner(rng, low, high)
+def draw_seat(rng: np.random.Generator, rig: Rig) -> ChairManner:
+    manner = draw_manner(rng, 3.5, 7.5)
     old = oldness(manner["age"])
     return ChairManner(
         **manner, seat=min(float(rng.uniform(0.42, 0.50)), max(0.42, rig.ankle_height + rig.shank + 0.02)),
@@ -107,11 +107,11 @@ class SeatPlacement:
     """Of the seated pelvis, radians."""
 
 
-def set_chair(rig: Rig, manner: SeatManner, feet_z: float, shin: float) -> SeatPlacement:
-    """Place the chair so that the knees are above feet at ``feet_z``; ``shin`` as in ``seat_place``."""
+def set_chair(rig: Rig, manner: SeatManner, shin: float) -> SeatPlacement:
+    """Place the chair so that the knees are above feet at z = 0; ``shin`` as in ``seat_place``."""
     pitch = -manner.recline + 0.1 * manner.old
     y = seat_pelvis(rig, manner.seat, pitch)
-    z = feet_z - seat_place(rig, y, shin)
+    z = -seat_place(rig, y, shin)
     return SeatPlacement(pelvis=np.array([0.0, y, z]), center=(0.0, z + 0.07), pitch=pitch)
 
 
@@ -160,7 +160,7 @@ def act_sit_down(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     sit = ramp(t, start + 0.12 * lasting, end)
     leaning = along(t, (start, 0.0), (start + 0.5 * lasting, 1.0), (start + 0.72 * lasting, 0.95), (end + 0.3 * lasting, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
-    chair = set_chair(rig, manner, 0.0, rng.uniform(0.02, 0.14))
+    chair = set_chair(rig, manner, rng.uniform(0.02, 0.14))
     plan = posture(t, rig, manner, rng=rng)
     sit_stand(plan, rig, manner, chair, sit, leaning, rng=rng)
     stand_on(plan, rig, prints)
@@ -189,7 +189,7 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
     sit = 1.0 - ramp(t, start + 0.22 * lasting, end)
     leaning = along(t, (start, 0.0), (start + 0.38 * lasting, 1.1), (start + 0.52 * lasting, 1.0), (end, 0.0))
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
-    chair = set_chair(rig, manner, 0.0, rng.uniform(0.08, 0.2))
+    chair = set_chair(rig, manner, rng.uniform(0.08, 0.2))
     plan = posture(t, rig, manner, rng=rng)
     sit_stand(plan, rig, manner, chair, sit, leaning, rng=rng)
     stand_on(plan, rig, prints)
@@ -208,7 +208,7 @@ def act_stand_up(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random
 
 def act_sit(t: np.ndarray, rig: Rig, manner: ChairManner, *, rng: np.random.Generator) -> Take:
     """Sit with idle motion, look around, and perhaps a gesture."""
-    chair = set_chair(rig, manner, 0.0, rng.uniform(-0.12, 0.18))
+    chair = set_chair(rig, manner, rng.uniform(-0.12, 0.18))
     plan = posture(t, rig, manner, rng=rng)
     sit_stand(plan, rig, manner, chair, np.ones(len(t)), np.zeros(len(t)), rng=rng)
     prints = stance_prints(rig, manner, rng=rng, back=0.0)
