@@ -6,16 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..files import write_atomic
 
 FORMAT = "understudy-prior-1"
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,16 @@ class PriorFile:
             expected = tuple("any" if size is None else size for size in shape)
             raise ValueError(f"{self.where}: tensor {name}: expected shape {expected}, found {tuple(found.shape)}")
         return found
+
+
+def load_network(network: Network, stored: PriorFile, *, prefix: str = "") -> Network:
+    """Set a network's weights, whose names in the file begin with ``prefix``, and freeze it.
+
+    Raises:
+        ValueError: If a weight is missing or has another shape.
+    """
+    network.load_state_dict({name: stored.tensor(prefix + name, value.shape) for name, value in network.state_dict().items()})
+    return network.requires_grad_(False).eval()
 
 
 def read_file(path: Path) -> PriorFile:

@@ -12,7 +12,7 @@ from ..geometry import forward_kinematics, rotation6d_to_matrix
 from .loop import TrainedPrior, TrainOptions, train_network
 from .poses import POSED_JOINTS, PoseDataset, frames_of, mirror_rotations
 from .prior import PoseSequence
-from .prior_file import PriorFile, check_sizes
+from .prior_file import PriorFile, check_sizes, load_network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,11 +160,7 @@ def vposer_from_file(stored: PriorFile) -> VPoserPrior:
         raise ValueError(
             f"{stored.where}: field config.off_manifold: expected a number of 0 or more, found {config.off_manifold!r}"
         )
-    network = VPoserNetwork(config)
-    for name, value in network.state_dict().items():
-        stored.tensor(name, value.shape)
-    network.load_state_dict({name: stored.tensors[name].float() for name in network.state_dict()})
-    network.requires_grad_(False).eval()
+    network = load_network(VPoserNetwork(config), stored)
     return VPoserPrior(network=network, config=config, normalisation=stored.normalisation)
 
 

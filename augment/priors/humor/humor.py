@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..poses import FPS
 from ..prior import PoseSequence
-from ..prior_file import PriorFile, check_sizes
+from ..prior_file import PriorFile, check_sizes, load_network
 from .mixture import MIXTURE_DIM, StateMixture
 from .net import HumorConfig, Scales, Transitions
 from .state import STATE_DIM, at_rate, between, bones_of, follow, states_of, tidy
@@ -118,11 +118,9 @@ def humor_from_file(stored: PriorFile) -> HumorPrior:
     """
     config = HumorConfig(**stored.config)
     check_sizes(stored.where, {"latent": config.latent, "width": config.width, "layers": config.layers})
-    net = Transitions(config)
-    net.load_state_dict({name: stored.tensor(f"net.{name}", value.shape) for name, value in net.state_dict().items()})
     row = (STATE_DIM,)
     return HumorPrior(
-        transitions=net.eval().requires_grad_(False),
+        transitions=load_network(Transitions(config), stored, prefix="net."),
         scales=Scales(mean=stored.tensor("mean", row), std=stored.tensor("std", row), change=stored.tensor("change", row)),
         error=stored.tensor("error", row),
         mixture=StateMixture(

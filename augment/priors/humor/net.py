@@ -19,6 +19,7 @@ class HumorConfig:
     latent: int = 32
     """Dimensions of z."""
     width: int = 384
+    """Width of the hidden layers."""
     layers: int = 2
     """Hidden layers of each network."""
     window: int = 12
@@ -46,7 +47,9 @@ class HumorConfig:
     state: float = 1.0
     """Weight of the mixture in the energy."""
     steps: int = 5000
+    """Training steps."""
     rate: float = 7e-4
+    """Highest learning rate."""
 
 
 class Transitions(nn.Module):

@@ -42,6 +42,7 @@ class PoseNDFConfig:
     width: int = 320
     """Width of the layers between the codes and the distance."""
     layers: int = 4
+    """Number of those layers."""
     sharpness: float = 20.0
     """Of the softplus between layers: higher values are closer to a ReLU."""
     poses: int = 30_000
@@ -61,8 +62,11 @@ class PoseNDFConfig:
     eikonal: float = 0.1
     """Weight of the gradient's length (target 1), on a quarter of each batch."""
     batch: int = 384
+    """Corrupted poses per step."""
     steps: int = 4000
+    """Training steps."""
     rate: float = 1e-3
+    """Highest learning rate."""
 
 
 class PoseField(nn.Module):

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..poses import POSED_JOINTS
 from ..prior import PoseSequence
-from ..prior_file import PriorFile, check_sizes
+from ..prior_file import PriorFile, check_sizes, load_network
 from .field import PoseField, PoseNDFConfig, field_and_gradient, inverse_metric, one_hemisphere, pose_quaternions
 
 
@@ -95,10 +95,8 @@ def posendf_from_file(stored: PriorFile) -> PoseNDFPrior:
     config_fields: dict[str, Any] = {**stored.config, "noise": tuple(stored.config["noise"])}
     config = PoseNDFConfig(**config_fields)
     check_sizes(stored.where, {"code": config.code, "width": config.width, "layers": config.layers})
-    field = PoseField(config)
-    field.load_state_dict({name: stored.tensor(f"field.{name}", value.shape) for name, value in field.state_dict().items()})
     return PoseNDFPrior(
-        field=field.eval().requires_grad_(False),
+        field=load_network(PoseField(config), stored, prefix="field."),
         normalisation=stored.normalisation,
         center=stored.tensor("center", (POSED_JOINTS, 4)),
         spread=stored.tensor("spread", (POSED_JOINTS, 3, 3)),
