@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -150,7 +151,7 @@ class Reconstruct:
                 keypoints = [detect_keypoints(video, weights=self.detector_weights, detector=name) for video in videos]
             else:
                 keypoints = list(match_files(videos, self.keypoints, "keypoints"))
-        bodies = [None] * len(videos) if self.hmr is None else match_files(videos, self.hmr, "hmr")
+        bodies = match_files(videos, self.hmr, "hmr")
         depth: list = [None] * len(videos)
         if str(self.depth) == "depth-anything" and not Path("depth-anything").exists():
             from ..sources.depth.estimate import estimate_depth
@@ -158,9 +159,7 @@ class Reconstruct:
             depth[0] = estimate_depth(videos[0], model=self.depth_model, out=self.out / "work" / "depth")
         elif self.depth is not None:
             depth = _depth_of(videos, self.depth)
-        people = [None] * len(videos)
-        if self.annotated_people is not None:
-            people = match_files(videos, self.annotated_people, "annotated-people")
+        people = match_files(videos, self.annotated_people, "annotated-people")
         return [
             Inputs(video=v, keypoints=k, hmr=h, depth=d, annotated=a)
             for v, k, h, d, a in zip(videos, keypoints, bodies, depth, people, strict=True)
@@ -199,12 +198,16 @@ def find_videos(named: list[Path]) -> list[Path]:
     return videos
 
 
-def match_files(videos: list[Path], given: Path, what: str) -> list[Path]:
+def match_files(videos: list[Path], given: Path | None, what: str) -> Sequence[Path | None]:
     """The file (or folder) that goes with each video: by name in a folder, or the one that was given for the one video.
+
+    None for each where nothing was given.
 
     Raises:
         ValueError: If a video has none.
     """
+    if given is None:
+        return [None] * len(videos)
     if not given.exists():
         raise ValueError(f"--{what} {given}: no such file or folder")
     if given.is_file():
@@ -218,7 +221,7 @@ def match_files(videos: list[Path], given: Path, what: str) -> list[Path]:
         return [given]  # a folder of one file a frame
     if missing:
         raise ValueError(f"--{what} {given}: nothing in it is named like {', '.join(missing[:3])} (of {len(missing)} missing)")
-    return [path for path in matched if path is not None]
+    return matched
 
 
 def _depth_of(videos: list[Path], given: Path) -> list[Path | None]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -93,7 +91,7 @@ def find_room(seen: Observation, body: Body, config: ReconstructConfig) -> Room:
 
 def _guessed_room(seen: Observation, feet: np.ndarray, visible: np.ndarray, *, cloud: bool) -> Room:
     camera, plate = seen.camera, seen.plate
-    layout = guess_layout(plate.image, camera, feet, floor=walked_floor(feet, visible), content=plate.content)
+    layout = guess_layout(plate.image, camera, feet, walked_floor(feet, visible), content=plate.content)
     return Room(
         depth=layout.depth, floor=layout.floor, surfaces=_seats(seen), obstacles=layout.obstacles,
         mesh=mesh_from_depth(camera, layout.depth, plate.image, stride=8, jump=0.5),
@@ -110,10 +108,15 @@ def _measured_room(
     known = seen.calibration.observed or None not in (config.given.focal, config.given.camera_height, config.given.pitch)
     floor = floor_for_scale(feet, visible) if known else None
     contacts = np.stack([feet[:, 0], np.zeros(len(feet)), feet[:, 1]], axis=1) if len(feet) >= LEAST_FEET else None
-    with _naming(maps.path):
+    try:
         depth, info = _measured_depth(seen, number, maps, floor, body, config.seed)
         room = room_from_depth(seen.plate.image, depth, camera.K, camera, contacts=contacts)
-    used = [seat for seat in _seats(seen) if not any(_same_place(seat, other) for other in room.surfaces)]
+    except ValueError as error:
+        raise error if maps.path.name in str(error) else ValueError(f"{maps.path}: {error}") from error
+    used = [
+        seat for seat in _seats(seen)
+        if all(np.linalg.norm((seat.center - other.center)[[0, 2]]) >= 0.5 for other in room.surfaces)
+    ]  # fmt: skip
     return Room(
         depth=depth, floor=room.floor if len(room.floor) >= 3 else walked_floor(feet, visible),
         surfaces=(*room.surfaces, *used), obstacles=room.obstacles, mesh=room.mesh, cloud=room.cloud,
@@ -146,19 +149,6 @@ def _measured_depth(
         "inlier_ratio": fit.inlier_ratio, "residual": fit.residual, "frames_agreed": fit.frames_agreed, "frames": fit.frames,
         "scale_std": fit.scale_std, "left_out": fit.left_out,
     }  # fmt: skip
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Add the file's name to errors that lack it."""
-    try:
-        yield
-    except ValueError as error:
-        raise error if path.name in str(error) else ValueError(f"{path}: {error}") from error
-
-
-def _same_place(one: Surface, other: Surface) -> bool:
-    return float(np.linalg.norm(one.center[[0, 2]] - other.center[[0, 2]])) < 0.5
 
 
 def standing_places(people: Sequence[Recovered]) -> Float[np.ndarray, "n 2"]:

@@ -91,16 +91,13 @@ def test_a_camera_that_moves_is_found(kind):
         require_still(film(walker(), path=MOVING[kind]))
 
 
-def test_shift_and_roll_are_measured():
-    """Known answers: 1.5 px a frame over 23 frames; 4 degrees of roll; degrees from the focal length given."""
-    motion = camera_motion(film(None, path=MOVING["pan"]), focal=345.0)
+def test_shift_is_measured():
+    """Known answers: 1.5 px a frame over 23 frames; degrees at a focal length of 0.9 widths of 320 px."""
+    motion = camera_motion(film(None, path=MOVING["pan"]))
     assert motion.largest_px == pytest.approx(34.5, abs=0.5)
-    assert motion.largest_deg == pytest.approx(np.degrees(np.arctan(0.1)), abs=0.1)
-    assert abs(camera_motion(film(None, path=MOVING["roll"])).roll_deg[-1]) == pytest.approx(4.0, abs=0.1)
-    assert camera_motion(film(None, path=MOVING["zoom"])).zoom[-1] == pytest.approx(1.092, abs=0.005)
+    assert motion.largest_deg == pytest.approx(np.degrees(np.arctan(34.5 / 288)), abs=0.1)
     doubled = replace(film(None, path=MOVING["pan"]), scale=0.5)
     assert camera_motion(doubled).largest_px == pytest.approx(69.0, abs=1.0)
-    assert camera_motion(film(None, path=MOVING["pan"]), limit_px=50.0).verdict == "still"
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -187,7 +184,6 @@ def test_right_keypoints_belong_and_others_do_not():
     right, wrong = belongs(sampled, people), belongs(sampled, other)
     assert (right.verdict, wrong.verdict) == ("belongs", "other")
     assert right.score > 0.8
-    assert right.outside < 0.05
     with pytest.raises(ValueError, match=r"walker\.npz: these detections are not of made\.mp4"):
         require_belonging(sampled, other)
     late = replace(people, frame=(people.frame + 12) % 24).take(np.argsort((people.frame + 12) % 24))

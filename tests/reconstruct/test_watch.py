@@ -43,7 +43,6 @@ def test_keypoints_and_bodies_of_one_person_come_together(clip, body):
     assert (seen.info.frames, seen.info.width, seen.info.height) == (30, 320, 240)
     assert [len(outline) for outline in seen.outlines] == [30]
     assert seen.classes == ("person",)
-    assert seen.notes
 
 
 def test_keypoints_and_bodies_of_two_people_stay_apart(clip, body, tmp_path):

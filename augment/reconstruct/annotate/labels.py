@@ -14,20 +14,19 @@ from ..watch.watch import TrackedVideo, bodies_as_points
 from .match import match_tracks
 
 
-def identify(video: TrackedVideo, annotated: People, body: Body, *, miss_px: float | None = None) -> dict[int, int]:
+def identify(video: TrackedVideo, annotated: People, body: Body) -> dict[int, int]:
     """The annotated person of each track that has one.
 
     Args:
         video: The video with its tracks.
         annotated: People of the same video, each row with a person's id in ``track``.
         body: For the points of estimated bodies, where there are no keypoints.
-        miss_px: Penalty for an annotated frame in which a track is absent; a tenth of the picture's height by default.
     """
     if not video.people:
         return {}
     tables = [person[0] if person[0].keypoints2d is not None else bodies_as_points(person[0], body) for person in video.people]
-    matches = match_tracks(join_people(tables), annotated, miss_px=miss_px or 0.1 * video.info.height)
-    return {match.track: match.person for match in matches.matches}
+    matches = match_tracks(join_people(tables), annotated, miss_px=0.1 * video.info.height)
+    return {match.track: match.person for match in matches}
 
 
 def labels_of(

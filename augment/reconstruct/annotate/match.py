@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from ...sources.people.people import LAYOUTS, People
 from ..watch.assign import require_assignment
@@ -20,30 +20,9 @@ class Match:
     """The annotation's own id."""
     cost: float
     """Matching cost, pixels summed over the person's annotated frames."""
-    frames: int
-    """Frames that were compared."""
-    missed: int
-    """Annotated frames that the track lacks."""
-    distance_px: float
-    """Mean distance over the compared frames, pixels."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matches:
-    """The matched pairs and the unmatched people and tracks."""
-
-    matches: tuple[Match, ...]
-    """Sorted by annotated person."""
-    unmatched_people: tuple[int, ...]
-    """Annotated people for whom every track costs as much as missing all frames."""
-    unmatched_tracks: tuple[int, ...]
-    cost: Float[np.ndarray, "people tracks"]
-    """Matching cost of all pairs, pixels; rows and columns by rising id."""
-    points: tuple[str, ...]
-    """Names of the points that both tables have and that were compared; corners of boxes where there are none."""
-
-
-def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignment: str = "hungarian") -> Matches:
+def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignment: str = "hungarian") -> tuple[Match, ...]:
     """Match tracks to annotated people.
 
     The cost of a track T and a person G is the sum over G's frames of ``||T(t) - G(t)||`` where T has the frame, else
@@ -55,7 +34,7 @@ def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignm
         miss_px: Penalty of an annotated frame in which the track is absent, pixels.
         assignment: A key of ``assign.ASSIGNMENTS``.
     Returns:
-        The matches. A person whose cheapest track costs no less than missing every frame stays unmatched.
+        The matched pairs, sorted by person. A person whose cheapest track costs no less than missing every frame is in none.
     Raises:
         ValueError: If a row has no id, an id occurs twice in a frame, the two tables have no point in common, their
             pictures differ in size, or ``miss_px`` is not positive.
@@ -64,32 +43,21 @@ def match_tracks(tracks: People, annotations: People, *, miss_px: float, assignm
     if not miss_px > 0:
         raise ValueError(f"miss_px must be positive, the pixels a missed frame costs; found {miss_px}")
     _check(tracks, annotations)
-    names, ours, theirs = _common_points(tracks, annotations)
+    ours, theirs = _common_points(tracks, annotations)
     track_ids, people = np.unique(tracks.track), np.unique(annotations.track)
-    cost, shared, total = (np.zeros((len(people), len(track_ids))) for _ in range(3))
+    cost = np.zeros((len(people), len(track_ids)))
     lengths = np.array([(annotations.track == p).sum() for p in people], int)
     for i, person in enumerate(people):
         rows = np.flatnonzero(annotations.track == person)
         for j, track in enumerate(track_ids):
-            total[i, j], shared[i, j] = _distance(
-                tracks.frame, ours, tracks.track == track, annotations.frame[rows], theirs[rows]
-            )
-            cost[i, j] = total[i, j] + miss_px * (lengths[i] - shared[i, j])
+            total, shared = _distance(tracks.frame, ours, tracks.track == track, annotations.frame[rows], theirs[rows])
+            cost[i, j] = total + miss_px * (lengths[i] - shared)
     # Each person has a gate, so people are the columns; a cost equal to missing every frame is no match.
     columns, rows = assign(cost.T, np.nextafter(miss_px * lengths, 0))
-    found = [
-        Match(
-            track=int(track_ids[j]), person=int(people[i]), cost=float(cost[i, j]), frames=int(shared[i, j]),
-            missed=int(lengths[i] - shared[i, j]), distance_px=float(total[i, j] / shared[i, j]),
-        )
+    return tuple(
+        Match(track=int(track_ids[j]), person=int(people[i]), cost=float(cost[i, j]))
         for i, j in sorted(zip(rows, columns, strict=True))
-    ]  # fmt: skip
-    taken = {m.person for m in found}, {m.track for m in found}
-    return Matches(
-        matches=tuple(found), cost=cost, points=names,
-        unmatched_people=tuple(int(p) for p in people if p not in taken[0]),
-        unmatched_tracks=tuple(int(t) for t in track_ids if t not in taken[1]),
-    )  # fmt: skip
+    )
 
 
 def _check(tracks: People, annotations: People) -> None:
@@ -110,16 +78,16 @@ def _check(tracks: People, annotations: People) -> None:
             )
 
 
-def _common_points(tracks: People, annotations: People) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
-    """Names, and the (n, k, 2) points of both tables."""
+def _common_points(tracks: People, annotations: People) -> tuple[np.ndarray, np.ndarray]:
+    """The (n, k, 2) points of both tables: the keypoints that both have, else the corners of their boxes."""
     if tracks.keypoints2d is not None and annotations.keypoints2d is not None:
         mine, other = LAYOUTS[tracks.layout], LAYOUTS[annotations.layout]
         names = tuple(name for name in mine if name in other)
         if names:
             ours = np.asarray(tracks.keypoints2d[:, [mine.index(n) for n in names], :2], float)
-            return names, ours, np.asarray(annotations.keypoints2d[:, [other.index(n) for n in names], :2], float)
+            return ours, np.asarray(annotations.keypoints2d[:, [other.index(n) for n in names], :2], float)
     if tracks.bbox is not None and annotations.bbox is not None:
-        return (), np.asarray(tracks.bbox, float).reshape(-1, 2, 2), np.asarray(annotations.bbox, float).reshape(-1, 2, 2)
+        return np.asarray(tracks.bbox, float).reshape(-1, 2, 2), np.asarray(annotations.bbox, float).reshape(-1, 2, 2)
     raise ValueError(
         f"{annotations.path}: nothing to compare with {tracks.path}: no keypoint is named in both layouts "
         f"({annotations.layout or 'none'} and {tracks.layout or 'none'}) and not both have boxes (bbox)"

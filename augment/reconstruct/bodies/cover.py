@@ -6,17 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int
 
-from ...body.landmarks import landmarks_of, place_landmarks
 from ...body.model import Body, pose_body
-from ...geometry import axis_angle_to_matrix, forward_kinematics, project_clamped
+from ...geometry import project_clamped
 from ...raster.rasterize import make_rasterizer
 from ...sources.people.mediapipe import Keypoints
 from ...types import Camera, SceneMesh
 from ..people import Recovered
-from ..watch.watch import TrackedVideo, track_of
+from ..watch.watch import TrackedVideo, posed_landmarks, track_of
 
 _STANDING = 0.4
 """Least height of the pelvis of a standing person, share of the stature."""
@@ -126,11 +124,7 @@ def _fitted_points(person: Recovered, body: Body, camera: Camera) -> np.ndarray:
     """MediaPipe's landmarks of the fitted body, (t, 33, 3): pixels and visibility 1."""
     motion = person.motion
     pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
-    rest = torch.tensor(body.rest_joints(motion.betas), dtype=torch.float32)
-    joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
-    joints = joints + torch.as_tensor(motion.transl, dtype=torch.float32)[:, None]
-    betas = torch.as_tensor(motion.betas, dtype=torch.float32)
-    points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, betas).numpy().astype(float)
+    points = posed_landmarks(body, motion.betas, pose, motion.transl)
     local = (points - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
     uv = project_clamped(local, camera.K, nearest=0.05)
     return np.concatenate([uv, np.ones((*uv.shape[:2], 1))], axis=-1).astype(np.float32)

@@ -219,11 +219,8 @@ def unswap(evidence: Evidence) -> Evidence:
         for array in new.values():
             if chosen and array is not None:
                 array[row] = array[row][swaps[chosen]]
-    if evidence.points3d is not None and new["points3d"] is not None:
-        # a detector that confuses front and back mirrors its depth as well
-        for row, chosen in zip(rows, states, strict=True):
-            if chosen == 3:
-                new["points3d"][row, :, 2] *= -1
+        if chosen == 3 and new["points3d"] is not None:  # a detector that confuses front and back mirrors its depth as well
+            new["points3d"][row, :, 2] *= -1
     return replace(evidence, swapped=int((states > 0).sum()), **new)  # type: ignore[arg-type]
 
 

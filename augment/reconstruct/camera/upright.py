@@ -27,7 +27,6 @@ class UprightPeople:
     """Image points of ``PARTS``, pixels; NaN where not visible or outside the picture."""
     sigma: Float[np.ndarray, "n"]
     """Expected error of a point, pixels: grows with the size of the person in the picture."""
-    video: Int[np.ndarray, "n"]
     frame: Int[np.ndarray, "n"]
 
     def __len__(self) -> int:
@@ -35,7 +34,7 @@ class UprightPeople:
 
     def take(self, rows: np.ndarray) -> UprightPeople:
         """Some of the rows."""
-        return UprightPeople(points=self.points[rows], sigma=self.sigma[rows], video=self.video[rows], frame=self.frame[rows])
+        return UprightPeople(points=self.points[rows], sigma=self.sigma[rows], frame=self.frame[rows])
 
 
 def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
@@ -45,16 +44,15 @@ def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
     torso's length each (where the legs are out of the picture, by the detector's 3D guess), shoulders and hips visible.
     Feet out of the picture are NaN, the other points still count.
     """
-    parts = [_upright_of(k, number) for number, k in enumerate(keypoints)]
+    parts = [_upright_of(k) for k in keypoints]
     return UprightPeople(
         points=np.concatenate([p.points for p in parts]),
         sigma=np.concatenate([p.sigma for p in parts]),
-        video=np.concatenate([p.video for p in parts]),
         frame=np.concatenate([p.frame for p in parts]),
     )
 
 
-def _upright_of(keypoints: Keypoints, number: int) -> UprightPeople:
+def _upright_of(keypoints: Keypoints) -> UprightPeople:
     two, world = keypoints.landmarks2d.astype(float), keypoints.landmarks_world
     middle = {name: _middle(two, name) for name in ("ankle", "knee", "hip", "shoulder", "ear")}
     inside = {
@@ -74,9 +72,7 @@ def _upright_of(keypoints: Keypoints, number: int) -> UprightPeople:
         upright &= np.where(legs_seen, straight, _straight_in_world(world, len(keypoints)))
     rows = np.flatnonzero(upright)
     points = np.stack([np.where(visible[name][:, None], middle[name], np.nan) for name, _ in PARTS], axis=1)[rows]
-    return UprightPeople(
-        points=points, sigma=1.0 + 0.05 * length[rows], video=np.full(len(rows), number), frame=rows,
-    )  # fmt: skip
+    return UprightPeople(points=points, sigma=1.0 + 0.05 * length[rows], frame=rows)
 
 
 def _middle(landmarks: np.ndarray, name: str) -> np.ndarray:

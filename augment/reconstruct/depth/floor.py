@@ -12,9 +12,6 @@ _SEED = 0
 _UPRIGHT = np.cos(np.radians(50))
 """A floor's normal is within 50 degrees of the camera's own up axis: cameras are about upright and look down a little."""
 
-_SEED = 0
-"""Seed of RANSAC: the same picture always gives the same floor."""
-
 
 def pitch_deg(T_world_camera: Float[np.ndarray, "4 4"]) -> float:
     """Pitch of a camera, degrees, positive looking down."""

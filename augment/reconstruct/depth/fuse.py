@@ -96,8 +96,6 @@ def without_flying_pixels(depth: Float32[np.ndarray, "h w"]) -> Float32[np.ndarr
     Such a pixel is one through which, along a row or a column, depth changes by at least ``_STEEP`` a pixel on both sides, but
     not one pixel farther on one of them: a plane seen at a grazing angle continues (evenly in inverse depth), a smear ends.
     """
-    from scipy.ndimage import distance_transform_edt
-
     known = depth > 0
     flying = np.zeros(depth.shape, bool)
     for axis in (0, 1):
@@ -110,8 +108,7 @@ def without_flying_pixels(depth: Float32[np.ndarray, "h w"]) -> Float32[np.ndarr
         np.moveaxis(flying, axis, 0)[2:-2] |= steep & (np.minimum(four[0], four[3]) < 0.3 * np.maximum(four[1], four[2]))
     if not flying.any() or not (known & ~flying).any():
         return depth
-    at: np.ndarray = distance_transform_edt(~(known & ~flying), return_distances=False, return_indices=True)  # type: ignore
-    return np.where(flying, depth[at[0], at[1]], depth)
+    return np.where(flying, _nearest(depth, known & ~flying), depth)
 
 
 def fill_small_holes(depth: Float32[np.ndarray, "h w"], *, share: float = _SMALL_HOLE) -> Float32[np.ndarray, "h w"]:

@@ -49,8 +49,6 @@ class DepthFit:
     """Frames with a body whose patches agree with the common fit."""
     frames: int
     """Frames in which a body overlaps a map."""
-    patches: int
-    """Medians compared."""
     agreed: Bool[np.ndarray, " n"]
     """For each map, whether it may be used: False where its bodies disagree or it could not be aligned with the others."""
     per_frame: Float[np.ndarray, "n 2"]
@@ -131,7 +129,7 @@ def fit_disparity(
     _require_right_kind(maps, scale, std)
     return DepthFit(
         kind=maps.kind, scale=scale, offset=offset, scale_std=std, inlier_ratio=ratio,
-        residual=float(np.median(np.abs(error[inlier]))), frames_agreed=agreeing, frames=len(frames), patches=int(use.sum()),
+        residual=float(np.median(np.abs(error[inlier]))), frames_agreed=agreeing, frames=len(frames),
         agreed=agreed, per_frame=per_frame, left_out=left_out,
     )  # fmt: skip
 

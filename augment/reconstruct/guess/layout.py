@@ -51,14 +51,13 @@ class Layout:
     """The walls as boxes."""
     turn: float
     """Turn of the walls about +y, radians, in [0, pi / 2)."""
-    turn_confidence: float
     guessed: tuple[str, ...]
     """Description, as text for the report."""
 
 
 def guess_layout(
-    plate: UInt8[np.ndarray, "h w 3"], camera: Camera, feet: Float[np.ndarray, "n 2"], *,
-    floor: Float[np.ndarray, "m 2"] | None = None, content: tuple[int, int, int, int] | None = None,
+    plate: UInt8[np.ndarray, "h w 3"], camera: Camera, feet: Float[np.ndarray, "n 2"], floor: Float[np.ndarray, "m 2"], *,
+    content: tuple[int, int, int, int] | None = None,
 ) -> Layout:  # fmt: skip
     """Guess a room from the empty picture and the places people stood.
 
@@ -66,7 +65,8 @@ def guess_layout(
         plate: RGB, without people.
         camera: Calibrated over the floor; the plate's.
         feet: Where people stood, (x, z) metres; walls are put behind them.
-        floor: Polygon to be cut to the walls, counter-clockwise as ``convex_hull`` gives it; None takes the hull of feet.
+        floor: Polygon to be cut to the walls, counter-clockwise as ``convex_hull`` gives it; without feet, walls are
+            put behind it.
         content: x0, y0, x1, y1 of the picture inside black bars; what is outside has no depth.
     Returns:
         The guess; every wall with its confidence.
@@ -76,16 +76,15 @@ def guess_layout(
     if sure < _SURE_TURN:
         forward = camera.T_world_camera[:3, 2]
         turn = float(np.arctan2(forward[0], forward[2]) % (np.pi / 2))
-    inside = feet if floor is None else np.concatenate([feet, floor]) if not len(feet) else feet
-    inside = np.concatenate([inside, camera.T_world_camera[[0, 2], 3][None]])
-    evidence = _Evidence(plate, camera, segments, feet if len(feet) else inside[:-1])
+    inside = np.concatenate([feet if len(feet) else floor, camera.T_world_camera[[0, 2], 3][None]])
+    evidence = _Evidence(plate, camera, segments, inside[:-1])
     walls = []
     for quarter in range(4):
         direction = heading_vector(turn + quarter * np.pi / 2)
         if not _in_view(camera, direction):
             continue
         normal = direction[[0, 2]]
-        stood = float((inside[:-1] @ normal).max()) if len(inside) > 1 else 0.0
+        stood = float((inside[:-1] @ normal).max())
         nearest = max(stood + _ROOM_FOR_A_BODY, float(inside[-1] @ normal) + 0.05)
         offsets = np.arange(nearest, nearest + _REACH, _STEP)
         support = np.array([evidence.support(normal, offset) for offset in offsets.tolist()])
@@ -96,10 +95,9 @@ def guess_layout(
         else:
             far = max(stood + _DEFAULT_MARGIN, nearest)
             walls.append(Wall(normal=normal, offset=far, confidence=0.0))
-    polygon = floor if floor is not None else convex_hull(feet) if len(feet) >= 3 else _square(camera)
     return Layout(
-        depth=layout_depth(camera, walls, content), floor=_cut(polygon, walls), walls=tuple(walls),
-        obstacles=tuple(_box(wall, walls, number) for number, wall in enumerate(walls)), turn=turn, turn_confidence=sure,
+        depth=layout_depth(camera, walls, content), floor=_cut(floor, walls), walls=tuple(walls),
+        obstacles=tuple(_box(wall, walls, number) for number, wall in enumerate(walls)), turn=turn,
         guessed=_words(walls, sure),
     )  # fmt: skip
 
@@ -205,11 +203,6 @@ def layout_depth(
         outside[y0:y1, x0:x1] = False
         depth[outside] = np.inf
     return np.where(np.isfinite(depth), depth, 0).astype(np.float32)
-
-
-def _square(camera: Camera) -> np.ndarray:
-    x, z = camera.T_world_camera[[0, 2], 3]
-    return convex_hull(np.array([[x - 2, z], [x + 2, z], [x + 2, z + 4], [x - 2, z + 4]]))
 
 
 def _cut(polygon: np.ndarray, walls: list[Wall]) -> np.ndarray:

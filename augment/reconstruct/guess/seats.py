@@ -157,12 +157,11 @@ def _rest(kind: str, person: np.ndarray, seconds: float) -> _Rest:
         # facing = across x up
         facing = np.cross(across, [0.0, 1.0, 0.0])
         height = pelvis[1] - _PELVIS_ABOVE_SEAT
-        center = np.array([pelvis[0], height, pelvis[2]])
     else:
         facing = neck - pelvis
         height = float(np.mean([pelvis[1], middle[JOINT["spine2"]][1]])) - _BACK_ABOVE_BED
-        # a body's middle lies about the pelvis
-        center = np.array([pelvis[0], height, pelvis[2]])
+    # a lying body's middle is about at the pelvis, too
+    center = np.array([pelvis[0], height, pelvis[2]])
     return _Rest(kind=kind, center=center, yaw=float(np.arctan2(facing[0], facing[2])), seconds=seconds)
 
 

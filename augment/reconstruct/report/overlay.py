@@ -36,25 +36,6 @@ BAR = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overlay:
-    """A clip with the fitted bodies drawn over it."""
-
-    mp4: bytes
-    poster: bytes
-    """JPEG of its middle frame, shown before it plays."""
-    frames: int
-    """Pictures in the mp4."""
-    stride: int
-    """Frames of the clip from one picture to the next."""
-    fps: float
-    """Frames a second of the mp4."""
-    speed: float
-    """Factor by which it plays faster than real time."""
-    width: int
-    height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
     """Draws bodies over a clip."""
 
@@ -90,13 +71,16 @@ def states_of(person: Recovered, frames: Int[np.ndarray, " n"]) -> Int[np.ndarra
 
 def draw_overlay(
     video: Path, people: Sequence[tuple[int, Recovered]], renderer: Renderer, *, height: int, pictures: int
-) -> Overlay:
+) -> tuple[bytes, bytes, dict[str, Any]]:
     """Draw the people of one clip over it.
 
     Args:
         people: With their indices in ``Reconstruction.people``.
         height: Of the picture without its bars, pixels; never more than the clip's own.
         pictures: At most so many are drawn; a longer clip is played faster.
+    Returns:
+        The mp4; a JPEG of its middle frame, shown before it plays; and facts for the caption: pictures (``frames``), frames of
+        the clip from one to the next (``stride``), their rate, times real time at which they play (``speed``), size, people.
     Raises:
         ValueError: If the video cannot be read; the message is the reason.
     """
@@ -108,10 +92,11 @@ def draw_overlay(
     drawn = list(_draw(video, chosen, info.frames, people, renderer.at_height(height)))
     fps = info.fps / stride * speed
     mp4 = encode_video(np.stack(drawn), fps=fps, crf=25)
-    return Overlay(
-        mp4=mp4, poster=jpeg(drawn[len(drawn) // 2]), frames=len(drawn), stride=stride, fps=fps, speed=speed,
-        width=drawn[0].shape[1], height=drawn[0].shape[0],
-    )  # fmt: skip
+    return mp4, jpeg(drawn[len(drawn) // 2]), {
+        "frames": len(drawn), "stride": stride, "fps": fps, "speed": speed, "width": drawn[0].shape[1],
+        "height": drawn[0].shape[0], "bytes": len(mp4),
+        "people": [{"label": label_of(who), "color": css(color_of(index)), "layout": who.layout} for index, who in people],
+    }  # fmt: skip
 
 
 def draw_strip(
@@ -148,7 +133,7 @@ def _draw(
         here = [(i, p, state) for i, p, state in here if state != ABSENT]
         if here:
             meshes = [posed[i][frame] for i, _, _ in here]
-            _blend(canvas, meshes, [(index, state) for index, _, state in here], renderer, frame)
+            _blend(canvas, meshes, [(index, state) for index, _, state in here], renderer)
         for index, person, state in here:
             _points(canvas, person, frame - int(person.frames[0]), index, state, renderer.scale)
         foot = bars.copy()
@@ -156,12 +141,6 @@ def _draw(
             x = min(round(frame / max(total - 1, 1) * (small.width - 1)), small.width - 2)
             foot[:, x : x + 2] = 255
         yield np.concatenate([canvas, foot])
-
-
-def _at(camera: Camera, frame: int) -> Camera:
-    """A moving camera at one frame."""
-    T = np.asarray(camera.T_world_camera)
-    return camera if T.ndim == 2 else replace(camera, T_world_camera=T[min(frame, len(T) - 1)])
 
 
 def _pose(person: Recovered, chosen: np.ndarray, body: Body) -> dict[int, Float[np.ndarray, "v 3"]]:
@@ -172,14 +151,14 @@ def _pose(person: Recovered, chosen: np.ndarray, body: Body) -> dict[int, Float[
     return {int(person.frames[row]): each for row, each in zip(rows, vertices, strict=True)}
 
 
-def _blend(canvas: np.ndarray, meshes: list[np.ndarray], states: list[tuple[int, int]], renderer: Renderer, frame: int) -> None:
+def _blend(canvas: np.ndarray, meshes: list[np.ndarray], states: list[tuple[int, int]], renderer: Renderer) -> None:
     """Draw bodies half-transparent into a picture; the nearer one hides the other."""
     body = renderer.body
     count = len(body.weights)
     faces = np.concatenate([body.faces + n * count for n in range(len(meshes))])
     colors = np.concatenate([np.tile(np.array(color_of(i), np.uint8), (count, 1)) for i, _ in states])
     mesh = SceneMesh(vertices=np.concatenate(meshes).astype(float), faces=faces, colors=colors)
-    rgb, depth = renderer.rasterizer.render_mesh(mesh, _at(renderer.camera, frame))
+    rgb, depth = renderer.rasterizer.render_mesh(mesh, renderer.camera)
     alpha = max(ALPHA[state] for _, state in states)
     hit = depth > 0
     canvas[hit] = np.rint(canvas[hit] * (1 - alpha) + rgb[hit] * alpha).astype(np.uint8)
@@ -221,15 +200,6 @@ def _bars(people: Sequence[tuple[int, Recovered]], total: int, width: int) -> UI
         part[1:] = palette[states_of(person, frames)]
         part[1:, : BAR + 2] = color_of(index)
     return rows
-
-
-def describe(overlay: Overlay, people: Sequence[tuple[int, Recovered]]) -> dict[str, Any]:
-    """Facts of an overlay for its caption."""
-    return {
-        "frames": overlay.frames, "stride": overlay.stride, "fps": overlay.fps, "speed": overlay.speed, "width": overlay.width,
-        "height": overlay.height, "bytes": len(overlay.mp4),
-        "people": [{"label": label_of(who), "color": css(color_of(index)), "layout": who.layout} for index, who in people],
-    }  # fmt: skip
 
 
 def css(color: tuple[int, int, int]) -> str:

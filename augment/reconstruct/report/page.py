@@ -131,8 +131,8 @@ def _clip(reconstruction: Reconstruction, video: int, renderer: drawing.Renderer
     path, people = reconstruction.videos[video], _of_video(reconstruction, video)
     clip: dict[str, Any] = {"name": path.name, "problem": "", "video": "", "poster": "", "overlay": None, "curves": ""}
     try:
-        drawn = drawing.draw_overlay(path, people, renderer, height=height, pictures=pictures)
-        clip |= {"video": _base64(drawn.mp4), "poster": _base64(drawn.poster), "overlay": drawing.describe(drawn, people)}
+        mp4, poster, facts = drawing.draw_overlay(path, people, renderer, height=height, pictures=pictures)
+        clip |= {"video": _base64(mp4), "poster": _base64(poster), "overlay": facts}
     except ValueError as error:  # a video that is gone or damaged does not stop the report
         clip["problem"] = str(error)
     if people:

@@ -14,7 +14,7 @@ from ...motion.contacts import FOOT_JOINTS
 from ...types import Scene
 from ..people import Reconstruction, Recovered
 from .overlay import STATES, color_of, css
-from .summary import first_pose, label_of, lying_places
+from .summary import label_of, lying_places
 
 _SURFACES = {"bed": "#cfe0f3", "chair": "#f3e3c8"}
 
@@ -128,7 +128,7 @@ def _path(axes: Any, index: int, person: Recovered, seconds: float, *, many: boo
 
 def _mark_camera(axes: Any, scene: Scene) -> None:
     """The camera's place, heading and height."""
-    eye, heading = first_pose(scene.camera)[:3, 3], first_pose(scene.camera)[[0, 2], 2]
+    eye, heading = scene.camera.T_world_camera[:3, 3], scene.camera.T_world_camera[[0, 2], 2]
     forward = 0.55 * heading / max(float(np.linalg.norm(heading)), 1e-9)
     axes.annotate(
         "", (eye[0] + forward[0], eye[2] + forward[1]), (eye[0], eye[2]), zorder=8,
@@ -144,7 +144,7 @@ def _mark_camera(axes: Any, scene: Scene) -> None:
 
 def seen_floor(scene: Scene) -> Float[np.ndarray, "n 2"]:
     """Outline (x, z) of the floor in the picture, metres, cut off at one and a half times the floor's extent."""
-    camera, T = scene.camera, first_pose(scene.camera)
+    camera, T = scene.camera, scene.camera.T_world_camera
     along = np.linspace(0, 1, 24, endpoint=False)[:, None]
     corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
     border = np.concatenate([a + along * (b - a) for a, b in zip(corners, np.roll(corners, -1, axis=0), strict=True)])

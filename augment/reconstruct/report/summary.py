@@ -47,7 +47,7 @@ def summarize(reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
         "floor": {
             "tilt_deg_depth": depth_floor_tilt(scene),
             "tilt_deg_feet": feet_floor_tilt(reconstruction.people, body),
-            "tilt_deg_told": find_figure("floor_tilt_deg", reconstruction.depth, scene.provenance),
+            "tilt_deg_told": plain(reconstruction.depth.get("floor_tilt_deg")),
             "area_m2": polygon_area(scene.floor),
         },
         "people": people,
@@ -77,20 +77,6 @@ def plain(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else str(value)
 
 
-def find_figure(name: str, *places: Any) -> float | None:
-    """The first finite number of this name in nested dicts, searched in order; None if there is none."""
-    for place in places:
-        if not isinstance(place, dict):
-            continue
-        value = place.get(name)
-        if isinstance(value, (int, float, np.number)) and np.isfinite(value):
-            return float(value)
-        found = find_figure(name, *place.values())
-        if found is not None:
-            return found
-    return None
-
-
 def median(values: Any) -> float | None:
     """Median of the finite values; None if there are none."""
     values = np.asarray(values, float).reshape(-1)
@@ -105,14 +91,8 @@ def label_of(person: Recovered) -> str:
 
 def height_in_picture(person: Recovered, camera: Camera) -> Float[np.ndarray, " t"]:
     """Height of the standing person at the pelvis' distance, pixels; NaN behind the camera."""
-    z = transform_points(invert_transform(first_pose(camera)), np.asarray(person.joints[:, 0], float))[:, 2]
+    z = transform_points(invert_transform(camera.T_world_camera), np.asarray(person.joints[:, 0], float))[:, 2]
     return np.where(z > 0.05, camera.K[1, 1] * person.height_m / np.maximum(z, 0.05), np.nan)
-
-
-def first_pose(camera: Camera) -> Float[np.ndarray, "4 4"]:
-    """``T_world_camera`` of a fixed camera, or the first of a moving one."""
-    T = np.asarray(camera.T_world_camera, float)
-    return T if T.ndim == 2 else T[0]
 
 
 def describe_person(person: Recovered, reconstruction: Reconstruction, body: Body) -> dict[str, Any]:
@@ -189,7 +169,7 @@ def describe_camera(scene: Scene) -> dict[str, Any]:
     camera, given = scene.camera, scene.provenance.get("camera")
     given = given if isinstance(given, dict) else {}
     std = given.get("std") or {}
-    T = first_pose(camera)
+    T = camera.T_world_camera
     forward, right = T[:3, 2], T[:3, 0]
     focal = float(camera.K[1, 1])
     deviations = {
@@ -233,7 +213,7 @@ def depth_floor_tilt(scene: Scene) -> float | None:
     step = max(1, depth.shape[0] // 120)
     z = depth[::step, ::step].astype(float).reshape(-1)
     pixels = pixel_grid(*depth.shape)[::step, ::step].reshape(-1, 2)
-    points = transform_points(first_pose(camera), unproject(pixels[z > 0], z[z > 0], camera.K))
+    points = transform_points(camera.T_world_camera, unproject(pixels[z > 0], z[z > 0], camera.K))
     near = points[np.abs(points[:, 1]) < 0.12]
     return plane_tilt(near[inside_polygon(near[:, [0, 2]], scene.floor)]) if len(near) else None
 

@@ -13,8 +13,8 @@ from ...types import Scene, SceneMesh
 from ..people import Reconstruction, Recovered
 from .overlay import color_of, states_of
 from .pictures import corners_seen_from_above
-from .skin import Skin, coarse_vertices, joint_transforms, make_skin
-from .summary import first_pose, label_of
+from .skin import coarse_vertices, joint_transforms, make_skin
+from .summary import label_of
 
 MAX_MESH_VERTICES = 40_000
 MAX_POINTS = 30_000
@@ -76,7 +76,7 @@ def pack(values: Any, dtype: Any, *, scaled: bool = False) -> dict[str, Any]:
 def _person(index: int, person: Recovered, body: Body, coarse: tuple[np.ndarray, np.ndarray], rate: float) -> dict[str, Any]:
     stride = max(1, round(person.motion.fps / rate))
     rows = np.arange(0, len(person.frames), stride)
-    skin: Skin = make_skin(body, person.motion.betas, coarse)
+    skin = make_skin(body, person.motion.betas, coarse)
     transforms = joint_transforms(body, person.motion, rows)
     return {
         "label": label_of(person), "color": list(color_of(index)),
@@ -124,7 +124,7 @@ def _cloud(scene: Scene) -> dict[str, Any] | None:
     step = max(1, int(np.ceil(np.sqrt(known.sum() / MAX_POINTS))))
     z = scene.depth[::step, ::step].astype(float)
     pixels = pixel_grid(*scene.depth.shape)[::step, ::step]
-    points = transform_points(first_pose(scene.camera), unproject(pixels[z > 0], z[z > 0], scene.camera.K))
+    points = transform_points(scene.camera.T_world_camera, unproject(pixels[z > 0], z[z > 0], scene.camera.K))
     return {"points": pack(points, np.int16, scaled=True), "colors": pack(scene.plate[::step, ::step][z > 0], np.uint8)}
 
 
@@ -154,7 +154,7 @@ def _outlines(scene: Scene) -> list[dict[str, Any]]:
 
 
 def _camera(scene: Scene) -> dict[str, Any]:
-    camera, T = scene.camera, first_pose(scene.camera)
+    camera, T = scene.camera, scene.camera.T_world_camera
     corners = np.array([[0, 0], [camera.width, 0], [camera.width, camera.height], [0, camera.height]], float)
     far = transform_points(T, unproject(corners, np.full(4, 0.5), camera.K))
     eye = T[:3, 3]

@@ -48,8 +48,6 @@ class Belonging:
     """``belongs``, ``other`` (of another video), or ``unclear`` (nobody moves enough)."""
     score: float
     """Mean share of changed pixels in the areas that moving people left and entered; NaN where nobody moves."""
-    outside: float
-    """Mean share of changed pixels elsewhere in the picture, for comparison."""
     pairs: int
     """Pairs of sampled frames between which somebody moved."""
 
@@ -158,21 +156,15 @@ def belongs(sampled: Sampled, people: People) -> Belonging:
         cv2.GaussianBlur(cv2.resize(f, (_WIDTH, height), interpolation=cv2.INTER_AREA), (0, 0), 1) for f in sampled.frames
     ]).astype(np.int16)  # fmt: skip
     scale = sampled.scale * _WIDTH / sampled.frames.shape[2]
-    inside, outside = [], []
+    inside = []
     for track in np.unique(people.track):
         rows = np.flatnonzero(people.track == track)
         for one, other, a, b in _moves(people, rows, sampled.number, scale, height):
             changed = np.abs(small[one] - small[other]).max(axis=2) > _CHANGED
-            around = cv2.dilate((a | b).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
             inside.append(float(changed[a ^ b].mean()))
-            outside.append(float(changed[~around].mean()) if not around.all() else 0.0)
-    if len(inside) < 2:
-        return Belonging(verdict="unclear", score=float(np.mean(inside or np.nan)), outside=float(np.mean(outside or np.nan)),
-                         pairs=len(inside))  # fmt: skip
-    score = float(np.mean(inside))
-    return Belonging(
-        verdict="belongs" if score >= _BELONGS else "other", score=score, outside=float(np.mean(outside)), pairs=len(inside),
-    )  # fmt: skip
+    score = float(np.mean(inside or np.nan))
+    verdict = "unclear" if len(inside) < 2 else "belongs" if score >= _BELONGS else "other"
+    return Belonging(verdict=verdict, score=score, pairs=len(inside))
 
 
 def require_belonging(sampled: Sampled, people: People) -> Belonging:

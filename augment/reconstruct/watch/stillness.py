@@ -17,7 +17,7 @@ _AT_REST_PX = 0.8
 _LEAST = 12
 """Fewer tracked corners are too few to measure the camera's motion."""
 _NOMINAL_FOCAL = 0.9
-"""Focal length over picture width where none is known: a field of view of 58 degrees."""
+"""Focal length over picture width, for shifts as angles: a field of view of 58 degrees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,18 +42,11 @@ class CameraMotion:
 
     verdict: str
     """``still``, ``moving``, or ``unclear`` where too few corners are tracked."""
-    shift_px: Float[np.ndarray, " n"]
-    """Median shift of the background in each sampled frame, pixels of the video; NaN where it could not be tracked."""
-    roll_deg: Float[np.ndarray, " n"]
-    """Turn about the viewing axis, degrees."""
-    zoom: Float[np.ndarray, " n"]
-    """Scale against the first frame."""
-    at_rest: Float[np.ndarray, " n"]
-    """Share of the tracked corners that are at rest."""
     largest_px: float
-    """Largest shift, over the frames in which the camera has moved; else over all."""
+    """Largest median shift of the background, pixels of the video, over the frames in which the camera has moved; else over
+    all."""
     largest_deg: float
-    """``largest_px`` as an angle of the camera's rotation; the focal length is 0.9 picture widths where none is given."""
+    """``largest_px`` as an angle of the camera's rotation; the focal length is taken as 0.9 picture widths."""
     limit_px: float
     """A larger shift counts as movement."""
     lost: float
@@ -81,58 +74,47 @@ def sample_frames(video: Path | str, count: int = 48, *, width: int = 320) -> Sa
     )  # fmt: skip
 
 
-def camera_motion(
-    sampled: Sampled, masks: Bool[np.ndarray, "n h w"] | None = None, *, focal: float | None = None,
-    limit_px: float | None = None,
-) -> CameraMotion:  # fmt: skip
+def camera_motion(sampled: Sampled, masks: Bool[np.ndarray, "n h w"] | None = None) -> CameraMotion:
     """Measure how the camera moved.
 
-    A frame counts as moved where most corners are not at rest and agree on one shift, rotation and scale beyond the limit, so
-    that walking people, lights and compression do not count. Where no corner of the first frame is left (a wide pan), motion
-    is measured from the previous frame.
+    A frame counts as moved where most corners are not at rest and agree on one shift, rotation and scale beyond the limit
+    (0.3 % of the width, at least 1.5 pixels), so that walking people, lights and compression do not count. Where no corner of
+    the first frame is left (a wide pan), motion is measured from the previous frame.
 
     Args:
         sampled: ``sample_frames`` of the video.
         masks: Pixels of the sampled frames that people cover, see ``people_masks``; their corners are left out.
-        focal: Focal length, pixels of the video, where known; for ``largest_deg`` alone.
-        limit_px: Shift that counts, pixels of the video; by default 0.3 % of the width, at least 1.5.
     """
     width = sampled.frames.shape[2] / sampled.scale
-    limit = max(1.5, 0.003 * width) if limit_px is None else limit_px
+    limit = max(1.5, 0.003 * width)
     grey = _grey(sampled.frames)
-    rows = np.full((len(sampled), 3), np.nan)
-    at_rest = np.zeros(len(sampled))
-    rows[0], at_rest[0] = (0.0, 0.0, 1.0), 1.0
+    shift, at_rest = np.full(len(sampled), np.nan), np.zeros(len(sampled))
+    shift[0], at_rest[0] = 0.0, 1.0
     first = _corners(grey[0], None if masks is None else masks[0])
     for i in range(1, len(sampled)):
-        found, at_rest[i] = _compare(grey[0], grey[i], first, sampled.scale)
-        if found is None and np.isfinite(rows[i - 1, 0]):
+        shift[i], at_rest[i] = _compare(grey[0], grey[i], first, sampled.scale)
+        if np.isnan(shift[i]) and np.isfinite(shift[i - 1]):
             before = _corners(grey[i - 1], None if masks is None else masks[i - 1])
-            step, _ = _compare(grey[i - 1], grey[i], before, sampled.scale)
-            found = None if step is None else rows[i - 1] * (1, 1, step[2]) + (step[0], step[1], 0)
-        if found is not None:
-            rows[i] = found
+            shift[i] = shift[i - 1] + _compare(grey[i - 1], grey[i], before, sampled.scale)[0]
     # A person who fills the picture may cover more than half of the corners, but hardly 60 %.
-    moved = (rows[:, 0] > limit) & (at_rest < 0.4)
-    lost = float(np.isnan(rows[:, 0]).mean())
+    moved = (shift > limit) & (at_rest < 0.4)
+    lost = float(np.isnan(shift).mean())
     verdict = "moving" if moved.sum() >= 2 else "unclear" if lost > 0.2 else "still"
-    counted = np.where(moved if verdict == "moving" else np.isfinite(rows[:, 0]), np.nan_to_num(rows[:, 0]), 0.0)
+    counted = np.where(moved if verdict == "moving" else np.isfinite(shift), np.nan_to_num(shift), 0.0)
     largest = float(counted.max())
     return CameraMotion(
-        verdict=verdict, shift_px=rows[:, 0], roll_deg=rows[:, 1], zoom=rows[:, 2], at_rest=at_rest, largest_px=largest,
-        largest_deg=float(np.degrees(np.arctan(largest / (focal or _NOMINAL_FOCAL * width)))), limit_px=limit, lost=lost,
+        verdict=verdict, largest_px=largest, limit_px=limit, lost=lost,
+        largest_deg=float(np.degrees(np.arctan(largest / (_NOMINAL_FOCAL * width)))),
     )  # fmt: skip
 
 
-def require_still(
-    sampled: Sampled, masks: Bool[np.ndarray, "n h w"] | None = None, *, focal: float | None = None
-) -> CameraMotion:
+def require_still(sampled: Sampled, masks: Bool[np.ndarray, "n h w"] | None = None) -> CameraMotion:
     """Refuse video of a camera that moves.
 
     Raises:
         ValueError: With the figures, and what to do.
     """
-    motion = camera_motion(sampled, masks, focal=focal)
+    motion = camera_motion(sampled, masks)
     if motion.verdict == "moving":
         raise ValueError(
             f"{sampled.path}: the camera moves: the background shifts by up to {motion.largest_px:.1f} px (about "
@@ -207,23 +189,21 @@ def _corners(grey: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     return np.zeros((0, 1, 2), np.float32) if found is None else found
 
 
-def _compare(one: np.ndarray, other: np.ndarray, corners: np.ndarray, scale: float) -> tuple[np.ndarray | None, float]:
-    """(shift in video pixels, roll in degrees, zoom) or None, and the share of corners at rest."""
+def _compare(one: np.ndarray, other: np.ndarray, corners: np.ndarray, scale: float) -> tuple[float, float]:
+    """Median shift, pixels of the video, NaN where it cannot be tracked; and the share of corners at rest."""
     import cv2
 
     if len(corners) < _LEAST:
-        return None, 0.0
+        return np.nan, 0.0
     options = {"winSize": (21, 21), "maxLevel": 3}
     there, forth, _ = cv2.calcOpticalFlowPyrLK(one, other, corners, None, **options)  # pyright: ignore[reportCallIssue,reportArgumentType]
     back, again, _ = cv2.calcOpticalFlowPyrLK(other, one, there, None, **options)  # pyright: ignore[reportCallIssue,reportArgumentType]
     good = (forth[:, 0] > 0) & (again[:, 0] > 0) & (np.linalg.norm((back - corners)[:, 0], axis=1) < 0.7)
     if good.sum() < max(_LEAST, 0.15 * len(corners)):
-        return None, 0.0
+        return np.nan, 0.0
     a, b = corners[good][:, 0], there[good][:, 0]
     at_rest = float((np.linalg.norm(b - a, axis=1) < _AT_REST_PX).mean())
     transform, agreed = cv2.estimateAffinePartial2D(a, b, ransacReprojThreshold=1.0)
     if transform is None or (agreed.mean() < 0.5 and at_rest < 0.4):
-        return None, at_rest
-    shift = float(np.median(np.linalg.norm((b - a)[agreed[:, 0] > 0], axis=1))) / scale
-    roll = float(np.degrees(np.arctan2(transform[1, 0], transform[0, 0])))
-    return np.array([shift, roll, float(np.hypot(transform[0, 0], transform[1, 0]))]), at_rest
+        return np.nan, at_rest
+    return float(np.median(np.linalg.norm((b - a)[agreed[:, 0] > 0], axis=1))) / scale, at_rest

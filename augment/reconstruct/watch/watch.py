@@ -41,7 +41,6 @@ class TrackedVideo:
     """Each person's points in MediaPipe's layout, for calibration and masks."""
     counts: dict[str, int] = field(default_factory=dict)
     """Numbers of dropped or corrected detections, by reason."""
-    notes: tuple[str, ...] = ()
 
 
 def track_of(tables: tuple[People, ...]) -> int:
@@ -69,15 +68,11 @@ def track_video(
     size = {"width": info.width, "height": info.height}
     counts: dict[str, int] = {}
     points = bodies = None
-    notes: list[str] = []
     if keypoints is not None:
         points = keypoints if isinstance(keypoints, People) else read_keypoints(keypoints, **size)
         points = _tracked(points, info, counts, tracking, trust=False)
     if hmr is not None:
         bodies = _tracked(read_hmr(hmr, focal=focal, **size), info, counts, tracking, trust=True)
-    tables = [table for table in (points, bodies) if table is not None]
-    for table in tables:
-        notes += table.notes
     seen = points if points is not None else None if bodies is None else bodies_as_points(bodies, body)
     _check_video(info, seen)
     persons = _pair_tables(points, bodies, body)
@@ -87,7 +82,7 @@ def track_video(
         outlines.append(to_mediapipe(first, frames=info.frames, width=info.width, height=info.height, fps=info.fps))
     return TrackedVideo(
         info=info, people=persons, classes=tuple(_class_of(person) for person in persons), outlines=tuple(outlines),
-        counts=counts, notes=tuple(notes),
+        counts=counts,
     )  # fmt: skip
 
 
@@ -139,13 +134,19 @@ def bodies_as_points(bodies: People, body: Body) -> People:
             f"{bodies.path}: {bodies.source}: bodies without a place in the picture; give --keypoints as well, or --focal"
         )
     pose = np.concatenate([bodies.global_orient[:, None], bodies.body_pose], axis=1)
-    rest = torch.tensor(body.rest_joints(np.zeros(10)), dtype=torch.float32)
-    joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
-    joints = joints + torch.as_tensor(bodies.transl, dtype=torch.float32)[:, None]
-    points = place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, torch.zeros(10)).numpy().astype(float)
+    points = posed_landmarks(body, np.zeros(10), pose, bodies.transl)
     uv = project_clamped(points, bodies.K, nearest=0.05)
     sure = np.full((*uv.shape[:2], 1), 0.9)
     return replace(bodies, layout="mediapipe33", keypoints2d=np.concatenate([uv, sure], axis=-1), keypoints3d=None)
+
+
+def posed_landmarks(body: Body, betas: np.ndarray, pose: np.ndarray, transl: np.ndarray) -> Float[np.ndarray, "n 33 3"]:
+    """MediaPipe's landmarks on a body in poses (n, 24, 3), radians, at translations (n, 3), metres; in their frame."""
+    shape = torch.as_tensor(betas, dtype=torch.float32)
+    rest = torch.tensor(body.rest_joints(betas), dtype=torch.float32)
+    joints, worlds = forward_kinematics(axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float32)), rest)
+    joints = joints + torch.as_tensor(transl, dtype=torch.float32)[:, None]
+    return place_landmarks(landmarks_of(body, "mediapipe33"), joints, worlds, shape).numpy().astype(float)
 
 
 def _pair_tables(points: People | None, bodies: People | None, body: Body) -> tuple[tuple[People, ...], ...]:
