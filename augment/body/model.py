@@ -25,13 +25,16 @@ from . import open_body
 KINDS = {24: "smpl", 52: "smplh", 55: "smplx"}
 """Number of joints in a model file to the kind of model."""
 
+CHUNK = 32
+"""Frames skinned at once; bounds the memory."""
+
 _HAND_JOINTS = {"smplh": (25, 40), "smplx": (28, 43)}
 """Index of the left and the right middle finger's first joint: where SMPL has its hand joint."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Body:
-    """A loaded body model, with the same interface for the whole family."""
+    """A loaded body model, with the same interface for the whole family; two are equal if they are the same object."""
 
     name: str
     kind: str
@@ -64,29 +67,16 @@ def _rest(body: Body, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     key = np.ascontiguousarray(betas, np.float64)
     if key.shape != (10,):
         raise ValueError(f"betas: expected 10 numbers, found shape {key.shape}")
-    return _rest_cached(_Handle(body), key.tobytes())
-
-
-class _Handle:
-    """A body as a cache key: by identity."""
-
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def __hash__(self) -> int:
-        return id(self.body.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Handle) and other.body.model is self.body.model
+    return _rest_cached(body, key.tobytes())
 
 
 @lru_cache(maxsize=64)
-def _rest_cached(handle: _Handle, betas: bytes) -> tuple[np.ndarray, np.ndarray]:
-    model = handle.body.model
+def _rest_cached(body: Body, betas: bytes) -> tuple[np.ndarray, np.ndarray]:
+    model = body.model
     with torch.no_grad():
         shape = torch.as_tensor(np.frombuffer(betas).copy(), dtype=model.v_template.dtype)
         vertices = model.v_template + model.shapedirs[..., :10] @ shape
-        joints = _to_24(handle.body, model.J_regressor @ vertices)
+        joints = _to_24(body, model.J_regressor @ vertices)
     result = vertices.numpy().astype(np.float64), joints.numpy().astype(np.float64)
     for array in result:
         array.setflags(write=False)
@@ -128,21 +118,16 @@ def _load_default() -> Body:
     try:
         return _make("open-body", "CC0-1.0", dict(np.load(path)))
     except (OSError, ValueError, KeyError):  # not built yet, or damaged: it is only a cache
-        _build_default(path)
-    # Read back instead of used as built: arrays of another memory layout round differently, so the first run would give
-    # other bytes than later ones.
-    return _make("open-body", "CC0-1.0", dict(np.load(path)))
-
-
-def _build_default(path: Path) -> None:
-    """Build the open body into ``path``, whole or not at all."""
-    arrays = open_body.build_open_body()
+        arrays = open_body.build_open_body()
     small: dict[str, Any] = {
         k: v.astype(np.float32) if v.dtype == np.float64 and k != "corner_betas" else v for k, v in arrays.items()
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with open_atomic(path) as file:
         np.savez(file, **small)
+    # Read back instead of used as built: arrays of another memory layout round differently, so the first run would give
+    # other bytes than later ones.
+    return _make("open-body", "CC0-1.0", dict(np.load(path)))
 
 
 def _load_file(path: Path) -> Body:
@@ -246,22 +231,21 @@ def _landmark_vertices(template: np.ndarray) -> dict[str, int]:
 
 
 def pose_body(
-    body: Body, motion: Motion, frames: slice | None = None, *, chunk: int = 32
+    body: Body, motion: Motion, frames: slice | None = None
 ) -> tuple[Float[np.ndarray, "t v 3"], Float[np.ndarray, "t 24 3"]]:
     """Vertices and joints of a motion, metres, in the motion's frame (world), float32.
 
     Args:
         motion: Its ``betas`` give the shape.
         frames: Which frames; all when None.
-        chunk: Frames skinned at once; bounds the memory.
     """
     chosen = frames or slice(None)
     orient, pose, transl = motion.global_orient[chosen], motion.body_pose[chosen], motion.transl[chosen]
     betas = torch.as_tensor(motion.betas, dtype=torch.float32)[None]
     vertices, joints = [], []
     with torch.no_grad():
-        for start in range(0, len(transl), chunk):
-            part = slice(start, start + chunk)
+        for start in range(0, len(transl), CHUNK):
+            part = slice(start, start + CHUNK)
             count = len(transl[part])
             body_pose = torch.as_tensor(pose[part], dtype=torch.float32)
             keep = 23 if body.kind == "smpl" else 21

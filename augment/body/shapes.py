@@ -45,12 +45,9 @@ def betas_from_phenotype(
         slope = body.height(unit) - body.height(np.zeros(10))
         return unit * (height_m - body.height(np.zeros(10))) / slope
 
-    def shape(height: float) -> np.ndarray:
-        return _between_corners(body.corner_betas, named | {"height": height})
-
-    low, high = shape(0.3), shape(0.5)
     if height_m is None:
-        return shape(0.38)
+        return _between_corners(body.corner_betas, named | {"height": 0.38})
+    low, high = (_between_corners(body.corner_betas, named | {"height": height}) for height in (0.3, 0.5))
     share = (height_m - body.height(low)) / (body.height(high) - body.height(low))
     for _ in range(3):  # stature is almost linear in betas: the crown and the sole may change vertices
         betas = low + share * (high - low)
@@ -58,9 +55,7 @@ def betas_from_phenotype(
     return low + share * (high - low)
 
 
-def _between_corners(corners: np.ndarray | None, named: dict[str, float]) -> np.ndarray:
-    assert corners is not None
-    values = corners
+def _between_corners(values: np.ndarray, named: dict[str, float]) -> np.ndarray:
     for name, anchors in open_body.PHENOTYPE_GRID.items():
         value = anchors[0] + named[name] * (anchors[-1] - anchors[0])
         upper = int(np.clip(np.searchsorted(anchors, value), 1, len(anchors) - 1))
@@ -69,17 +64,14 @@ def _between_corners(corners: np.ndarray | None, named: dict[str, float]) -> np.
     return values
 
 
-def sample_betas(body: Body, *, rng: np.random.Generator, height_m: float | None = None) -> Float[np.ndarray, "10"]:
+def sample_betas(body: Body, *, rng: np.random.Generator) -> Float[np.ndarray, "10"]:
     """Draw an adult: sexes equally likely, age 25-90, average build, stature by sex (female 1.62, male 1.75, sd 0.07 m)."""
     if body.corner_betas is None:
-        betas = rng.normal(size=10)
-        return betas if height_m is None else betas + betas_from_phenotype(body, height_m=height_m) * np.eye(10)[0]
+        return rng.normal(size=10)
     gender = float(rng.uniform(0, 0.15) if rng.random() < 0.5 else rng.uniform(0.85, 1.0))
-    if height_m is None:
-        height_m = float(np.clip(rng.normal(1.62 if gender > 0.5 else 1.75, 0.07), 1.45, 1.98))
     return betas_from_phenotype(
         body,
-        height_m=height_m,
+        height_m=float(np.clip(rng.normal(1.62 if gender > 0.5 else 1.75, 0.07), 1.45, 1.98)),
         gender=gender,
         age=float(rng.beta(1.6, 1.2)),
         weight=float(np.clip(rng.normal(0.52, 0.18), 0.05, 0.98)),

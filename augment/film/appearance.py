@@ -55,10 +55,10 @@ class Outfit:
     """What is worn, as drawn; lengths are shares: of the arm to the wrist, of the leg to the ankle."""
 
     top: str
-    """``shirt``, ``vneck`` or ``none``."""
+    """``shirt`` or ``vneck``."""
     sleeve: float
     bottom: str
-    """``trousers``, ``skirt`` (a tube around both legs) or ``none``."""
+    """``trousers`` or ``skirt`` (a tube around both legs)."""
     leg: float
     """How far down the bottom reaches."""
     one_piece: bool = False
@@ -158,14 +158,12 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
     if worn.bottom == "trousers":
         mask, loose = _trousers(pattern, worn.leg)
         put_on(mask, bottom_dye, 0.006 + 0.012 * fit * loose + 0.003 * folds)
-    elif worn.bottom == "skirt":
+    else:
         put_on(_hips(pattern), bottom_dye, 0.008)
-    if worn.top != "none":
-        mask = _top(pattern, worn)
-        loose = 0.6 + 0.4 * (1 - pattern.share(ARMS))
-        # Below the waist a one-piece lies under its own skirt.
-        under = soft(pattern.at("pelvis")[1] + 0.06 - pattern.rest[:, 1], 0.05) if worn.one_piece else 0.0
-        put_on(mask, top_dye, (0.008 + 0.012 * fit * loose + 0.004 * folds) * (1 - 0.7 * under))
+    loose = 0.6 + 0.4 * (1 - pattern.share(ARMS))
+    # Below the waist a one-piece lies under its own skirt.
+    under = soft(pattern.at("pelvis")[1] + 0.06 - pattern.rest[:, 1], 0.05) if worn.one_piece else 0.0
+    put_on(_top(pattern, worn), top_dye, (0.008 + 0.012 * fit * loose + 0.004 * folds) * (1 - 0.7 * under))
     grows = scalp(pattern, style) if style != "bald" else np.zeros(len(color))
     strands = ripple(pattern.rest * [1, 0.5, 1], rng=rng, period=(0.012, 0.05))
     thick = {"receding": 0.006, "short": 0.010, "full": 0.022, "bob": 0.018, "long": 0.016, "bun": 0.010}.get(style, 0.0)

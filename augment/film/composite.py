@@ -19,6 +19,9 @@ SUPERSAMPLE = 2
 TOLERANCE = 0.03
 """Metres by which a person may lie behind a surface and still be seen: soles in a carpet, a back in a mattress."""
 
+SHADOW_REACH = 1.8
+"""How far from a person cast shadows are looked for, metres."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
@@ -186,14 +189,12 @@ def plate_light(
     shadows: Sequence[Sequence[BodyShadow]],
     balls: Sequence[tuple[np.ndarray, np.ndarray]],
     style: Style,
-    reach: float = 1.8,
 ) -> Float32[np.ndarray, "h w"]:
     """Share of its light that the plate keeps once people stand in it, 0..1; 1 far from them.
 
     Args:
         shadows: For every person, one shadow per lamp of the view.
         balls: For every person, centres (b, 3) and radii (b,) of balls that fill it, metres.
-        reach: How far from a person cast shadows are looked for, metres.
     """
     total = np.maximum(view.ambient + view.direct.sum(0), 1e-6)
     share = np.ones(view.depth.shape, np.float32)
@@ -201,7 +202,7 @@ def plate_light(
         lost = np.zeros(view.depth.shape, np.float32)
         touch = _within(view, centers, 0.5)
         lost[touch] = view.ambient[touch] * (1 - contact_light(centers, radii, view.points[touch], view.normals[touch]))
-        near = _within(view, centers, reach)
+        near = _within(view, centers, SHADOW_REACH)
         points = view.points[near] + 0.02 * view.normals[near]
         for lamp, shadow in enumerate(lamps):
             lost[near] += view.direct[lamp][near] * (style.shadow * (1 - shadow.visibility(points)))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from .tailor import FEET, HANDS, HEAD, Pattern, ripple, soft
+from .tailor import FEET, HANDS, HEAD, Pattern, ripple, soft, tube_faces
 
 SKIN_TONES = np.array(
     [
@@ -148,14 +148,12 @@ def hair_volumes(pattern: Pattern, style: str, *, rng: np.random.Generator) -> l
     return []
 
 
-def _ellipsoid(center: list[float], radii: list[float], rings: int = 14, around: int = 20) -> tuple[np.ndarray, np.ndarray]:
+def _ellipsoid(center: list[float], radii: list[float]) -> tuple[np.ndarray, np.ndarray]:
+    rings, around = 14, 20
     polar = np.linspace(0, np.pi, rings + 1)[:, None]
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
     unit = np.stack([np.sin(polar) * np.sin(turn), np.cos(polar) + 0 * turn, np.sin(polar) * np.cos(turn)], axis=-1)
-    a = (np.arange(rings)[:, None] * around + np.arange(around)).reshape(-1)
-    b = (np.arange(rings)[:, None] * around + (np.arange(around) + 1) % around).reshape(-1)
-    faces = np.concatenate([np.stack([a, a + around, b], 1), np.stack([b, a + around, b + around], 1)])
-    return unit.reshape(-1, 3) * radii + center, faces
+    return unit.reshape(-1, 3) * radii + center, tube_faces(rings + 1, around)
 
 
 def draw_weighted(options: dict[str, float], *, rng: np.random.Generator) -> str:

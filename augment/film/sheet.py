@@ -47,20 +47,17 @@ def contact_sheet(
     return sheet
 
 
-def closeup(
-    frames: UInt8[np.ndarray, "t h w 3"], joints2d: Float[np.ndarray, "t 24 3"], *, margin: float = 0.2
-) -> UInt8[np.ndarray, "t h w 3"]:
-    """The part of the picture that the person moves in, enlarged to the whole picture's size.
+def closeup(frames: UInt8[np.ndarray, "t h w 3"], joints2d: Float[np.ndarray, "t 24 3"]) -> UInt8[np.ndarray, "t h w 3"]:
+    """The part of the picture that the person moves in, with a fifth of room around, enlarged to the whole picture's size.
 
     Args:
         frames: RGB.
         joints2d: u, v in pixels, confidence.
-        margin: Room around all joints of all frames, a share of their extent.
     """
     height, width = frames.shape[1:3]
     points = np.clip(joints2d[..., :2].reshape(-1, 2), 0, [width, height])
     low, high = points.min(axis=0), points.max(axis=0)
-    extent = (high - low) * (1 + 2 * margin) + 8
+    extent = (high - low) * (1 + 2 * 0.2) + 8
     scale = min(1.0, max(extent[0] / width, extent[1] / height, 0.2))
     size = np.array([round(width * scale), round(height * scale)])
     left, top = np.clip((low + high) / 2 - size / 2, 0, [width - size[0], height - size[1]]).round().astype(int)

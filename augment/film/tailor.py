@@ -60,25 +60,9 @@ class Pattern:
         return float(np.ptp(self.rest[:, 1]))
 
 
+@lru_cache(maxsize=4)
 def pattern_of(body: Body) -> Pattern:
     """The body's pattern (made once per body)."""
-    return _pattern(_ById(body))
-
-
-class _ById:
-    def __init__(self, body: Body) -> None:
-        self.body = body
-
-    def __hash__(self) -> int:
-        return id(self.body.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and other.body.model is self.body.model
-
-
-@lru_cache(maxsize=4)
-def _pattern(key: _ById) -> Pattern:
-    body = key.body
     rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
     count = len(rest)
     pieces, piece = connected_components(_edge_matrix(body.faces, count), directed=False)
@@ -153,11 +137,9 @@ def smoothed(pattern: Pattern, amount: Float[np.ndarray, "n"], rounds: int) -> c
     for _ in range(rounds - 1):
         rows = rows @ step
     rows = csr_array(rows @ pattern.mix)
-    keep = csr_array(pattern.mix)
-    chosen = np.zeros(len(amount), bool)
-    chosen[where] = True
-    order = np.concatenate([np.flatnonzero(~chosen), where])
-    stacked = csr_array(vstack([keep[np.flatnonzero(~chosen)], rows]))
+    others = np.flatnonzero(~(amount > 0))
+    order = np.concatenate([others, where])
+    stacked = csr_array(vstack([csr_array(pattern.mix)[others], rows]))
     return csr_array(stacked[np.argsort(order)])
 
 
@@ -168,10 +150,10 @@ def soft(distance: Float[np.ndarray, "n"], width: float = 0.012) -> Float[np.nda
 
 
 def ripple(
-    points: Float[np.ndarray, "n 3"], *, rng: np.random.Generator, period: tuple[float, float], waves: int = 6
+    points: Float[np.ndarray, "n 3"], *, rng: np.random.Generator, period: tuple[float, float]
 ) -> Float[np.ndarray, "n"]:
     """Smooth random bumps, about -1..1: waves of drawn directions, phases and periods (metres)."""
-    total = np.zeros(len(points))
+    total, waves = np.zeros(len(points)), 6
     for _ in range(waves):
         direction = rng.normal(size=3)
         direction /= np.linalg.norm(direction)
@@ -181,9 +163,7 @@ def ripple(
     return total / np.sqrt(waves / 2) / 1.6
 
 
-def skirt(
-    pattern: Pattern, top: float, hem: float, flare: float, rings: int = 18, around: int = 40
-) -> tuple[csr_array, np.ndarray, np.ndarray]:
+def skirt(pattern: Pattern, top: float, hem: float, flare: float) -> tuple[csr_array, np.ndarray, np.ndarray]:
     """A tube around both legs that follows them: it runs along the legs' common outline, straight across the gap between them.
 
     Args:
@@ -192,6 +172,7 @@ def skirt(
     Returns:
         mix rows (n, v), faces (f, 3), offsets (n,) along the normal, metres.
     """
+    rings, around = 18, 40
     lower = np.flatnonzero((pattern.share(ARMS) < 0.3) & (pattern.rest[:, 1] < top + 0.05))
     rest = pattern.rest[lower]
     ends, shares = [], []
@@ -203,11 +184,15 @@ def skirt(
     first, second = np.concatenate(ends[0::2]), np.concatenate(ends[1::2])
     share = np.concatenate(shares)
     rows = diags_array(1 - share) @ _near_rows(pattern, lower, first) + diags_array(share) @ _near_rows(pattern, lower, second)
+    drop = np.repeat(np.linspace(0, 1, rings), around)
+    return csr_array(rows @ pattern.mix), tube_faces(rings, around), 0.014 + flare * drop
+
+
+def tube_faces(rings: int, around: int) -> Int[np.ndarray, "f 3"]:
+    """Faces of a tube whose vertices lie ring after ring from the top down, ``around`` of them in each."""
     ring, k = np.divmod(np.arange((rings - 1) * around), around)
     a, b = ring * around + k, ring * around + (k + 1) % around
-    faces = np.concatenate([np.stack([a, a + around, b], 1), np.stack([b, a + around, b + around], 1)])
-    drop = np.repeat(np.linspace(0, 1, rings), around)
-    return csr_array(rows @ pattern.mix), faces, 0.014 + flare * drop
+    return np.concatenate([np.stack([a, a + around, b], 1), np.stack([b, a + around, b + around], 1)])
 
 
 def _near_rows(pattern: Pattern, lower: np.ndarray, points: np.ndarray, count: int = 24) -> csr_array:

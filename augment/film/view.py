@@ -133,12 +133,8 @@ def surface_normals(points: np.ndarray, camera: Camera) -> np.ndarray:
     normals /= np.maximum(np.linalg.norm(normals, axis=-1, keepdims=True), 1e-9)
     towards = camera.T_world_camera[:3, 3].astype(np.float32) - points
     flip = (normals * towards).sum(-1, keepdims=True) < 0
-    return _denoised(np.where(flip, -normals, normals).astype(np.float32))
-
-
-def _denoised(normals: np.ndarray) -> np.ndarray:
-    """Normals evened out on one surface, against the noise of measured depth, but not across edges."""
-    smooth = cv2.bilateralFilter(normals, 5, 0.5, 2.0)
+    # Evened out on one surface, against the noise of measured depth, but not across edges.
+    smooth = cv2.bilateralFilter(np.where(flip, -normals, normals).astype(np.float32), 5, 0.5, 2.0)
     return smooth / np.maximum(np.linalg.norm(smooth, axis=-1, keepdims=True), 1e-9)
 
 

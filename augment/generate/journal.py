@@ -34,15 +34,6 @@ class FinishedShard:
             "actions": dict(self.actions),
         }  # fmt: skip
 
-    @staticmethod
-    def from_line(line: dict[str, Any]) -> FinishedShard:
-        return FinishedShard(
-            record=ShardRecord(**line["record"]),
-            rejections=Counter(line["rejections"]),
-            given_up=tuple(line["given_up"]),
-            actions=Counter(line["actions"]),
-        )
-
 
 def open_journal(folder: Path, plan_sha256: str) -> dict[str, FinishedShard]:
     """Read which shards of a plan are finished: those whose file still has the recorded digest.
@@ -63,14 +54,20 @@ def open_journal(folder: Path, plan_sha256: str) -> dict[str, FinishedShard]:
         )
     found = [shard for line in lines[1:] if (shard := _shard_of(line)) is not None]
     finished = {shard.record.name: shard for shard in found if _intact(folder, shard.record)}
-    _rewrite(folder, [header, *(shard.to_line() for shard in finished.values())])
+    kept = [header, *(shard.to_line() for shard in finished.values())]
+    write_atomic(folder / JOURNAL, "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept).encode())
     return finished
 
 
 def _shard_of(line: dict[str, Any]) -> FinishedShard | None:
     """The shard a line describes; None if it is damaged: its shard is made again."""
     try:
-        return FinishedShard.from_line(line)
+        return FinishedShard(
+            record=ShardRecord(**line["record"]),
+            rejections=Counter(line["rejections"]),
+            given_up=tuple(line["given_up"]),
+            actions=Counter(line["actions"]),
+        )
     except (KeyError, TypeError, AttributeError, ValueError):
         return None
 
@@ -132,7 +129,3 @@ def _journal_lines(folder: Path) -> list[dict[str, Any]]:
             # A killed run may leave an incomplete last line; its shard is made again.
             break
     return lines
-
-
-def _rewrite(folder: Path, lines: list[dict[str, Any]]) -> None:
-    write_atomic(folder / JOURNAL, "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines).encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -82,7 +81,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
     write_sheet(out, records)
     manifest = write_manifest(
-        out, records, name=recipe.name, plan_sha256=plan_sha256, **facts | {"format": FORMAT},
+        out, records, name=recipe.name, plan_sha256=plan_sha256, **facts,
         planned=len(plan), actions=dict(sum((shard.actions for shard in ordered), Counter())), rejections=dict(rejections),
         given_up=[key for shard in ordered for key in shard.given_up], finished=[shard.to_line() for shard in ordered],
     )  # fmt: skip
@@ -158,11 +157,10 @@ def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[s
     )
 
 
-def write_sheet(out: Path, records: Iterable[ShardRecord]) -> None:
+def write_sheet(out: Path, records: list[ShardRecord]) -> None:
     """Draw a contact sheet: one clip of each action, then more; the first frame whole, then closeups of the person."""
     from ..film.sheet import closeup, contact_sheet
 
-    records = list(records)
     chosen = _one_of_each(out, records)
     clips = []
     for record in records:

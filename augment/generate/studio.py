@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..body.model import Body, load_body
+from ..body.model import load_body
 from ..geometry import look_at
 from ..seeds import clip_rng
 from ..shards.sample import Sample, clip_to_sample, motion_arrays
@@ -43,6 +43,7 @@ class MadeClip:
 
 
 _job: FilmingJob | None = None
+_load_body = lru_cache(maxsize=1)(load_body)
 
 
 def init_worker(job: FilmingJob) -> None:
@@ -80,7 +81,7 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     from ..placement.place import place
 
     recipe, rng = job.recipe, clip_rng(job.seed, clip.key, attempt)
-    body = _body(recipe.people.body)
+    body = _load_body(recipe.people.body)
     folder, digest = job.scenes[clip.scene]
     number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
     scene, view = _scene(folder), _view(folder, recipe.film.height, number)
@@ -155,15 +156,9 @@ def jittered_camera(scene: Scene, number: int) -> Camera:
     place = eye + [step[0], -rng.uniform(0.0, 0.25), step[1]]
     reach = eye[1] / max(-forward[1], 0.2)
     aim = eye + forward * reach + rng.uniform(-0.3, 0.3, 3)
-    zoom = np.diag([*(np.ones(2) * rng.uniform(0.92, 1.1)), 1.0])
     K = own.K.copy()
-    K[:2, :2] = (zoom @ own.K)[:2, :2]
+    K[:2, :2] *= rng.uniform(0.92, 1.1)
     return Camera(K=K, T_world_camera=look_at(place, aim), width=own.width, height=own.height)
-
-
-@lru_cache(maxsize=1)
-def _body(path: Path | None) -> Body:
-    return load_body(path)
 
 
 @lru_cache(maxsize=16)

@@ -116,8 +116,7 @@ def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.nd
     inside = (z > 0.2) & (uv > 0).all(-1) & (uv < [camera.width, camera.height]).all(-1)
     if (inside.mean(1) >= IN_VIEW).mean() < IN_VIEW_FRAMES or inside[-1].mean() < 0.5:
         return "out_of_view"
-    spread = np.ptp(np.where(inside[..., None], uv, np.nan), axis=1) if inside.all() else _extent(uv, inside)
-    size = np.median(np.linalg.norm(spread, axis=-1)) / camera.height
+    size = np.median(np.linalg.norm(_extent(uv, inside), axis=-1)) / camera.height
     if size < SMALLEST:
         return "too_small"
     if size > LARGEST:

@@ -198,7 +198,6 @@ def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body:
         transl=transl,
         support_center=center,
         support_yaw=motion.support_yaw + yaw if motion.support != "floor" else motion.support_yaw,
-        support_height=motion.support_height,
     )
 
 

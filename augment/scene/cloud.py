@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from ..geometry import pixel_grid, transform_points, unproject
 from ..types import Camera
@@ -22,12 +22,11 @@ class Cloud:
 
 
 def cloud_from_depth(
-    camera: Camera, depth: Float32[np.ndarray, "h w"], plate: UInt8[np.ndarray, "h w 3"], *, stride: int = 2,
-    where: Bool[np.ndarray, "h w"] | None = None,
-) -> Cloud:  # fmt: skip
-    """The known pixels (and ``where`` given, only those) as coloured points in the world."""
+    camera: Camera, depth: Float32[np.ndarray, "h w"], plate: UInt8[np.ndarray, "h w 3"], *, stride: int
+) -> Cloud:
+    """The known pixels, every ``stride``-th of a row and a column, as coloured points in the world."""
     rows = slice(stride // 2, None, stride)
-    known = (depth[rows, rows] > 0) if where is None else (depth[rows, rows] > 0) & where[rows, rows]
+    known = depth[rows, rows] > 0
     pixels = pixel_grid(*depth.shape)[rows, rows][known]
     local = unproject(pixels, depth[rows, rows][known].astype(float), camera.K)
     return Cloud(points=transform_points(camera.T_world_camera, local), colors=plate[rows, rows][known])
@@ -43,7 +42,6 @@ def cloud_to_ply(cloud: Cloud) -> bytes:
 
     if not len(cloud.points):
         raise ValueError("the point cloud is empty: no pixel has a known depth")
-    colors = np.concatenate([cloud.colors, np.full((len(cloud.colors), 1), 255, np.uint8)], axis=1)
-    data = trimesh.PointCloud(cloud.points, colors=colors).export(file_type="ply")
+    data = trimesh.PointCloud(cloud.points, colors=cloud.colors).export(file_type="ply")
     assert isinstance(data, bytes)
     return data

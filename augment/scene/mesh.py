@@ -8,7 +8,7 @@ from ..geometry import pixel_grid, transform_points, unproject
 from ..types import Camera, SceneMesh
 
 
-def mesh_from_depth(camera: Camera, depth: np.ndarray, colors: np.ndarray, *, stride: int = 2, jump: float = 0.05) -> SceneMesh:
+def mesh_from_depth(camera: Camera, depth: np.ndarray, colors: np.ndarray, *, stride: int, jump: float = 0.05) -> SceneMesh:
     """Triangulate a depth picture's grid, cut where the depth jumps.
 
     Args:
@@ -23,10 +23,10 @@ def mesh_from_depth(camera: Camera, depth: np.ndarray, colors: np.ndarray, *, st
     Raises:
         ValueError: If no triangle is left.
     """
-    rows, columns = slice(0, None, stride), slice(0, None, stride)
-    z = depth[rows, columns].astype(float)
+    rows = slice(0, None, stride)
+    z = depth[rows, rows].astype(float)
     height, width = z.shape
-    points = unproject(pixel_grid(*depth.shape)[rows, columns], np.where(z > 0, z, 1.0), camera.K)
+    points = unproject(pixel_grid(*depth.shape)[rows, rows], np.where(z > 0, z, 1.0), camera.K)
     vertices = transform_points(camera.T_world_camera, points.reshape(-1, 3))
     limit = jump * np.sqrt(stride)
 
@@ -44,4 +44,4 @@ def mesh_from_depth(camera: Camera, depth: np.ndarray, colors: np.ndarray, *, st
     if not len(faces):
         raise ValueError("the depth picture holds no connected surface: no two neighbouring pixels have similar depths")
     used, compact = np.unique(faces, return_inverse=True)
-    return SceneMesh(vertices=vertices[used], faces=compact.reshape(-1, 3), colors=colors[rows, columns].reshape(-1, 3)[used])
+    return SceneMesh(vertices=vertices[used], faces=compact.reshape(-1, 3), colors=colors[rows, rows].reshape(-1, 3)[used])

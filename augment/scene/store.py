@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,14 @@ def save_scene(scene: Scene, folder: Path, *, cloud: Cloud | None = None) -> str
         write_atomic(folder / name, data)
     for name in {"mesh.glb", "cloud.ply"} - files.keys():
         (folder / name).unlink(missing_ok=True)
-    camera = scene.camera
     description = {
         "format": FORMAT,
         "name": scene.name,
-        "camera": {
-            "K": camera.K, "T_world_camera": camera.T_world_camera, "width": camera.width, "height": camera.height,
-        },
+        "camera": asdict(scene.camera),
         "floor": scene.floor,
-        "surfaces": [_fields(surface) for surface in scene.surfaces],
-        "obstacles": [_fields(obstacle) for obstacle in scene.obstacles],
-        "lights": [_fields(light) for light in scene.lights],
+        "surfaces": [asdict(surface) for surface in scene.surfaces],
+        "obstacles": [asdict(obstacle) for obstacle in scene.obstacles],
+        "lights": [asdict(light) for light in scene.lights],
         "provenance": scene.provenance,
         "sha256": {name: sha256_of(data) for name, data in files.items()},
     }  # fmt: skip
@@ -122,8 +120,7 @@ def mesh_to_glb(mesh: SceneMesh) -> bytes:
     """A binary glTF with vertex colours; the same mesh gives the same bytes."""
     import trimesh
 
-    colors = np.concatenate([mesh.colors, np.full((len(mesh.colors), 1), 255, np.uint8)], axis=1)
-    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colors, process=False)
+    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=mesh.colors, process=False)
     data = trimesh.Scene({"room": shape}).export(file_type="glb")
     assert isinstance(data, bytes)
     return data
@@ -148,7 +145,3 @@ def _read_description(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise ValueError(f"{path}: no such file; make a scene with `augment scenes room` or `augment scenes from-video`")
     return read_json(path, format=FORMAT, remedy="make the scene again")
-
-
-def _fields(item: Surface | Obstacle | Light) -> dict[str, Any]:
-    return {name: getattr(item, name) for name in item.__slots__}

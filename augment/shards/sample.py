@@ -190,11 +190,10 @@ DECODERS = {
 """Member to function from bytes to value; what is not listed stays bytes."""
 
 
-def decode_sample(sample: Sample, *, members: tuple[str, ...] | None = None) -> Sample:
-    """Decode a sample's members (all, or the named ones), leaving what is decoded already."""
-    wanted = sample.keys() if members is None else members
+def decode_sample(sample: Sample) -> Sample:
+    """Decode a sample's members, leaving what is decoded already."""
     return {
-        name: DECODERS[name](value) if name in wanted and isinstance(value, bytes) and name in DECODERS else value
+        name: DECODERS[name](value) if isinstance(value, bytes) and name in DECODERS else value
         for name, value in sample.items()
     }
 

@@ -60,7 +60,7 @@ def verify(folder: Path, *, decode_frames: bool = True) -> list[str]:
     return problems + list(index_problems(folder, manifest))
 
 
-def verify_shard(path: Path, *, seen: dict[str, str], decode_frames: bool = True) -> tuple[int, list[str]]:
+def verify_shard(path: Path, *, seen: dict[str, str], decode_frames: bool) -> tuple[int, list[str]]:
     """Check one tar. ``seen`` (key to shard) is updated, so that duplicate keys are found across shards.
 
     Returns:

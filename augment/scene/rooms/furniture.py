@@ -254,8 +254,7 @@ FURNITURE: dict[str, Callable[..., Piece]] = {
 def _pick(choices: tuple[Color, ...], rng: np.random.Generator) -> Color:
     """One of the colours, a little varied."""
     color = np.array(choices[int(rng.integers(len(choices)))]) * rng.uniform(0.92, 1.06) + rng.normal(0, 3, 3)
-    red, green, blue = np.clip(color, 0, 255).astype(int).tolist()
-    return red, green, blue
+    return tinted(color, 1.0)
 
 
 def _lamp(rng: np.random.Generator) -> SceneMesh:

@@ -77,18 +77,24 @@ def rectangle(
 
 
 def tiles(
-    origin: Iterable[float], u: Iterable[float], v: Iterable[float], colors: Float[np.ndarray, "m n 3"], *, gap: float = 0.0
+    origin: Iterable[float], u: Iterable[float], v: Iterable[float], colors: Float[np.ndarray, "m n 3"], *, gap: float
 ) -> SceneMesh:
-    """A rectangle of evenly coloured tiles (m rows along ``v``, n columns along ``u``); ``gap`` is a share of a tile."""
+    """A rectangle of tiles (m rows along ``v``, n columns along ``u``); ``gap`` is a share of a tile.
+
+    Each tile has a vertex in its middle besides its four corners, so that shading by place varies within it.
+    """
     start, along, up = (np.asarray(list(x), float) for x in (origin, u, v))
     m, n = colors.shape[:2]
     corner = start + (np.arange(m)[:, None, None] / m) * up + (np.arange(n)[None, :, None] / n) * along
     side_u, side_v = along / n * (1 - gap), up / m * (1 - gap)
-    corners = np.stack([corner, corner + side_u, corner + side_u + side_v, corner + side_v], axis=2).reshape(-1, 3)
-    base = np.arange(m * n)[:, None] * 4
-    faces = (base + np.array([[[0, 1, 2]], [[0, 2, 3]]])).reshape(-1, 3)
-    paint = np.clip(np.repeat(colors.reshape(-1, 3), 4, axis=0), 0, 255).round().astype(np.uint8)
-    return SceneMesh(vertices=corners, faces=faces, colors=paint)
+    corners = np.stack([corner, corner + side_u, corner + side_u + side_v, corner + side_v], axis=2).reshape(-1, 4, 3)
+    index, hub = np.arange(m * n)[:, None] * 4, np.arange(m * n)[:, None] + m * n * 4
+    faces = np.concatenate([np.concatenate([index + k, index + (k + 1) % 4, hub], axis=1) for k in range(4)])
+    paint = np.clip(colors.reshape(-1, 3), 0, 255).round().astype(np.uint8)
+    return SceneMesh(
+        vertices=np.concatenate([corners.reshape(-1, 3), corners.mean(1)]), faces=faces,
+        colors=np.concatenate([np.repeat(paint, 4, axis=0), paint]),
+    )  # fmt: skip
 
 
 def box(center: Iterable[float], size: Iterable[float], color: Color, *, bevel: float = 0.0, step: float = 0.5) -> SceneMesh:
@@ -134,16 +140,16 @@ def _bevels(middle: np.ndarray, half: np.ndarray, bevel: float, color: Color) ->
 
 def pillow(center: Iterable[float], size: Iterable[float], color: Color, *, squareness: float = 0.45, n: int = 20) -> SceneMesh:
     """A rounded box (superellipsoid): cushions, pillows, lampshades' ends. ``squareness`` 1 = ellipsoid, 0 = box."""
-    power = squareness
     latitude, longitude = np.meshgrid(np.linspace(-np.pi / 2, np.pi / 2, n), np.linspace(np.pi, -np.pi, 2 * n), indexing="ij")
 
     def bent(x: np.ndarray, exponent: float) -> np.ndarray:
         return np.sign(x) * np.abs(x) ** exponent
 
-    ring = bent(np.cos(latitude), power)
+    ring = bent(np.cos(latitude), squareness)
     # The height is rounder than the outline: a pillow bulges, a box of its outline would not.
+    rise = bent(np.sin(latitude), max(squareness, 0.8))
     points = np.stack(
-        [ring * bent(np.cos(longitude), power), bent(np.sin(latitude), max(power, 0.8)), ring * bent(np.sin(longitude), power)],
+        [ring * bent(np.cos(longitude), squareness), rise, ring * bent(np.sin(longitude), squareness)],
         -1,
     )
     return sheet(points * np.asarray(list(size), float) / 2 + np.asarray(list(center), float), color)

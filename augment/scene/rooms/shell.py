@@ -212,7 +212,7 @@ def _tiled(width: float, length: float, *, rng: np.random.Generator) -> SceneMes
     grout = _pick(((170, 166, 158), (120, 118, 114)), rng)
     base = rectangle((0, -0.003, 0), (0, 0, length), (width, 0, 0), grout)
     gap = 0.006 / side
-    return merge([base, _split(tiles((0, 0, 0), (0, 0, length), (width, 0, 0), shades, gap=gap))])
+    return merge([base, tiles((0, 0, 0), (0, 0, length), (width, 0, 0), shades, gap=gap)])
 
 
 def _lino(width: float, length: float, *, rng: np.random.Generator) -> SceneMesh:
@@ -227,19 +227,6 @@ def _carpet(width: float, length: float, *, rng: np.random.Generator) -> SceneMe
     color = _pick(((132, 120, 108), (104, 116, 132), (150, 110, 96), (120, 130, 112), (168, 156, 140)), rng)
     ground = rectangle((0, 0, 0), (0, 0, length), (width, 0, 0), color, step=0.035)
     return speckled(painted(ground, lambda v: 1 + 0.03 * smooth_noise(v[:, 0], v[:, 2], rng=rng)), 0.06, rng)
-
-
-def _split(piece: SceneMesh) -> SceneMesh:
-    """Each tile's four corners kept, one vertex more in its middle, so that shading by place varies within a tile."""
-    corners = piece.vertices.reshape(-1, 4, 3)
-    count = len(corners)
-    middle = corners.mean(1)
-    colors = piece.colors.reshape(-1, 4, 3)
-    index, hub = np.arange(count)[:, None] * 4, np.arange(count)[:, None] + count * 4
-    faces = np.concatenate([np.concatenate([index + k, index + (k + 1) % 4, hub], axis=1) for k in range(4)])
-    return SceneMesh(
-        vertices=np.concatenate([piece.vertices, middle]), faces=faces, colors=np.concatenate([piece.colors, colors[:, 0]])
-    )
 
 
 FLOORS: dict[str, Callable[..., SceneMesh]] = {"planks": _planks, "tiles": _tiled, "lino": _lino, "carpet": _carpet}
