@@ -92,15 +92,28 @@ def code_digest(*paths: Path) -> str:
 
 def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys, the same bytes for equal values. NumPy scalars and arrays become numbers and lists."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, np.ndarray | np.generic):
-            return item.tolist()
-        if isinstance(item, Path):
-            return item.as_posix()
-        raise TypeError(f"cannot write {type(item).__name__} to JSON: {item!r}")
-
     return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, default=plain).encode()
+
+
+def plain(item: Any) -> Any:
+    """What JSON holds for a NumPy scalar, an array or a path: the ``default`` of ``json.dumps``."""
+    if isinstance(item, np.ndarray | np.generic):
+        return item.tolist()
+    if isinstance(item, Path):
+        return item.as_posix()
+    raise TypeError(f"cannot write {type(item).__name__} to JSON: {item!r}")
+
+
+def load_json(path: Path) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        ValueError: If it cannot be read or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not readable as JSON ({error})") from error
 
 
 def read_json(path: Path, *, format: str, remedy: str) -> dict[str, Any]:
@@ -136,6 +149,13 @@ def npz_bytes(arrays: dict[str, np.ndarray], *, compress: bool = False) -> bytes
             info.compress_type = archive.compression
             archive.writestr(info, member.getvalue())
     return buffer.getvalue()
+
+
+def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and dtype of a ``.npy``, whose numbers follow in the stream."""
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    return read(stream)
 
 
 def npz_arrays(data: bytes | Path) -> dict[str, np.ndarray]:

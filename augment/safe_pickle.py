@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .files import npy_header
 from .unpack import MAX_UNPACKED_BYTES, LimitedReader, open_unpacked
 
 _ALLOWED = {
@@ -258,9 +259,7 @@ def load_npz(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> dict[str, Any]:
 
 def _read_npy(reader: LimitedReader, path: Path) -> Any:
     try:
-        version = np.lib.format.read_magic(reader)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = header(reader)
+        shape, fortran, dtype = npy_header(reader)
     except (EOFError, SyntaxError, tokenize.TokenError, ValueError) as error:
         raise ValueError(f"{path}: not a readable .npy ({error})") from error
     if dtype.hasobject:

@@ -47,12 +47,8 @@ def sample_style(*, rng: np.random.Generator) -> Style:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawn:
-    """One drawn person at ``SUPERSAMPLE`` times the picture's size."""
-
-    rgb: UInt8[np.ndarray, "H W 3"]
-    depth: Float32[np.ndarray, "H W"]
+Drawn = tuple[UInt8[np.ndarray, "H W 3"], Float32[np.ndarray, "H W"]]
+"""One drawn person at ``SUPERSAMPLE`` times the picture's size: RGB, and depth in metres."""
 
 
 def compose(
@@ -117,8 +113,8 @@ class Grain:
 def _bounds(people: Sequence[Drawn], height: int, width: int) -> tuple[slice, slice] | None:
     """Picture rows and columns that hold every person, with room for the blur."""
     seen = np.zeros((height * SUPERSAMPLE, width * SUPERSAMPLE), bool)
-    for person in people:
-        seen |= person.depth > 0
+    for _, depth in people:
+        seen |= depth > 0
     rows, columns = np.flatnonzero(seen.any(1)), np.flatnonzero(seen.any(0))
     if not len(rows):
         return None
@@ -141,12 +137,12 @@ def _merge(
     wall = np.where(room > 0, room + TOLERANCE, np.inf).repeat(n, 0).repeat(n, 1)
     nearest, owner = wall.astype(np.float32), np.zeros(wall.shape, np.uint8)
     color = np.zeros((*wall.shape, 3), np.float32)
-    for index, person in enumerate(people, start=1):
-        depth = person.depth[fine]
+    for index, (rgb, whole) in enumerate(people, start=1):
+        depth = whole[fine]
         front = (depth > 0) & (depth < nearest)
         nearest = np.where(front, depth, nearest)
         owner[front] = index
-        color[front] = person.rgb[fine][front]
+        color[front] = rgb[fine][front]
 
     def pool(fine_values: np.ndarray) -> np.ndarray:
         shape = (wall.shape[0] // n, n, wall.shape[1] // n, n, *fine_values.shape[2:])

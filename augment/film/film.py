@@ -17,7 +17,6 @@ from ..types import Camera, Performance, SceneMesh
 from .appearance import Look, wear
 from .body_shadow import BodyShadow
 from .composite import (
-    Drawn,
     Grain,
     Style,
     compose,
@@ -98,7 +97,7 @@ def film_frame(
     *,
     rasterizer: Rasterizer,
     style: Style,
-    noise: np.ndarray | None = None,
+    noise: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """One frame, mask and depth (see ``composite.compose``) from dressed vertices (v, 3) and joints (24, 3) per person."""
     camera = fine_camera(view.camera)
@@ -108,8 +107,7 @@ def film_frame(
         normals = vertex_normals(vertices, look.faces)
         colors = light_body(view, vertices, normals, look.linear, lamps, style)
         mesh = SceneMesh(vertices=vertices, faces=look.faces, colors=colors)
-        rgb, depth = rasterizer.render_mesh(mesh, camera, lights=None, cull=not look.open)
-        drawn.append(Drawn(rgb=rgb, depth=depth))
+        drawn.append(rasterizer.render_mesh(mesh, camera, lights=None, cull=not look.open))
         shadows.append(lamps)
     balls = [(ball_centers(joints).astype(np.float32), RADII) for joints in skeletons]
     light = plate_light(view, shadows, balls, style)

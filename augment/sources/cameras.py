@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ..files import load_json
 from ..geometry import invert_transform, rigid
 from ..types import Camera
 
@@ -33,9 +33,7 @@ class SolvedCamera:
     name: str
     """File name of the picture, as the solver has it."""
     camera: Camera
-    """``T_world_camera`` takes to the solver's world, with any origin and axes."""
-    metric: bool = False
-    """Whether lengths are metres; False, as pictures alone do not give the scale."""
+    """``T_world_camera`` takes to the solver's world, with any origin, axes and unit: pictures alone do not give the scale."""
 
 
 def read_cameras(path: Path) -> tuple[SolvedCamera, ...]:
@@ -44,7 +42,7 @@ def read_cameras(path: Path) -> tuple[SolvedCamera, ...]:
     Args:
         path: COLMAP's folder (also one that holds it as ``sparse/0``), or ``transforms.json`` (also its folder).
     Returns:
-        In the order of their names; the world's unit is unknown (``metric`` is False).
+        In the order of their names; the world's unit is unknown.
     Raises:
         ValueError: If there is no such model, it is damaged, its lens model is unknown, or a lens distorts by more than
             ``MAX_SHIFT`` pixels at a corner (undistort the pictures first); the message names the file and what is wrong.
@@ -233,10 +231,7 @@ def _images_bin(path: Path) -> Images:
 
 def _read_nerfstudio(path: Path) -> tuple[SolvedCamera, ...]:
     """Camera axes of OpenGL (y up, z backwards) become OpenCV's; intrinsics stand in the frame or for all in the file."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: not readable as JSON ({error})") from error
+    data = load_json(path)
     if not isinstance(data, dict) or not isinstance(data.get("frames"), list):
         raise ValueError(f"{path}: lacks the field frames; is it nerfstudio's transforms.json?")
     solved = []

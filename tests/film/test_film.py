@@ -9,7 +9,7 @@ import pytest
 
 from augment.film.appearance import sample_look
 from augment.film.body_shadow import BodyShadow, contact_light
-from augment.film.composite import Drawn, Style, compose, joint_visibility
+from augment.film.composite import Style, compose, joint_visibility
 from augment.film.film import film
 from augment.film.props import add_props
 from augment.film.sheet import contact_sheet
@@ -110,7 +110,7 @@ def test_a_half_covered_pixel_mixes_person_and_plate():
     rgb, depth = np.zeros((192, 256, 3), np.uint8), np.zeros((192, 256), np.float32)
     rgb[40, 60], depth[40, 60] = 200, 2.0
     rgb[41, 61], depth[41, 61] = 200, 2.0
-    frame, mask, near = compose(view, [Drawn(rgb=rgb, depth=depth)], None, CLEAN)
+    frame, mask, near = compose(view, [(rgb, depth)], None, CLEAN)
     expected = 0.5 * room().plate[20, 30].astype(float) + 100
     np.testing.assert_allclose(frame[20, 30], expected, atol=1)
     assert mask[20, 30] == 1

@@ -78,7 +78,6 @@ def nerfstudio(**change) -> dict:
 def assert_same_pixels(solved, parameters: list[float], model: str) -> None:
     assert [s.name for s in solved] == sorted(poses())
     for one in solved:
-        assert not one.metric
         assert (one.camera.width, one.camera.height) == (WIDTH, HEIGHT)
         seen = project(transform_points(invert_transform(one.camera.T_world_camera), POINTS), one.camera.K)
         np.testing.assert_allclose(seen, pixels(*poses()[one.name], parameters, model), atol=1e-6)

@@ -67,7 +67,7 @@ def test_bad_files_say_what_is_wrong(tmp_path):
         read_color(tmp_path / "text.png")
     with pytest.raises(ValueError, match="swapped"):
         read_color(tmp_path / "far.png")
-    for text, message in (("{", "not JSON"), ("[]", "expected an object"), ("{}", "needs width"), (
+    for text, message in (("{", "not readable as JSON"), ("[]", "expected an object"), ("{}", "needs width"), (
         '{"width": 9, "height": 9, "fx": -1, "fy": 1, "cx": 4, "cy": 4}', "no camera"
     )):  # fmt: skip
         (tmp_path / "k.json").write_text(text)

@@ -60,7 +60,10 @@ def estimate_depth(video: Path, *, model: str | Path, frames: int = 16, out: Pat
     pictures = read_frames(video, missing) if len(missing) else iter(())
     for number, picture in track(pictures, "depth", total=len(missing)):
         values = _infer_depth(network, prepare, picture, info)
-        digests[names[number]] = _write_npy(out / names[number], values)
+        buffer = io.BytesIO()
+        np.save(buffer, values)
+        write_atomic(out / names[number], buffer.getvalue())
+        digests[names[number]] = sha256_of(buffer.getvalue())
         write_atomic(out / MANIFEST, json.dumps(made | {"files": digests}, indent=1).encode())
     maps = read_depth_maps(out, width=info.width, height=info.height, frames=info.frames)
     return replace(maps, notes=(f"estimated by {identity['name']} through transformers",))
@@ -131,11 +134,3 @@ def _resume(out: Path, made: dict[str, Any]) -> dict[str, str]:
         if before.get(field) != value:
             raise ValueError(f"{out}: holds depth of another run: field {field} differs; name another folder")
     return {name: digest for name, digest in files.items() if (out / name).is_file() and sha256_of_file(out / name) == digest}
-
-
-def _write_npy(path: Path, values: np.ndarray) -> str:
-    """Write an array; its file's digest."""
-    buffer = io.BytesIO()
-    np.save(buffer, values)
-    write_atomic(path, buffer.getvalue())
-    return sha256_of(buffer.getvalue())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...files import DAMAGED_NPZ
+from ...files import DAMAGED_NPZ, npy_header
 
 ONLY = ""
 """Key of the one array of a file that names none (npy, a bare tensor, a picture)."""
@@ -68,19 +68,12 @@ def _open_npz(path: Path) -> DepthFile:
         with zipfile.ZipFile(path) as archive:
             for name in archive.namelist():
                 with archive.open(name) as member:
-                    shape, dtype = _header(member)
+                    shape, _, dtype = npy_header(member)
                 if not dtype.hasobject:
                     shapes[name.removesuffix(".npy")] = shape
     except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: not a readable .npz of depth maps ({error}); write it with numpy.savez") from error
     return DepthFile(path=path, container="npz", shapes=shapes, read=cache(lambda key: _map_member(path, key)))
-
-
-def _header(member) -> tuple[tuple[int, ...], np.dtype]:
-    version = np.lib.format.read_magic(member)
-    reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = reader(member)
-    return shape, dtype
 
 
 def _map_member(path: Path, key: str) -> np.ndarray:

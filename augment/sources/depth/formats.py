@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .files import ONLY, DepthFile
-from .rgbd import DECODERS, millimetres_to_metres, read_depth
+from .rgbd import decode_depth, read_depth
 
 KINDS = ("disparity", "depth", "metric")
 """Meanings a caller may give: disparity (bigger is nearer), depth of unknown scale, depth in metres."""
@@ -187,7 +187,7 @@ def read_map(
         return _read_picture(file, fmt, encoding, depth_scale), None
     values = np.array(np.reshape(file.read(fmt.array), (n, h, w))[index])
     if values.dtype == np.uint16 and fmt.metric:
-        values = millimetres_to_metres(values, depth_scale) if encoding == "plain" else DECODERS[encoding](values)
+        values = decode_depth(values, encoding, depth_scale)
     if not fmt.mask or fmt.mask not in file.shapes:
         return values.astype(np.float32), None
     mask = file.read(fmt.mask)

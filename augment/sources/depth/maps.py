@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int
 from .files import open_depth_file
 from .formats import DepthFormat, as_kind, count_maps, read_K, read_map, recognise
 from .frames import files_of, frames_of_file, frames_of_names
-from .rgbd import DECODERS
+from .rgbd import check_encoding
 
 ASPECT_TOLERANCE = 0.01
 """Largest relative difference of aspect ratio between maps and video."""
@@ -145,10 +145,7 @@ def read_depth_maps(
             ``DepthMaps.load`` refuses, see there).
     """
     path = Path(path)
-    if encoding not in DECODERS:
-        raise ValueError(f"unknown depth encoding {encoding!r}; choose one of {sorted(DECODERS)}")
-    if not depth_scale > 0:
-        raise ValueError(f"depth scale must be positive units a metre; got {depth_scale}")
+    check_encoding(encoding, depth_scale)
     files, notes = files_of(path) if path.is_dir() else ([path], ())
     first = open_depth_file(files[0])
     name, fmt = recognise(first, encoding=encoding, depth_scale=depth_scale)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8, UInt16
+
+from ...files import load_json
 
 Raw = UInt16[np.ndarray, "h w"]
 
@@ -43,6 +44,19 @@ DECODERS = {"plain": millimetres_to_metres, "nyu": nyu_to_metres, "sun": sun_to_
 """Depth encodings by name; ``plain`` takes a scale."""
 
 
+def check_encoding(encoding: str, scale: float) -> None:
+    """ValueError if there is no such encoding, or the scale (units a metre) is not positive."""
+    if encoding not in DECODERS:
+        raise ValueError(f"unknown depth encoding {encoding!r}; choose one of {sorted(DECODERS)}")
+    if not scale > 0:
+        raise ValueError(f"depth scale must be positive units a metre; got {scale}")
+
+
+def decode_depth(raw: Raw, encoding: str, scale: float) -> Float32[np.ndarray, "h w"]:
+    """Metres of an encoding in ``DECODERS``; ``scale``, units a metre, counts for ``plain`` alone."""
+    return millimetres_to_metres(raw, scale) if encoding == "plain" else DECODERS[encoding](raw)
+
+
 def read_depth(path: Path | str, *, encoding: str = "plain", scale: float = 1000.0) -> Float32[np.ndarray, "h w"]:
     """Read a 16-bit depth picture (PNG, PGM, TIFF) as z-depth in metres, 0 = unknown.
 
@@ -50,16 +64,13 @@ def read_depth(path: Path | str, *, encoding: str = "plain", scale: float = 1000
         ValueError: If the file is absent or no picture, is not one 16-bit channel, the encoding is unknown, or what it
             decodes to cannot be a room (wrong scale or encoding).
     """
-    if encoding not in DECODERS:
-        raise ValueError(f"unknown depth encoding {encoding!r}; choose one of {sorted(DECODERS)}")
-    if not scale > 0:
-        raise ValueError(f"depth scale must be positive units a metre; got {scale}")
+    check_encoding(encoding, scale)
     raw = _read_picture(path)
     if raw.ndim != 2 or raw.dtype != np.uint16:
         raise ValueError(
             f"{path}: expected one 16-bit channel, found {raw.dtype} {raw.shape}; is it a colour or an 8-bit preview picture?"
         )
-    depth = millimetres_to_metres(raw, scale) if encoding == "plain" else DECODERS[encoding](raw)
+    depth = decode_depth(raw, encoding, scale)
     known = depth[depth > 0]
     if known.size < 0.01 * depth.size:
         raise ValueError(f"{path}: only {known.size} of {depth.size} pixels have a depth; the frame is empty or mis-decoded")
@@ -100,10 +111,7 @@ def read_intrinsics(path: Path | str) -> tuple[Float[np.ndarray, "3 3"], int, in
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such intrinsics file")
-    try:
-        data = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not JSON ({error})") from error
+    data = load_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"{path}: expected an object with width, height and intrinsic_matrix, found a {type(data).__name__}")
     try:

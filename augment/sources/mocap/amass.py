@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from ...files import DAMAGED_NPZ
+from ...files import DAMAGED_NPZ, plain
 from ...types import Motion, Segment
 
 SMPL_REST_PELVIS = np.array([-0.0018, -0.2233, 0.0282])
@@ -107,7 +107,7 @@ def save_amass(stream: BufferedIOBase, motion: Motion, *, rest_pelvis: Float[np.
         poses=poses,
         smpl_hands=motion.body_pose[:, 21:].reshape(n_frames, 6).astype(np.float32),
         rest_pelvis=pelvis,
-        understudy=np.array(json.dumps(labels, sort_keys=True, default=_plain)),
+        understudy=np.array(json.dumps(labels, sort_keys=True, default=plain)),
     )
 
 
@@ -165,13 +165,6 @@ def _field(arrays: dict[str, np.ndarray], key: str, name: str, shape: tuple[int,
     if not np.isfinite(values).all():
         raise ValueError(f"{name}: field {key}: expected finite numbers, found NaN or infinity; leave the file out")
     return values.astype(np.float64)
-
-
-def _plain(value: Any) -> Any:
-    """NumPy numbers and arrays of a provenance as JSON's own."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    raise TypeError(f"field provenance: expected plain values, found {type(value).__name__}")
 
 
 def _labels(arrays: dict[str, np.ndarray], name: str) -> dict[str, Any]:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from .hmr_rows import Picture, Rows, axis_angle_of, betas_of, field_of, frames_from_names, frames_of, numbers, pose_of, table
+from .hmr_rows import (
+    Picture,
+    Rows,
+    array_of,
+    axis_angle_of,
+    betas_of,
+    field_of,
+    frames_from_names,
+    frames_of,
+    numbers,
+    pose_of,
+    table,
+)
 from .hmr_tracked import people_of, track_id
 from .people import People
 
@@ -73,8 +84,7 @@ def read_vibe(path: Path, data: dict[Any, Any], picture: Picture) -> People:
     """
     parts = []
     for index, (key, person) in enumerate(people_of(data).items()):
-        record = _Record(path, person, f"[{key}]", "pose", "betas")
-        parts.append(_weak_rows(record, picture, frame=None, track=track_id(key, index)))
+        parts.append(_weak_rows(path, person, f"[{key}]", picture, keys=("pose", "betas"), track=track_id(key, index)))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "VIBE or PARE", parts, K, picture, notes=_lens_note(picture))
 
@@ -95,30 +105,21 @@ def read_pare_images(path: Path, data: dict[str, Any], picture: Picture) -> Peop
     frames = _image_frames(path, data)
     parts = []
     for frame, (name, image) in zip(frames.tolist(), data.items(), strict=True):
-        record = _Record(path, image, name, "pred_pose", "pred_shape")
-        parts.append(_weak_rows(record, picture, frame=frame, track=-1))
+        parts.append(_weak_rows(path, image, name, picture, keys=("pred_pose", "pred_shape"), frame=frame, track=-1))
     K = picture.intrinsics(picture.focal or picture.diagonal)
     return table(path, "PARE (images)", parts, K, picture, notes=_lens_note(picture))
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """One dictionary of weak-perspective bodies: a person of a video, or an image."""
+def _weak_rows(
+    path: Path, fields: dict[str, Any], name: str, picture: Picture, *, keys: tuple[str, str], track: int,
+    frame: int | None = None,
+) -> Rows:  # fmt: skip
+    """Rows of one person or image from its dictionary ``fields``, called ``name`` in messages.
 
-    path: Path
-    fields: dict[str, Any]
-    name: str
-    """Path to the dictionary within the file, for messages."""
-    pose: str
-    """Key of the pose."""
-    betas: str
-    """Key of the shape."""
-
-
-def _weak_rows(record: _Record, picture: Picture, *, frame: int | None, track: int) -> Rows:
-    """Rows of one record; all of one ``frame``, or of its ``frame_ids`` where that is None."""
-    path, fields, name = record.path, record.fields, record.name
-    root, body = pose_of(path, fields.get(record.pose), f"{name}.{record.pose}")
+    ``keys`` are those of pose and shape. All rows are of one ``frame``, or of ``frame_ids`` where that is None.
+    """
+    pose, betas = keys
+    root, body = pose_of(path, fields.get(pose), f"{name}.{pose}")
     count, focal = len(root), picture.focal or picture.diagonal
     boxes = None
     if fields.get("bboxes") is not None:
@@ -143,7 +144,7 @@ def _weak_rows(record: _Record, picture: Picture, *, frame: int | None, track: i
     return Rows(
         frame=frames_of(path, fields.get("frame_ids") if frame is None else [frame] * count, count, f"{name}.frame_ids"),
         track=track, global_orient=root, body_pose=body, transl=transl, bbox=corners,
-        betas=betas_of(path, fields.get(record.betas), count, f"{name}.{record.betas}"),
+        betas=betas_of(path, fields.get(betas), count, f"{name}.{betas}"),
     )  # fmt: skip
 
 
@@ -220,7 +221,7 @@ def _pro_rows(path: Path, name: str, image: dict[str, Any], frame: int, placed: 
 
 def _mode(path: Path, value: Any, shape: tuple[int, ...], label: str) -> np.ndarray:
     """The first sample of every person: (people, samples, *shape), (people, *shape) or one person's *shape."""
-    array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    array = array_of(path, value, label)
     leading = array.ndim - len(shape)
     if leading == 2:
         array = array[:, 0]

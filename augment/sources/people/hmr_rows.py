@@ -91,6 +91,13 @@ def numbers(path: Path, value: Any, shape: tuple[int | None, ...], label: str) -
     return array
 
 
+def array_of(path: Path, value: Any, label: str) -> np.ndarray:
+    """An array, tensor or list as an array, or ValueError naming ``label`` where it is None."""
+    if value is None:
+        raise ValueError(f"{path}: lacks the field {label}")
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+
+
 def frames_of(path: Path, value: Any, count: int, label: str) -> Int[np.ndarray, " n"]:
     """Whole frame numbers, as many as there are poses."""
     frames = numbers(path, value, (None,), label)
@@ -123,9 +130,7 @@ def axis_angle_of(
 
 def pose_of(path: Path, value: Any, label: str) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 23 3"]]:
     """Root and 23 joints from SMPL's 24 rotations: axis-angle (n, 72) or (n, 24, 3), or matrices (n, 24, 3, 3)."""
-    if value is None:
-        raise ValueError(f"{path}: lacks the field {label}")
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    array = array_of(path, value, label)
     if array.ndim == 4:
         pose = axis_angle_of(path, numbers(path, value, (None, 24, 3, 3), label), label)
     else:
@@ -136,9 +141,7 @@ def pose_of(path: Path, value: Any, label: str) -> tuple[Float[np.ndarray, "n 3"
 
 def betas_of(path: Path, value: Any, count: int, label: str) -> Float[np.ndarray, "n 10"]:
     """The first ten shape numbers for each row; one shape for all rows is repeated."""
-    if value is None:
-        raise ValueError(f"{path}: lacks the field {label}")
-    array = value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
+    array = array_of(path, value, label)
     if array.ndim == 1:
         array = np.repeat(array[None], count, axis=0)
     betas = numbers(path, array, (count, None), label)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ...files import load_json
 from .hmr_rows import separate_doubles
-from .keypoints_json import KEYPOINT_READERS, Columns, load_json, read_openpose_folder
+from .keypoints_json import KEYPOINT_READERS, Columns, read_openpose_folder
 from .mediapipe import LANDMARKS, Keypoints, read_mediapipe
 from .people import LAYOUTS, People, check_people
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from ...files import load_json
 from .hmr_rows import frames_from_names
 
 _OPENPOSE18 = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
@@ -19,14 +19,6 @@ _OPENPOSE18 = (0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10)
 
 Columns = tuple[dict[str, Any], list[str]]
 """Columns of a ``People`` table, and notes."""
-
-
-def load_json(path: Path) -> Any:
-    """A file parsed; ValueError naming it where it is no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: not readable as JSON ({error})") from error
 
 
 def _points(path: Path, value: Any, counts: dict[int, Any], label: str) -> Float[np.ndarray, "k 3"]:
