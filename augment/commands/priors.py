@@ -58,7 +58,8 @@ class PriorsTrain:
             train_prior(self.kind, data, self.out, seed=self.seed, steps=self.steps, report=report)
         stored = read_prior_file(self.out)
         command = f"Made by `augment priors train {self.kind} STORE --seed {self.seed}`."
-        card = write_card(stored, self.out.with_suffix(".md"), (command,))
+        card = self.out.with_suffix(".md")
+        write_card(stored, card, (command,))
         licences = ", ".join(sorted({str(row.get("licence")) for row in stored.training_data}))
         print(f"licences of the training motions: {licences}")
         print(f"{self.out}: a {self.kind} prior; model card {card}")

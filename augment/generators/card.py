@@ -27,6 +27,9 @@ from .metrics import (
 )
 from .sample import MAX_STEPS, sample
 
+LOW_PELVIS = 0.45
+"""Greatest height of the pelvis at the end of a fall that counts as low, metres."""
+
 
 def measure_generator(
     model: MotionGenerator,
@@ -53,10 +56,10 @@ def measure_generator(
     seconds = time.perf_counter() - started
     made = [motion_to_features(motion, rest_joints_of(motion.betas))[0].float() for motion in motions]
     known, unseen = ([data.channels[row] for row in rows] for rows in (train_rows, test_rows))
-    indices = np.array([data.actions.index(action) for action in actions])
+    indices = {"made": np.array([data.actions.index(action) for action in actions]), "real": data.conditions.action.numpy()}
     figures: dict[str, dict[str, Figure]] = {
-        "made": recognition_figures(evaluator, made, indices, known, rng=rng),
-        "real": recognition_figures(evaluator, unseen, data.conditions.action[test_rows].numpy(), known, rng=rng),
+        "made": recognition_figures(evaluator, made, indices["made"], known, rng=rng),
+        "real": recognition_figures(evaluator, unseen, indices["real"][test_rows], known, rng=rng),
     }
     everything = list(data.channels)
     novelty = {"made": nearest_distances(made, everything), "real": nearest_distances(everything, everything, same=True)}
@@ -66,7 +69,11 @@ def measure_generator(
         figures[name]["nearest"] = Figure(
             value=float(np.median(distances)), interval=float(1.96 * distances.std() / len(distances) ** 0.5)
         )
-        low = [_ends_low(part) for part, action in _falls(channels, data, indices if name == "made" else None)]
+        low = [
+            bool(part[-1, 1] < LOW_PELVIS)
+            for part, index in zip(channels, indices[name], strict=True)
+            if (found := ACTIONS.get(data.actions[index])) is not None and found.is_fall
+        ]
         if low:
             figures[name]["falls_end_low"] = Figure(
                 value=float(np.mean(low)), interval=float(1.96 * np.std(low) / len(low) ** 0.5)
@@ -88,18 +95,6 @@ def _joints(features: Tensor) -> np.ndarray:
     return features[:, FEATURES["joints"]].unflatten(-1, (24, 3)).numpy().astype(np.float64)
 
 
-def _ends_low(features: Tensor) -> bool:
-    """Whether the pelvis ends within 0.45 m of the floor."""
-    return bool(features[-1, 1] < 0.45)
-
-
-def _falls(channels: Sequence[Tensor], data: TrainingSet, indices: np.ndarray | None) -> list[tuple[Tensor, str]]:
-    """The falls among motions, with their actions; ``indices`` None: the training motions' own."""
-    indices = data.conditions.action.numpy() if indices is None else indices
-    named = [(part, data.actions[index]) for part, index in zip(channels, indices, strict=True)]
-    return [(part, action) for part, action in named if action in ACTIONS and ACTIONS[action].is_fall]
-
-
 _ROWS = {
     "accuracy": "recognition accuracy",
     "frechet": "Frechet distance to the evaluator's training motions",
@@ -108,7 +103,7 @@ _ROWS = {
     "floor_penetration": "depth of the lowest joint below the floor, m",
     "jitter": "mean jerk of the joints, m/s^3",
     "nearest": "distance to the nearest (other) training motion or its mirror image, m a joint, median",
-    "falls_end_low": "falls that end with the pelvis below 0.45 m",
+    "falls_end_low": f"falls that end with the pelvis below {LOW_PELVIS} m",
 }
 
 

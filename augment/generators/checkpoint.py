@@ -18,7 +18,7 @@ from ..files import write_atomic
 from .conditions import CHANNELS, SUPPORTS
 from .dataset import MAX_FRAMES, TrainingSet, floor_heights, normalisation
 from .denoiser import Denoiser, DenoiserConfig
-from .diffusion import Schedule, cosine_schedule
+from .diffusion import cosine_schedule
 
 SHIPPED = Path(__file__).parent / "weights" / "generator.safetensors"
 """The weights that come with the package."""
@@ -36,7 +36,8 @@ class MotionGenerator:
     denoiser: Denoiser
     actions: tuple[str, ...]
     """Actions it can sample."""
-    schedule: Schedule
+    schedule: Float[Tensor, "steps"]
+    """See ``diffusion``."""
     mean: Float[Tensor, "315"]
     std: Float[Tensor, "315"]
     profiles: Float[Tensor, "n 14"]

@@ -41,6 +41,9 @@ ANNOTATIONS: dict[str, slice] = {
 CHANNELS = FEATURE_DIM + 20
 """Channels of a frame: features and annotations."""
 
+SHORTEST_SEC = 0.2
+"""Shortest segment of a sampled motion."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conditions:
@@ -85,10 +88,6 @@ class Conditions:
     def rows(self, index: Tensor | slice) -> Conditions:
         """Select rows."""
         return Conditions(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
-
-    def any_action(self, unknown: int) -> Conditions:
-        """These conditions for any action (``unknown`` = the model's number of actions)."""
-        return replace(self, action=torch.full_like(self.action, unknown))
 
 
 def stack_conditions(parts: Sequence[Conditions]) -> Conditions:
@@ -169,16 +168,16 @@ def mirror_channels(channels: Float[Tensor, "*batch t 315"]) -> Float[Tensor, "*
     return mirrored
 
 
-def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float, shortest_sec: float = 0.2) -> tuple[Segment, ...]:
-    """Segments covering the motion, from frames' label scores; a run shorter than ``shortest_sec`` joins the one before."""
+def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float) -> tuple[Segment, ...]:
+    """Segments covering the motion, from frames' label scores; a run shorter than ``SHORTEST_SEC`` joins the one before."""
     labels = scores.argmax(-1).tolist()
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
     runs: list[tuple[int, int, int]] = []
     for start, end in zip(starts, [*starts[1:], len(labels)], strict=True):
         label = labels[start]
-        if runs and (end - start < shortest_sec * fps or runs[-1][2] == label):
+        if runs and (end - start < SHORTEST_SEC * fps or runs[-1][2] == label):
             runs[-1] = (runs[-1][0], end, runs[-1][2])
-        elif runs and runs[-1][1] - runs[-1][0] < shortest_sec * fps:  # only the very first run can still be short
+        elif runs and runs[-1][1] - runs[-1][0] < SHORTEST_SEC * fps:  # only the very first run can still be short
             runs[-1] = (runs[-1][0], end, label)
         else:
             runs.append((start, end, label))

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..files import sha256_of
 from ..geometry import heading_of, rotation6d_to_matrix, yaw_to_matrix
 from ..motion.contacts import FOOT_JOINTS
-from ..motion.features import FEATURES, canonicalise, mirror_features, mirror_rest, motion_to_features
+from ..motion.features import FEATURES, canonicalise, mirror_features, mirror_joints, motion_to_features
 from ..types import Motion
 from .conditions import (
     ANNOTATIONS,
@@ -48,8 +48,6 @@ class TrainingSet:
     """One row a motion."""
     actions: tuple[str, ...]
     """The actions that occur, sorted."""
-    names: tuple[str, ...]
-    sources: tuple[str, ...]
     digest: str
     """Digest of the features, to compare a checkpoint's data."""
 
@@ -118,8 +116,6 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
             seconds=[motion.seconds for motion in kept],
         ),
         actions=actions,
-        names=tuple(motion.name for motion in kept),
-        sources=tuple(f"{motion.source} ({motion.licence})" for motion in kept),
         digest=sha256_of(b"".join(part.numpy().tobytes() for part in channels)),
     )
 
@@ -171,11 +167,10 @@ def example(
         last = first + MAX_FRAMES
     channels = channels[first:last]
     if mirror and draws[4] < 0.5:
-        channels, rest = mirror_features(mirror_channels(channels)), mirror_rest(rest)
+        channels, rest = mirror_features(mirror_channels(channels)), mirror_joints(rest)
     if first > 0:
         channels = recanonicalise(channels)
-    conditions = conditions_with_length(conditions, len(channels))
-    return channels, rest, conditions
+    return channels, rest, replace(conditions, seconds=torch.tensor([len(channels) / FPS]))
 
 
 def recanonicalise(channels: Float[Tensor, "t 315"]) -> Float[Tensor, "t 315"]:
@@ -189,11 +184,6 @@ def recanonicalise(channels: Float[Tensor, "t 315"]) -> Float[Tensor, "t 315"]:
     # (sin, cos) of a heading is the (x, z) of its direction, so it turns like a point.
     moved[:, ANNOTATIONS["yaw"]] = channels[:, ANNOTATIONS["yaw"]] @ turn.T
     return moved
-
-
-def conditions_with_length(conditions: Conditions, frames: int) -> Conditions:
-    """The same row with this number of frames."""
-    return replace(conditions, seconds=torch.full((len(conditions),), frames / FPS))
 
 
 def draw_batch(data: TrainingSet, size: int, *, generator: torch.Generator, mirror: bool, trim: float) -> Batch:

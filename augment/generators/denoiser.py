@@ -100,7 +100,7 @@ class Denoiser(nn.Module):
         self.last_modulation = nn.Linear(width, 2 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.signal: Tensor
-        signal = cosine_schedule(config.diffusion_steps).alpha_bar.sqrt().float()
+        signal = cosine_schedule(config.diffusion_steps).sqrt().float()
         self.register_buffer("signal", signal, persistent=False)
         nn.init.normal_(self.action.weight, std=0.5)
         for last in (self.frames_out, self.last_modulation):

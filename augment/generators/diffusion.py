@@ -1,35 +1,20 @@
 """Gaussian diffusion with x0-prediction: schedule, forward process and deterministic sampling in few steps.
 
-A ``step`` counts noise levels, 0 (nearly clean) to ``steps - 1`` (pure noise); ``t`` is always time within a motion.
+A ``step`` counts noise levels, 0 (nearly clean) to ``steps - 1`` (pure noise); ``t`` is always time within a motion. A schedule
+is the literature's alpha bar: the share of the signal's variance that is left at each step, in double precision.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """A noise schedule and what follows from it; all in double precision, one entry a step."""
-
-    noise: Float[Tensor, "steps"]
-    """Variance added at each step (the literature's beta; here betas are body shapes)."""
-    alpha: Float[Tensor, "steps"]
-    """1 - noise."""
-    alpha_bar: Float[Tensor, "steps"]
-    """Product of ``alpha`` up to and including the step: the share of the signal's variance that is left."""
-
-    def __len__(self) -> int:
-        return len(self.noise)
-
-
-def cosine_schedule(steps: int) -> Schedule:
+def cosine_schedule(steps: int) -> Float[Tensor, "steps"]:
     """The cosine schedule, each step's noise capped at 0.999.
 
     Source:
@@ -37,42 +22,31 @@ def cosine_schedule(steps: int) -> Schedule:
     """
     times = torch.arange(steps + 1, dtype=torch.float64) / steps
     curve = torch.cos((times + 0.008) / 1.008 * math.pi / 2) ** 2
-    return schedule_of((1 - curve[1:] / curve[:-1]).clamp(max=0.999))
-
-
-def schedule_of(noise: Float[Tensor, "steps"]) -> Schedule:
-    """The schedule that adds these variances."""
-    alpha = 1 - noise
-    return Schedule(noise=noise, alpha=alpha, alpha_bar=torch.cumprod(alpha, dim=0))
-
-
-def _at(values: Tensor, step: Tensor, like: Tensor) -> Tensor:
-    """Entries of ``values`` at each batch element's step, shaped to broadcast over ``like``."""
-    return values[step].to(like.dtype).reshape(-1, *[1] * (like.ndim - 1))
+    return torch.cumprod(1 - (1 - curve[1:] / curve[:-1]).clamp(max=0.999), dim=0)
 
 
 def q_sample(
-    schedule: Schedule, x0: Float[Tensor, "b *d"], step: Int[Tensor, "b"], noise: Float[Tensor, "b *d"]
+    schedule: Float[Tensor, "steps"], x0: Float[Tensor, "b *d"], step: Int[Tensor, "b"], noise: Float[Tensor, "b *d"]
 ) -> Float[Tensor, "b *d"]:
     """Noise a clean sample to ``step``: x_t = sqrt(abar) x_0 + sqrt(1 - abar) noise.
 
     Source:
         Ho et al. 2020, eq. 4.
     """
-    alpha_bar = _at(schedule.alpha_bar, step, x0)
+    alpha_bar = schedule[step].to(x0.dtype).reshape(-1, *[1] * (x0.ndim - 1))
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
 def ddim_step(
-    schedule: Schedule, x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], step: int, to: int
+    schedule: Float[Tensor, "steps"], x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], step: int, to: int
 ) -> Float[Tensor, "b *d"]:
     """Move from ``step`` to the cleaner step ``to`` (-1: all the way to x_0) along the predicted noise, eta = 0.
 
     Source:
         Song et al. 2020, "Denoising Diffusion Implicit Models", eq. 12 with sigma = 0.
     """
-    alpha_bar = float(schedule.alpha_bar[step])
-    target = float(schedule.alpha_bar[to]) if to >= 0 else 1.0
+    alpha_bar = float(schedule[step])
+    target = float(schedule[to]) if to >= 0 else 1.0
     epsilon = (x_t - math.sqrt(alpha_bar) * x0) / math.sqrt(1 - alpha_bar)
     return math.sqrt(target) * x0 + math.sqrt(1 - target) * epsilon
 
@@ -89,7 +63,7 @@ def sampling_steps(total: int, count: int) -> list[int]:
 
 
 def ddim_sample(
-    schedule: Schedule,
+    schedule: Float[Tensor, "steps"],
     predict_x0: Callable[[Tensor, int], Tensor],
     x_t: Float[Tensor, "b *d"],
     steps: Sequence[int],

@@ -38,8 +38,9 @@ class Figure:
 class Evaluator(nn.Module):
     """Joints and velocities of a canonical motion to its action."""
 
-    def __init__(self, actions: int, *, width: int = 96, embedding: int = 32) -> None:
+    def __init__(self, actions: int) -> None:
         super().__init__()
+        width, embedding = 96, 32
         self.layers = nn.ModuleList(nn.Conv1d(width if k else 144, width, kernel_size=5, stride=2, padding=2) for k in range(3))
         self.embedding = nn.Linear(2 * width, embedding)
         self.classes = nn.Linear(embedding, actions)

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 
 from ..files import write_atomic
-from ..types import SMPL_PARENTS, Motion
+from ..types import SMPL_JOINTS, SMPL_PARENTS, Motion
 
-_SIDE_COLORS = {-1: "#c0392b", 0: "#34495e", 1: "#2471a3"}
+_COLORS = {"left": "#2471a3", "right": "#c0392b"}
 
 
 def contact_sheet(
@@ -37,7 +37,7 @@ def contact_sheet(
         reach = max(1.0, float(np.abs(points[..., [0, 2]] - middle[[0, 2]]).max()))
         for column, frame in enumerate(shown):
             axes = grid[row, column]
-            _draw(axes, points[frame] - [middle[0], 0, middle[2]], motion)
+            _draw(axes, points[frame] - [middle[0], 0, middle[2]])
             axes.set(xlim=(-reach, reach), ylim=(-0.5, 2 * reach - 0.5), aspect="equal")
             axes.axis("off")
             label = next((s.label for s in motion.segments if s.start_sec <= (frame + 0.5) / motion.fps < s.end_sec), "")
@@ -57,21 +57,12 @@ def _view(points: np.ndarray) -> np.ndarray:
     return np.stack([points @ right, points @ up], axis=-1)
 
 
-def _draw(axes, joints: np.ndarray, motion: Motion) -> None:
+def _draw(axes, joints: np.ndarray) -> None:
     floor = _view(np.array([[-1, 0, -1], [-1, 0, 1], [1, 0, 1], [1, 0, -1.0]]))
     axes.fill(*floor.T, color="#ecf0f1", zorder=0)
     flat = _view(joints * [1, 0, 1])
     picture = _view(joints)
     for joint, parent in enumerate(SMPL_PARENTS[1:], start=1):
         axes.plot(*flat[[parent, joint]].T, color="#bdc3c7", linewidth=1.5, zorder=1)
-        side = int(np.sign(np.round(_SIDES[joint], 2)))
-        axes.plot(*picture[[parent, joint]].T, color=_SIDE_COLORS[side], linewidth=2, solid_capstyle="round", zorder=2)
-
-
-def _sides() -> list[int]:
-    from ..types import SMPL_JOINTS
-
-    return [1 if name.startswith("left") else -1 if name.startswith("right") else 0 for name in SMPL_JOINTS]
-
-
-_SIDES = _sides()
+        color = _COLORS.get(SMPL_JOINTS[joint].split("_")[0], "#34495e")
+        axes.plot(*picture[[parent, joint]].T, color=color, linewidth=2, solid_capstyle="round", zorder=2)

@@ -41,7 +41,7 @@ def sample(
     actions: Sequence[str],
     *,
     generator: torch.Generator,
-    seconds: float | Sequence[float] | None = None,
+    seconds: float | None = None,
     guidance: float = 1.5,
     steps: int = MAX_STEPS,
     rest_joints_of: RestJoints | None = None,
@@ -55,7 +55,7 @@ def sample(
         model: See ``checkpoint.load_generator``.
         actions: Names of actions the model knows.
         generator: Source of randomness.
-        seconds: Length of all motions or of each, at most 10.
+        seconds: Length of the motions, 0.2 to 10.
         guidance: Weight of classifier-free guidance; 1 = as trained.
         steps: Denoising steps, at most 20.
         rest_joints_of: Joints of a body in the zero pose; those of the open default body if None.
@@ -71,11 +71,13 @@ def sample(
     rest_joints_of = rest_joints_of or default_rest_joints()
     profiles = _draw_profiles(model, indices, generator=generator)
     if seconds is not None:
-        profiles[:, 1] = _frame_counts(seconds, len(actions))
+        if not 0.2 <= seconds <= MAX_FRAMES / FPS:
+            raise ValueError(f"seconds: expected 0.2 to {MAX_FRAMES / FPS:g}, found {seconds}")
+        profiles[:, 1] = round(seconds * FPS)
     frames = [int(count) for count in profiles[:, 1]]
     noise = [torch.randn((count, model.mean.shape[0]), generator=generator) for count in frames]
     captions = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-    motions: list[Motion | None] = [None] * len(actions)
+    motions: dict[int, Motion] = {}
     order = sorted(range(len(actions)), key=lambda k: frames[k])  # batches of similar lengths need little padding
     for first in range(0, len(order), BATCH):
         chosen = order[first : first + BATCH]
@@ -88,22 +90,16 @@ def sample(
             motions[k] = _to_motion(model.facts, actions[k], profiles[k], row[: frames[k]], rest)
     seed = generator.initial_seed()
     return [
-        _named(motion, f"{motion.action}_{seed}_{k:04d}", f"generator seed {seed} number {k}", guidance, captions)
-        for k, motion in enumerate(motions)
-        if motion is not None
+        replace(
+            motion,
+            name=f"{motion.action}_{seed}_{k:04d}",
+            source=(source := f"generator seed {seed} number {k}"),
+            licence="Apache-2.0",
+            caption=caption_for(motion.action, rng=captions, side=fall_side(motion.transl, motion.segments, FPS)),
+            provenance=motion.provenance | {"guidance": guidance, "made_by": source},
+        )
+        for k, motion in sorted(motions.items())
     ]
-
-
-def _frame_counts(seconds: float | Sequence[float], count: int) -> Float[Tensor, "b"]:
-    """Requested lengths in frames.
-
-    Raises:
-        ValueError: If their number is wrong or one is out of range.
-    """
-    lengths = [float(seconds)] * count if isinstance(seconds, int | float) else [float(each) for each in seconds]
-    if len(lengths) != count or not all(0.2 <= length <= MAX_FRAMES / FPS for length in lengths):
-        raise ValueError(f"seconds: expected {count} lengths from 0.2 to {MAX_FRAMES / FPS:g}, found {seconds}")
-    return torch.tensor([float(round(length * FPS)) for length in lengths])
 
 
 def _draw_profiles(model: MotionGenerator, indices: Sequence[int], *, generator: torch.Generator) -> Float[Tensor, "b 14"]:
@@ -137,7 +133,8 @@ def denoise(
     """Denoise to channels that are not normalised; motions shorter than the longest are padded."""
     x_t = torch.nn.utils.rnn.pad_sequence(list(noise), batch_first=True)
     valid = valid_frames([len(part) for part in noise])
-    both = stack_conditions([conditions, conditions.any_action(len(model.actions))])
+    any_action = replace(conditions, action=torch.full_like(conditions.action, len(model.actions)))
+    both = stack_conditions([conditions, any_action])
 
     def predict(x_t: Tensor, step: int) -> Tensor:
         level = torch.full((len(x_t),), step)
@@ -190,18 +187,6 @@ def _to_motion(facts: dict[str, Any], action: str, profile: Tensor, channels: Te
         support_center=None if on_floor else center,
         support_yaw=0.0 if on_floor else yaw,
         provenance={"generator": facts},
-    )
-
-
-def _named(motion: Motion, name: str, source: str, guidance: float, rng: np.random.Generator) -> Motion:
-    """The motion with its name, sentence and origin."""
-    return replace(
-        motion,
-        name=name,
-        source=source,
-        licence="Apache-2.0",
-        caption=caption_for(motion.action, rng=rng, side=fall_side(motion.transl, motion.segments, motion.fps)),
-        provenance=motion.provenance | {"guidance": guidance, "made_by": source},
     )
 
 

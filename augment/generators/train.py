@@ -21,7 +21,7 @@ from .checkpoint import FILE_NAME, MotionGenerator, load_generator, new_generato
 from .conditions import ANNOTATIONS, CHANNELS, drop_some
 from .dataset import FPS, Batch, TrainingSet, draw_batch
 from .denoiser import DenoiserConfig
-from .diffusion import Schedule, q_sample
+from .diffusion import q_sample
 
 PART_WEIGHTS = {"root": 8.0, "orient": 4.0, "velocities": 0.5, "center": 4.0, "yaw": 2.0}
 """Weights of channels in the simple loss that are not 1: the few that move the whole body weigh more."""
@@ -195,9 +195,8 @@ def channel_weights() -> Float[Tensor, "315"]:
 
 def batch_losses(model: MotionGenerator, batch: Batch, config: TrainConfig, *, generator: torch.Generator) -> dict[str, Tensor]:
     """Losses of a batch at random noise levels: ``simple``, ``joints``, ``velocity``, ``foot``, their weighted ``total``."""
-    schedule: Schedule = model.schedule
     x0 = (batch.x0 - model.mean) / model.std * batch.valid[..., None]
-    step = torch.randint(len(schedule), (len(x0),), generator=generator)
+    step = torch.randint(len(model.schedule), (len(x0),), generator=generator)
     noise = torch.randn(x0.shape, generator=generator)
     conditions = drop_some(
         batch.conditions,
@@ -207,7 +206,7 @@ def batch_losses(model: MotionGenerator, batch: Batch, config: TrainConfig, *, g
         generator=generator,
     )
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.mixed):
-        predicted = model.denoiser(q_sample(schedule, x0, step, noise), step, conditions, batch.valid)
+        predicted = model.denoiser(q_sample(model.schedule, x0, step, noise), step, conditions, batch.valid)
     predicted = predicted.float()
     # A mean over each motion's frames, then over motions: motions weigh the same whatever their length.
     frames = batch.valid.sum(1)
@@ -259,11 +258,6 @@ def _restore(out: Path, run: _Run) -> None:
     run.model.denoiser.load_state_dict(state["model"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.done, run.average = state["step"], state["average"]
-    run.log = _read_log(out / LOG, run.done)
-
-
-def _read_log(path: Path, done: int) -> list[dict[str, Any]]:
-    """Rows of an earlier run up to its checkpoint."""
-    if done == 0 or not path.exists():
-        return []
-    return [row for row in map(json.loads, path.read_text().splitlines()) if row["step"] <= done]
+    log = out / LOG
+    rows = map(json.loads, log.read_text().splitlines() if log.exists() else [])
+    run.log = [row for row in rows if row["step"] <= run.done]

@@ -58,38 +58,6 @@ MIRROR_JOINTS: tuple[int, ...] = tuple(
 """For each joint, its mirror joint."""
 
 
-def rotations_to_features(
-    rotations: Float[Tensor, "*batch t 24 3 3"],
-    root: Float[Tensor, "*batch t 3"],
-    rest_joints: Float[Tensor, "*#batch 24 3"],
-    contacts: Float[Tensor, "*batch t 4"],
-    *,
-    fps: float,
-) -> Float[Tensor, "*batch t 295"]:
-    """Features of a motion in the frame it is given in.
-
-    Args:
-        rotations: Root in the world, then joints relative to their parents.
-        root: The pelvis, metres.
-        rest_joints: Joints in the zero pose, metres.
-        contacts: 1 where a foot joint is in contact.
-        fps: Frames a second.
-    """
-    joints = pose_joints(rotations, root, rest_joints)
-    velocities = velocities_of(joints, fps=fps)
-    return torch.cat(
-        [
-            root,
-            matrix_to_rotation6d(rotations[..., 0, :, :]),
-            joints.flatten(-2),
-            velocities.flatten(-2),
-            matrix_to_rotation6d(rotations[..., 1:, :, :]).flatten(-2),
-            contacts.to(root.dtype),
-        ],
-        dim=-1,
-    )
-
-
 def features_to_rotations(
     features: Float[Tensor, "*batch t d"],
 ) -> tuple[Float[Tensor, "*batch t 24 3 3"], Float[Tensor, "*batch t 3"]]:
@@ -153,7 +121,6 @@ def mirror_features(features: Float[Tensor, "*batch t d"]) -> Float[Tensor, "*ba
 
     A rotation R becomes S R S with S = diag(-1, 1, 1): in 6D the first column is reflected and negated, the second reflected.
     """
-    swap = list(MIRROR_JOINTS)
     flip = torch.tensor([-1.0, 1.0, 1.0], dtype=features.dtype)
     flip6 = torch.cat([-flip, flip])
     mirrored = features.clone()
@@ -161,16 +128,16 @@ def mirror_features(features: Float[Tensor, "*batch t d"]) -> Float[Tensor, "*ba
     mirrored[..., FEATURES["orient"]] = features[..., FEATURES["orient"]] * flip6
     for part in ("joints", "velocities"):
         vectors = features[..., FEATURES[part]].unflatten(-1, (24, 3))
-        mirrored[..., FEATURES[part]] = (vectors[..., swap, :] * flip).flatten(-2)
+        mirrored[..., FEATURES[part]] = mirror_joints(vectors).flatten(-2)
     body = features[..., FEATURES["body"]].unflatten(-1, (23, 6))
-    mirrored[..., FEATURES["body"]] = (body[..., [joint - 1 for joint in swap[1:]], :] * flip6).flatten(-2)
+    mirrored[..., FEATURES["body"]] = (body[..., [joint - 1 for joint in MIRROR_JOINTS[1:]], :] * flip6).flatten(-2)
     mirrored[..., FEATURES["contacts"]] = features[..., FEATURES["contacts"]][..., [2, 3, 0, 1]]
     return mirrored
 
 
-def mirror_rest(rest_joints: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch 24 3"]:
-    """Rest joints of the mirrored body, metres."""
-    return rest_joints[..., list(MIRROR_JOINTS), :] * torch.tensor([-1.0, 1.0, 1.0], dtype=rest_joints.dtype)
+def mirror_joints(joints: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch 24 3"]:
+    """Mirror joints in x = 0, metres; sides are swapped."""
+    return joints[..., list(MIRROR_JOINTS), :] * torch.tensor([-1.0, 1.0, 1.0], dtype=joints.dtype, device=joints.device)
 
 
 def motion_to_features(
@@ -190,7 +157,17 @@ def motion_to_features(
     root = torch.as_tensor(np.asarray(motion.transl), dtype=torch.float64) + rest[0]
     joints = pose_joints(rotations, root, rest)
     contacts = torch.as_tensor(np.asarray(foot_contacts(joints.numpy(), motion.fps)), dtype=torch.float64)
-    features = rotations_to_features(rotations, root, rest, contacts, fps=motion.fps)
+    features = torch.cat(
+        [
+            root,
+            matrix_to_rotation6d(rotations[:, 0]),
+            joints.flatten(-2),
+            velocities_of(joints, fps=motion.fps).flatten(-2),
+            matrix_to_rotation6d(rotations[:, 1:]).flatten(-2),
+            contacts,
+        ],
+        dim=-1,
+    )
     yaw, origin = canonical_start(features)
     T_world_canonical = np.eye(4)
     T_world_canonical[:3, :3] = yaw_to_matrix(yaw).numpy()
@@ -204,24 +181,18 @@ def features_to_motion(
     *,
     betas: Float[np.ndarray, "10"],
     fps: float,
-    T_world_canonical: Float[np.ndarray, "4 4"] | None = None,
     **fields: Any,
 ) -> Motion:
-    """The motion of a feature sequence (inverse of ``motion_to_features``); joints, velocities and contacts are not used.
+    """The motion of a feature sequence, in the features' frame; joints, velocities and contacts are not used.
 
     Args:
         features: Metres; channels past 295 are ignored.
         rest_joints: Joints of the body in the zero pose, metres.
         betas: That body's shape.
         fps: Frames a second.
-        T_world_canonical: The features' frame to the world; None leaves the motion in the canonical frame.
         fields: Further fields of ``Motion`` (action, segments, ...).
     """
-    features = features.detach().to(torch.float64)
-    if T_world_canonical is not None:
-        turn = torch.as_tensor(T_world_canonical[:3, :3])
-        features = move_features(features, torch.atan2(turn[0, 2], turn[2, 2]), torch.as_tensor(T_world_canonical[:3, 3]))
-    rotations, root = features_to_rotations(features)
+    rotations, root = features_to_rotations(features.detach().to(torch.float64))
     axis_angles = matrix_to_axis_angle(rotations).numpy().astype(np.float32)
     return Motion(
         global_orient=axis_angles[:, 0],

@@ -20,7 +20,8 @@ from ..sources.mocap.files import MocapFile, count_files, iterate_files
 from ..sources.mocap.labels import label_of, read_cmu_index
 from ..types import Motion, Segment
 from .resample import resample
-from .retarget import adopt, retarget_bvh
+from .reshape import adopt
+from .retarget import retarget_bvh
 from .store import StoreWriter
 
 REPORT = "retarget_report.json"
@@ -119,7 +120,8 @@ def import_motions(
         overall = _write_report(out, store, rejected)
         kept = len(store.rows)
     if kept == 0:
-        raise ValueError(f"{out}: expected to import at least one motion, found none usable; first reason: {_first(rejected)}")
+        first = next(iter(rejected.values()), "no BVH or npz file in the sources")
+        raise ValueError(f"{out}: expected to import at least one motion, found none usable; first reason: {first}")
     return ImportSummary(kept=kept, added=added, rejected=rejected, overall=overall)
 
 
@@ -206,7 +208,3 @@ def _descriptions(source: Path) -> dict[str, str]:
 
 def _clean(name: str) -> str:
     return "".join(each if each.isascii() and (each.isalnum() or each in "_-") else "-" for each in name) or "motion"
-
-
-def _first(rejected: dict[str, str]) -> str:
-    return next(iter(rejected.values()), "no BVH or npz file in the sources")

@@ -9,8 +9,6 @@ from jaxtyping import Float
 from ..geometry import axis_angle_to_matrix, rotation_vector_between
 from ..types import JOINT
 
-SIDES: tuple[str, ...] = ("left", "right")
-
 
 def rotation_between(start: Float[np.ndarray, "t 3"], end: Float[np.ndarray, "t 3"]) -> Float[np.ndarray, "t 3 3"]:
     """The smallest rotations that turn directions ``start`` into ``end`` (lengths do not matter)."""
@@ -32,7 +30,7 @@ def reach_ankles(
         World rotations with thighs and shins changed, and all others as before.
     """
     result = worlds.copy()
-    for column, side in enumerate(SIDES):
+    for column, side in enumerate(("left", "right")):
         hip, knee, ankle = (JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
         thigh, shin = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]
         upper, lower = _length(thigh), _length(shin)

@@ -21,8 +21,6 @@ from .contacts import FOOT_JOINTS, foot_contacts
 from .legs import reach_ankles, rotation_between
 from .plausibility import foot_skate
 from .posture import face_forward, floor_height, leg_length, mid_hip, place_joints, with_pose
-from .reshape import adopt as adopt
-from .reshape import to_shape as to_shape
 from .skeletons import SkeletonFamily, find_family
 
 LIMBS: tuple[tuple[str, str], ...] = tuple(
@@ -53,7 +51,7 @@ class RetargetReport:
     """Mean speed of standing feet in the result, over the same contacts, metres a second."""
 
 
-def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tuple[Motion, RetargetReport]:
+def retarget_bvh(bvh: Bvh, body: Body) -> tuple[Motion, RetargetReport]:
     """Retarget a recording to the SMPL skeleton.
 
     Size is normalised by leg length (so the file's unit does not matter), the first frame stands over the origin facing +z,
@@ -61,13 +59,12 @@ def retarget_bvh(bvh: Bvh, body: Body, *, betas: np.ndarray | None = None) -> tu
 
     Args:
         bvh: The recording.
-        body: The target body.
-        betas: Its shape; zeros by default.
+        body: The target body, of which the mean shape is used.
     Raises:
         ValueError: If the skeleton's joint names are unknown or its legs have no length.
     """
     family = find_family(bvh.joints, name=bvh.name)
-    betas = np.zeros(10) if betas is None else np.asarray(betas, np.float64)
+    betas = np.zeros(10)
     rest = np.array(body.rest_joints(betas), np.float64)
     sole = float(np.asarray(body.rest_vertices(betas))[:, 1].min())
     positions, rotations = _source_joints(bvh, family)

@@ -94,13 +94,9 @@ def _bandai() -> SkeletonFamily:
 
 def _reallusion() -> SkeletonFamily:
     """Character Creator (CC_Base_*), as in the 60 Hz CMU conversions: y along the bone; the collar bones never move."""
-    arms = _both_sides(
-        {"collar": "Clavicle", "shoulder": "Upperarm", "elbow": "Forearm", "wrist": "Hand"}, "", ""
-    )  # fmt: skip
-    arms = {joint: f"CC_Base_{'L' if joint.startswith('left') else 'R'}_{name}" for joint, name in arms.items()}
-    legs = _both_sides(
-        {"hip": "CC_Base_%_Thigh", "knee": "CC_Base_%_Calf", "ankle": "CC_Base_%_Foot", "foot": "CC_Base_%_ToeBase"}, "L", "R"
-    )
+    arms = {"collar": "Clavicle", "shoulder": "Upperarm", "elbow": "Forearm", "wrist": "Hand"}
+    legs = {"hip": "Thigh", "knee": "Calf", "ankle": "Foot", "foot": "ToeBase"}
+    limbs = _both_sides({joint: f"CC_Base_%_{name}" for joint, name in (arms | legs).items()}, "L", "R")
     trunk = {
         "pelvis": "CC_Base_Hip", "spine3": "CC_Base_Spine02", "neck": "CC_Base_NeckTwist01", "head": "CC_Base_Head",
     }  # fmt: skip
@@ -112,7 +108,7 @@ def _reallusion() -> SkeletonFamily:
         rest |= {f"{side}_{joint}": _axes(-_X, -_Y, _Z) for joint in ("hip", "knee")}
         toes = _axes(-_X, _Z, _Y)
         rest |= {f"{side}_ankle": _about("x", 12.2) @ toes, f"{side}_foot": _about("x", 4.8) @ toes}
-    return SkeletonFamily(name="reallusion", source=trunk | arms | legs, rest=rest)
+    return SkeletonFamily(name="reallusion", source=trunk | limbs, rest=rest)
 
 
 def _cmu() -> SkeletonFamily:

@@ -63,7 +63,7 @@ class StoreWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        rows = _read_index(self.folder)["motions"] if (self.folder / INDEX).exists() else []
+        rows = _read_index(self.folder) if (self.folder / INDEX).exists() else []
         self.rows: dict[str, dict[str, Any]] = {row["name"]: row for row in rows}
         for row in _read_journal(self.folder / JOURNAL):
             self.rows[row["name"]] = row
@@ -72,21 +72,30 @@ class StoreWriter:
             if not path.exists() or sha256_of(path.read_bytes()) != row["sha256"]:
                 del self.rows[row["name"]]
 
-    def add(self, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> dict[str, Any]:
-        """Write one motion and return its row.
+    def add(self, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> None:
+        """Write one motion to ``<name>.npz`` and its row to the journal.
 
+        Args:
+            motion: The motion; its name becomes the file's.
+            rest_pelvis: See ``sources.mocap.amass.save_amass``.
         Raises:
             ValueError: If the motion's name, action or numbers are not fit for a store.
         """
-        row = write_motion(self.folder, motion, rest_pelvis=rest_pelvis)
+        _check(motion)
+        buffer = io.BytesIO()
+        save_amass(buffer, motion, rest_pelvis=rest_pelvis)
+        data = buffer.getvalue()
+        write_atomic(self.folder / f"{motion.name}.npz", data)
+        row = _row(motion, sha256_of(data))
         with (self.folder / JOURNAL).open("a", encoding="utf-8") as journal:
             journal.write(json.dumps(row, sort_keys=True) + "\n")
         self.rows[row["name"]] = row
-        return row
 
     def close(self) -> None:
         """Write the index and drop the journal."""
-        _write_rows(self.folder, list(self.rows.values()))
+        rows = sorted(self.rows.values(), key=lambda row: row["name"])
+        text = json.dumps({"format": FORMAT, "motions": rows}, indent=1, sort_keys=True)
+        write_atomic(self.folder / INDEX, (text + "\n").encode())
         (self.folder / JOURNAL).unlink(missing_ok=True)
 
     def __enter__(self) -> StoreWriter:
@@ -96,24 +105,6 @@ class StoreWriter:
         self.close()
 
 
-def write_motion(folder: Path, motion: Motion, *, rest_pelvis: np.ndarray | None = None) -> dict[str, Any]:
-    """Write ``<name>.npz`` into a store's folder and return its index row; the index itself is not touched.
-
-    Args:
-        folder: The store.
-        motion: The motion; its name becomes the file's.
-        rest_pelvis: See ``sources.amass.save_amass``.
-    Raises:
-        ValueError: If the motion's name, action or numbers are not fit for a store.
-    """
-    _check(motion)
-    buffer = io.BytesIO()
-    save_amass(buffer, motion, rest_pelvis=rest_pelvis)
-    data = buffer.getvalue()
-    write_atomic(Path(folder) / f"{motion.name}.npz", data)
-    return _row(motion, sha256_of(data))
-
-
 def read_store(folder: Path | str) -> MotionStore:
     """Open a store.
 
@@ -121,7 +112,7 @@ def read_store(folder: Path | str) -> MotionStore:
         ValueError: If the folder holds no readable ``index.json``.
     """
     folder = Path(folder)
-    return MotionStore(folder, _read_index(folder)["motions"])
+    return MotionStore(folder, _read_index(folder))
 
 
 def _check(motion: Motion) -> None:
@@ -159,7 +150,7 @@ def _row(motion: Motion, digest: str) -> dict[str, Any]:
     }
 
 
-def _read_index(folder: Path) -> dict[str, Any]:
+def _read_index(folder: Path) -> list[dict[str, Any]]:
     path = folder / INDEX
     try:
         index = read_json(path, format=FORMAT, remedy="import the motions again")
@@ -174,7 +165,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
             f"{path}: field motions: expected a list of rows with {', '.join(sorted(_ROW))}, found something else; "
             "import the motions again"
         )
-    return index
+    return rows
 
 
 def _read_journal(path: Path) -> list[dict[str, Any]]:
@@ -188,9 +179,3 @@ def _read_journal(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return rows
-
-
-def _write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
-    rows = sorted(rows, key=lambda row: row["name"])
-    text = json.dumps({"format": FORMAT, "motions": rows}, indent=1, sort_keys=True)
-    write_atomic(folder / INDEX, (text + "\n").encode())

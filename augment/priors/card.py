@@ -9,11 +9,12 @@ from .prior_file import PriorFile
 from .registry import PRIORS
 
 
-def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
-    """The model card as Markdown.
+def write_card(stored: PriorFile, path: Path, notes: tuple[str, ...] = ()) -> None:
+    """Write the model card, Markdown.
 
     Args:
         stored: The prior's file.
+        path: The card.
         notes: More lines, such as the command that made it.
     """
     facts = stored.facts
@@ -47,10 +48,4 @@ def card_text(stored: PriorFile, notes: tuple[str, ...] = ()) -> str:
         "training data, not for judging how people move.",
         "",
     ]
-    return "\n".join(lines)
-
-
-def write_card(stored: PriorFile, path: Path, notes: tuple[str, ...] = ()) -> Path:
-    """Write the card to ``path``."""
-    write_atomic(path, card_text(stored, notes).encode())
-    return path
+    write_atomic(path, "\n".join(lines).encode())

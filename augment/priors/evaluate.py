@@ -14,7 +14,8 @@ from .joint_fit import OCCLUSIONS, JointFitConfig, fit_sequence, joint_errors, o
 from .poses import POSED_JOINTS, PoseDataset, sequence_at, sequences, windows_of
 from .prior import PoseSequence, Prior
 
-Corruption = Callable[[Float[Tensor, "t 24 3 3"], torch.Generator], Float[Tensor, "t 24 3 3"]]
+Corruption = Callable[[Float[Tensor, "t 21 3 3"], torch.Generator], Float[Tensor, "t 21 3 3"]]
+"""From rotations of joints 1..21 and a random generator to corrupted rotations."""
 
 FIT_FRAMES = 60
 """Length of a fitted clip."""
@@ -31,7 +32,7 @@ def noisy(degrees: float) -> Corruption:
 
     def corrupt(rotations: Tensor, generator: torch.Generator) -> Tensor:
         turns = torch.randn(len(rotations), POSED_JOINTS, 3, generator=generator) * torch.pi / 180 * degrees
-        return _with_body(rotations, rotations[:, 1 : POSED_JOINTS + 1] @ axis_angle_to_matrix(turns))
+        return rotations @ axis_angle_to_matrix(turns)
 
     return corrupt
 
@@ -41,13 +42,13 @@ def one_joint(rotations: Tensor, generator: torch.Generator) -> Tensor:
     axis = torch.nn.functional.normalize(torch.randn(len(rotations), 3, generator=generator), dim=-1)
     turns = torch.zeros(len(rotations), POSED_JOINTS, 3)
     turns[torch.arange(len(rotations)), torch.randint(POSED_JOINTS, (len(rotations),), generator=generator)] = axis * 1.22
-    return _with_body(rotations, rotations[:, 1 : POSED_JOINTS + 1] @ axis_angle_to_matrix(turns))
+    return rotations @ axis_angle_to_matrix(turns)
 
 
 def shuffled(rotations: Tensor, generator: torch.Generator) -> Tensor:
     """Combine each pose from joints of different frames of the same motion."""
     order = torch.rand(len(rotations), POSED_JOINTS, generator=generator).argsort(0)
-    return _with_body(rotations, rotations[order, torch.arange(1, POSED_JOINTS + 1)])
+    return rotations[order, torch.arange(POSED_JOINTS)]
 
 
 def random_rotations(rotations: Tensor, generator: torch.Generator) -> Tensor:
@@ -55,7 +56,7 @@ def random_rotations(rotations: Tensor, generator: torch.Generator) -> Tensor:
     quaternions = torch.randn(len(rotations), POSED_JOINTS, 4, generator=generator)
     axis_angle = 2 * torch.nn.functional.normalize(quaternions[..., :3], dim=-1)
     half = torch.atan2(quaternions[..., :3].norm(dim=-1), quaternions[..., 3])
-    return _with_body(rotations, axis_angle_to_matrix(axis_angle * half[..., None]))
+    return axis_angle_to_matrix(axis_angle * half[..., None])
 
 
 CORRUPTIONS: dict[str, Corruption] = {
@@ -89,7 +90,7 @@ def corruption_rows(
     real = _energies(prior, motions)
     yield "real, held out", float(real.median()), None
     for name, corrupt in CORRUPTIONS.items():
-        corrupted = _energies(prior, [_posed(corrupt(each.rotations, generator), each) for each in motions])
+        corrupted = _energies(prior, [_corrupted(each, corrupt, generator) for each in motions])
         yield name, float(corrupted.median()), share_lower(real, corrupted)
 
 
@@ -120,12 +121,10 @@ def fit_rows(
         yield f"hidden: {name}", errors[0], errors[1]
 
 
-def _with_body(rotations: Tensor, body: Tensor) -> Tensor:
-    return torch.cat([rotations[:, :1], body, rotations[:, POSED_JOINTS + 1 :]], dim=1)
-
-
-def _posed(rotations: Tensor, sequence: PoseSequence) -> PoseSequence:
-    """The sequence with other rotations and the same bone lengths."""
+def _corrupted(sequence: PoseSequence, corrupt: Corruption, generator: torch.Generator) -> PoseSequence:
+    """The sequence with corrupted rotations and the same bone lengths."""
+    root, body, hands = sequence.rotations.split([1, POSED_JOINTS, 2], dim=1)
+    rotations = torch.cat([root, corrupt(body, generator), hands], dim=1)
     bones = torch.zeros_like(sequence.joints)
     real = forward_kinematics(sequence.rotations, bones)[1]
     for joint in range(1, 24):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..motion.features import MIRROR_JOINTS
-from .loop import TrainedPrior, TrainOptions
+from .loop import Trained, TrainOptions
 from .poses import POSED_JOINTS, PoseDataset, frames_of
 from .prior import PoseSequence
 from .prior_file import PriorFile, check_sizes
@@ -81,15 +80,11 @@ def mirror_vector(pose: Float[Tensor, "*b 63"]) -> Float[Tensor, "*b 63"]:
     return (pose.unflatten(-1, (POSED_JOINTS, 3))[..., swap, :] * flip).flatten(-2)
 
 
-def train_gmm(
-    dataset: PoseDataset, config: GmmConfig | None, generator: torch.Generator, options: TrainOptions
-) -> TrainedPrior:
+def train_gmm(dataset: PoseDataset, config: GmmConfig, generator: torch.Generator, options: TrainOptions) -> Trained:
     """Fit the mixture with scikit-learn's expectation-maximisation, full covariances."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture
 
-    config = config or GmmConfig()
-    steps = options.steps or config.steps
     index = frames_of(dataset, held_out=False)
     index = index[:: max(1, -(-len(index) // config.frames))]
     poses = body_vector(dataset.rotations[index].double())
@@ -101,7 +96,7 @@ def train_gmm(
         config.components,
         covariance_type="full",
         reg_covar=config.smallest,
-        max_iter=steps,
+        max_iter=options.steps,
         random_state=int(torch.randint(2**31 - 1, (1,), generator=generator)),
     )
     with warnings.catch_warnings():
@@ -124,7 +119,7 @@ def train_gmm(
         "converged": bool(mixture.converged_),
         "log_likelihood": float(mixture.lower_bound_),
     }
-    return TrainedPrior(tensors=tensors, config=config, facts=facts)
+    return tensors, facts
 
 
 def gmm_from_file(stored: PriorFile) -> GmmPrior:
@@ -133,7 +128,7 @@ def gmm_from_file(stored: PriorFile) -> GmmPrior:
     Raises:
         ValueError: If a tensor is missing, has another shape, or has values no mixture has.
     """
-    config: dict[str, Any] = stored.config
+    config = stored.config
     check_sizes(stored.where, {"components": config.get("components")})
     count = config["components"] + (1 if config.get("wide", 0.0) else 0)
     weights = stored.tensor("weights", (count,)).float()

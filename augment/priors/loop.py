@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,33 +25,26 @@ MAX_GRADIENT_NORM = 1.0
 """Gradients are clipped to this norm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainedPrior:
-    """Result of training, before the energy is scaled."""
-
-    tensors: dict[str, Tensor]
-    config: Any
-    """The kind's config dataclass, as used."""
-    facts: dict[str, Any] = field(default_factory=dict)
-    """For the file's metadata: steps, last losses."""
+Trained = tuple[dict[str, Tensor], dict[str, Any]]
+"""Result of training, before the energy is scaled: tensors, and facts for the file's metadata (steps, last losses)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
     """Options of a training run that do not depend on the kind of prior."""
 
+    steps: int
+    """Total number of steps, including those before a resume."""
+    checkpoint: Path
+    """File for checkpoints."""
     seed: int = 0
-    steps: int | None = None
-    """Total number of steps, including those before a resume; None for the kind's own number."""
-    checkpoint: Path | None = None
-    """File for checkpoints; None writes none."""
     save_seconds: float = 60.0
     """Time between checkpoints, seconds."""
     report: Report | None = None
 
 
 def train_network(
-    network: nn.Module, losses: Losses, *, steps: int, rate: float, options: TrainOptions, origin: dict[str, Any]
+    network: nn.Module, losses: Losses, *, rate: float, options: TrainOptions, origin: dict[str, Any]
 ) -> dict[str, float]:
     """Minimise ``losses`` with AdamW and a cosine schedule from ``rate`` to zero, in place.
 
@@ -60,15 +53,15 @@ def train_network(
     Args:
         network: Left in evaluation mode.
         losses: See ``Losses``.
-        steps: Total number of steps.
         rate: Highest learning rate.
-        options: Seed, checkpoint, progress.
+        options: Steps, seed, checkpoint, progress.
         origin: Config and digest of the data; a checkpoint with other ones is refused.
     Returns:
         Losses of the last step.
     Raises:
         ValueError: If ``steps`` is not positive, or the checkpoint belongs to another run.
     """
+    steps = options.steps
     if steps < 1:
         raise ValueError(f"steps: expected at least 1, found {steps}")
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-4)
@@ -99,18 +92,16 @@ def train_network(
     return plain
 
 
-def _save(path: Path | None, done: int, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> None:
-    if path is None:
-        return
+def _save(path: Path, done: int, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save({"step": done, "network": network.state_dict(), "optimiser": optimiser.state_dict(), "origin": origin}, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, buffer.getvalue())
 
 
-def _restore(path: Path | None, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> int:
+def _restore(path: Path, network: nn.Module, optimiser: torch.optim.Optimizer, origin: dict[str, Any]) -> int:
     """Load a checkpoint in place if there is one; returns the number of steps done."""
-    if path is None or not path.exists():
+    if not path.exists():
         return 0
     try:
         state = torch.load(path, weights_only=True)

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..body.model import joints_of, load_body
 from ..files import sha256_of
 from ..geometry import axis_angle_to_matrix
-from ..motion.features import MIRROR_JOINTS
+from ..motion.features import MIRROR_JOINTS, mirror_joints
 from ..motion.resample import resample
 from ..motion.store import MotionStore, read_store
 from ..types import Motion
@@ -47,7 +47,7 @@ class PoseDataset:
     """Person, or recording if the person is unknown; data are split by it."""
     fps: float
     origins: tuple[dict[str, object], ...]
-    """One row per data set: ``source``, ``licence``, ``motions``, ``frames``."""
+    """One row per data set: ``source`` (motions' sources up to the first slash), ``licence``, ``motions``, ``frames``."""
     digest: str
     """Of the rotations and the split."""
 
@@ -89,7 +89,8 @@ def dataset_of(motions: Iterable[Motion], *, fps: float = FPS, held_out: float =
         rests.append(torch.tensor(np.array(body.rest_joints(motion.betas)), dtype=torch.float32))
         names.append(motion.name)
         groups.append(group_of(motion.name, motion.subject))
-        origins.append((_collection(motion), motion.licence or "unknown", len(motion)))
+        collection = motion.source.split("/")[0] or "unknown"
+        origins.append((collection, motion.licence or "unknown", len(motion)))
     if not names:
         raise ValueError("no motions to learn from; build a store with `augment motions library` or `augment motions import`")
     starts = torch.tensor([0, *np.cumsum([len(each) for each in rotations])])
@@ -157,12 +158,6 @@ def mirror_rotations(rotations: Float[Tensor, "*batch 24 3 3"]) -> Float[Tensor,
     return rotations[..., list(MIRROR_JOINTS), :, :] * (flip[:, None] * flip)
 
 
-def mirror_joints(joints: Float[Tensor, "*batch 24 3"]) -> Float[Tensor, "*batch 24 3"]:
-    """Mirror joints in x = 0, metres; sides are swapped."""
-    flip = torch.tensor([-1.0, 1.0, 1.0], dtype=joints.dtype, device=joints.device)
-    return joints[..., list(MIRROR_JOINTS), :] * flip
-
-
 def _split(groups: Sequence[str], share: float) -> Bool[Tensor, " m"]:
     """Which motions are held out: groups in order of their digests, so that adding motions changes the split of few others."""
     distinct = sorted(set(groups), key=lambda group: sha256_of(group.encode()))
@@ -192,11 +187,6 @@ def _thinned(store: MotionStore, fps: float, max_frames: int) -> list[int]:
             break
         kept.append(index)
     return sorted(kept)
-
-
-def _collection(motion: Motion) -> str:
-    """The data set of a motion: its source up to the first slash."""
-    return motion.source.split("/")[0] or "unknown"
 
 
 def _tally(origins: Sequence[tuple[str, str, int]]) -> tuple[dict[str, object], ...]:

@@ -18,6 +18,9 @@ from ..files import write_atomic
 FORMAT = "understudy-prior-1"
 Network = TypeVar("Network", bound=nn.Module)
 
+MAX_SIZE = 4096
+"""Largest size of a part of a network."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriorFile:
@@ -122,15 +125,15 @@ def save_prior(stored: PriorFile, path: Path | str) -> Path:
     return path
 
 
-def check_sizes(where: str, sizes: Mapping[str, object], limit: int = 4096) -> None:
-    """Check that network sizes are positive whole numbers up to ``limit``, before anything is allocated.
+def check_sizes(where: str, sizes: Mapping[str, object]) -> None:
+    """Check that network sizes are positive whole numbers up to ``MAX_SIZE``, before anything is allocated.
 
     Raises:
         ValueError: Naming the file and the option.
     """
     for name, size in sizes.items():
-        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= limit:
-            raise ValueError(f"{where}: field config.{name}: expected a whole number from 1 to {limit}, found {size!r}")
+        if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_SIZE:
+            raise ValueError(f"{where}: field config.{name}: expected a whole number from 1 to {MAX_SIZE}, found {size!r}")
 
 
 def _field(path: Path, metadata: Mapping[str, str], name: str, kind: type) -> Any:

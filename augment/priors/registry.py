@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
-from .gmm import gmm_from_file, train_gmm
+from .gmm import GmmConfig, gmm_from_file, train_gmm
 from .humor.humor import humor_from_file
+from .humor.net import HumorConfig
 from .humor.train import train_humor
-from .loop import TrainedPrior, TrainOptions
+from .loop import Trained, TrainOptions
+from .posendf.field import PoseNDFConfig
 from .posendf.posendf import posendf_from_file
 from .posendf.train import train_posendf
 from .poses import PoseDataset
 from .prior import Prior
 from .prior_file import PriorFile, read_file
-from .vposer import train_vposer, vposer_from_file
+from .vposer import VPoserConfig, train_vposer, vposer_from_file
 
 WEIGHTS = Path(__file__).parent / "weights"
 """Priors shipped with the package, one ``<kind>.safetensors`` each."""
@@ -33,29 +35,35 @@ class PriorKind:
 
     title: str
     """One sentence for the model card."""
-    train: Callable[[PoseDataset, Any, torch.Generator, TrainOptions], TrainedPrior]
-    """From data, the kind's config (None for its defaults), random generator and options to tensors with unscaled energy."""
+    config: Callable[[], Any]
+    """The kind's config dataclass."""
+    train: Callable[[PoseDataset, Any, torch.Generator, TrainOptions], Trained]
+    """From data, config, random generator and options to tensors with unscaled energy, and facts."""
     from_file: Callable[[PriorFile], Prior]
 
 
 PRIORS: dict[str, PriorKind] = {
     "gmm": PriorKind(
         title="Mixture of Gaussians over 21 joints in axis-angle (SMPLify's form, each Gaussian with its mirror image).",
+        config=GmmConfig,
         train=train_gmm,
         from_file=gmm_from_file,
     ),
     "vposer": PriorKind(
         title="Variational autoencoder over 21 joints' rotations (VPoser's form).",
+        config=VPoserConfig,
         train=train_vposer,
         from_file=vposer_from_file,
     ),
     "posendf": PriorKind(
         title="Neural distance field over 21 joints' quaternions (Pose-NDF's form).",
+        config=PoseNDFConfig,
         train=train_posendf,
         from_file=posendf_from_file,
     ),
     "humor": PriorKind(
         title="Conditional variational autoencoder over changes from frame to frame (HuMoR's form).",
+        config=HumorConfig,
         train=train_humor,
         from_file=humor_from_file,
     ),

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .loop import Report, TrainedPrior, TrainOptions
+from .loop import Report, TrainOptions
 from .poses import PoseDataset, sequences
 from .prior import Prior
 from .prior_file import PriorFile, save_prior
@@ -53,48 +53,45 @@ def train_prior(
     if out.is_dir():
         raise ValueError(f"{out}: expected a file to write the prior to, found a folder; name a .safetensors file")
     checkpoint = out.with_name(out.name + ".checkpoint.pt")
-    options = TrainOptions(seed=seed, steps=steps, checkpoint=checkpoint, report=report)
+    config = config or PRIORS[kind].config()
+    options = TrainOptions(seed=seed, steps=steps or config.steps, checkpoint=checkpoint, report=report)
     with torch.random.fork_rng(devices=[]):  # layers draw their weights from torch's global generator
         torch.manual_seed(seed)
-        trained = PRIORS[kind].train(dataset, config, torch.Generator().manual_seed(seed), options)
-    save_prior(scaled(_unscaled_file(kind, trained, dataset, seed=seed), dataset), out)
+        tensors, facts = PRIORS[kind].train(dataset, config, torch.Generator().manual_seed(seed), options)
+    held = int(dataset.held_out.sum())
+    unscaled = PriorFile(
+        kind=kind,
+        tensors=tensors,
+        config=asdict(config),
+        normalisation=1.0,
+        training_data=dataset.origins,
+        facts={
+            "seed": seed,
+            "fps": dataset.fps,
+            "motions": len(dataset) - held,
+            "held_out_motions": held,
+            "data": dataset.digest,
+            **facts,
+        },
+    )
+    save_prior(_scaled(unscaled, dataset), out)
     checkpoint.unlink(missing_ok=True)
     return load_prior(out)
 
 
-def _unscaled_file(kind: str, trained: TrainedPrior, dataset: PoseDataset, *, seed: int) -> PriorFile:
-    held = dataset.held_out
-    facts = {
-        "seed": seed,
-        "fps": dataset.fps,
-        "motions": int((~held).sum()),
-        "held_out_motions": int(held.sum()),
-        "data": dataset.digest,
-        **trained.facts,
-    }
-    return PriorFile(
-        kind=kind,
-        tensors=trained.tensors,
-        config=asdict(trained.config),
-        normalisation=1.0,
-        training_data=dataset.origins,
-        facts=facts,
-    )
-
-
-def scaled(stored: PriorFile, dataset: PoseDataset) -> PriorFile:
+def _scaled(unscaled: PriorFile, dataset: PoseDataset) -> PriorFile:
     """Set the normalisation so that the median energy over held-out poses is 1 (over all poses if none are held out).
 
     Raises:
         ValueError: If that median is not a positive number.
     """
-    energies = energies_of(prior_of(replace(stored, normalisation=1.0)), dataset, held_out=bool(dataset.held_out.any()))
+    energies = energies_of(prior_of(unscaled), dataset, held_out=bool(dataset.held_out.any()))
     median = float(energies.double().median())
     if not 0.0 < median < float("inf"):
         raise ValueError(
-            f"{stored.kind}: the median energy over held-out poses is {median}; expected a positive number: train longer"
+            f"{unscaled.kind}: the median energy over held-out poses is {median}; expected a positive number: train longer"
         )
-    return replace(stored, normalisation=median)
+    return replace(unscaled, normalisation=median)
 
 
 def energies_of(prior: Prior, dataset: PoseDataset, *, held_out: bool) -> Float[Tensor, " k"]:

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..geometry import forward_kinematics, rotation6d_to_matrix
-from .loop import TrainedPrior, TrainOptions, train_network
+from .loop import Trained, TrainOptions, train_network
 from .poses import POSED_JOINTS, PoseDataset, frames_of, mirror_rotations
 from .prior import PoseSequence
 from .prior_file import PriorFile, check_sizes, load_network
@@ -93,9 +93,7 @@ class VPoserPrior:
             return self.network.decode(torch.randn(count, self.config.latent, generator=generator))
 
 
-def train_vposer(
-    dataset: PoseDataset, config: VPoserConfig | None, generator: torch.Generator, options: TrainOptions
-) -> TrainedPrior:
+def train_vposer(dataset: PoseDataset, config: VPoserConfig, generator: torch.Generator, options: TrainOptions) -> Trained:
     """Train the autoencoder.
 
     Of the published loss's five terms, ||R R^T - I||^2 and |det R - 1| are left out: Gram-Schmidt makes them zero. The penalty
@@ -104,7 +102,6 @@ def train_vposer(
     Source:
         Pavlakos et al. 2019, "Expressive Body Capture: 3D Hands, Face, and Body from a Single Image".
     """
-    config = config or VPoserConfig()
     network = VPoserNetwork(config)
     index = frames_of(dataset, held_out=False)
     rest = dataset.rest_joints.mean(0)
@@ -117,11 +114,10 @@ def train_vposer(
             rotations = torch.where(flip, mirror_rotations(rotations), rotations)
         return vposer_losses(network, rotations[:, 1 : POSED_JOINTS + 1], rest, config, generator=generator)
 
-    steps = options.steps or config.steps
     origin = {"config": asdict(config), "data": dataset.digest}
-    last = train_network(network, losses, steps=steps, rate=config.rate, options=options, origin=origin)
+    last = train_network(network, losses, rate=config.rate, options=options, origin=origin)
     tensors = {name: value.detach().half() for name, value in network.state_dict().items()}
-    return TrainedPrior(tensors=tensors, config=config, facts={"steps": steps, "loss": last})
+    return tensors, {"steps": options.steps, "loss": last}
 
 
 def vposer_losses(

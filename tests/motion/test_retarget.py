@@ -15,7 +15,8 @@ from augment.body.shapes import betas_from_phenotype, sample_betas
 from augment.motion.contacts import FOOT_JOINTS, foot_contacts
 from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations
-from augment.motion.retarget import LIMBS, adopt, retarget_bvh, to_shape
+from augment.motion.reshape import adopt, to_shape
+from augment.motion.retarget import LIMBS, retarget_bvh
 from augment.motion.skeletons import FAMILIES
 from augment.sources.mocap.bvh import Bvh, parse_bvh
 from augment.types import JOINT, Motion

@@ -14,7 +14,7 @@ import pytest
 
 from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
-from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store, write_motion
+from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store
 from augment.sources.mocap.amass import save_amass
 from tests.make.mocap import smplh, some_motion, turns
 from tests.make.realdata import require
@@ -132,7 +132,7 @@ def test_unfit_motions_are_refused(tmp_path, changes, message):
     for field, value in changes.items():
         object.__setattr__(motion, field, value)  # replace() would already refuse some of it
     with pytest.raises(ValueError, match=message):
-        write_motion(tmp_path, motion)
+        StoreWriter(tmp_path).add(motion)
     assert not list(tmp_path.iterdir())
 
 

@@ -75,9 +75,9 @@ def test_gradient_is_the_slope(prior) -> None:
 
 def test_a_pose_and_its_mirror_image_cost_the_same(prior, data) -> None:
     for sequence in sequences(data, held_out=True):
-        noisy = replace(
-            sequence, rotations=CORRUPTIONS["noise 20 degrees"](sequence.rotations, torch.Generator().manual_seed(3))
-        )
+        rotations = sequence.rotations.clone()
+        rotations[:, 1:22] = CORRUPTIONS["noise 20 degrees"](rotations[:, 1:22], torch.Generator().manual_seed(3))
+        noisy = replace(sequence, rotations=rotations)
         there, back = prior.energy(noisy), prior.energy(mirror_sequence(noisy))
         assert torch.allclose(there, back, rtol=1e-4)
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from augment.body.model import joints_of
+from augment.motion.features import mirror_joints
 from augment.motion.resample import resample
 from augment.motion.store import StoreWriter
 from augment.priors.poses import (
     dataset_of,
     frames_of,
     group_of,
-    mirror_joints,
     mirror_rotations,
     mirror_sequence,
     pose_dataset,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from augment.priors.card import card_text
+from augment.priors.card import write_card
 from augment.priors.gmm import GmmConfig
 from augment.priors.poses import sequences
 from augment.priors.prior_file import PriorFile, save_prior
@@ -51,11 +51,12 @@ def test_saved_and_loaded_energies_are_equal(path, data) -> None:
     assert load_prior(str(copy)).name == stored.kind
 
 
-def test_the_file_says_what_it_was_trained_on(path, data) -> None:
+def test_the_file_says_what_it_was_trained_on(path, data, tmp_path) -> None:
     stored = read_prior_file(path)
     assert [row["licence"] for row in stored.training_data] == [row["licence"] for row in data.origins]
     assert stored.facts["held_out_motions"] == int(data.held_out.sum())
-    card = card_text(stored, ("Made by hand.",))
+    write_card(stored, tmp_path / "card.md", ("Made by hand.",))
+    card = (tmp_path / "card.md").read_text()
     assert stored.kind in card
     assert str(data.origins[0]["licence"]) in card
     assert "Made by hand." in card

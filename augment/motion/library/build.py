@@ -94,7 +94,7 @@ def build_library(
                 if motion is None:
                     summary.missing.append(key)
                 else:
-                    store.add(motion, rest_pelvis=_rest_pelvis(motion))
+                    store.add(motion, rest_pelvis=np.asarray(_body().rest_joints(motion.betas))[0])
                     summary.added += 1
                 progress.update("library", done, len(todo))
         summary.missing.sort()
@@ -104,15 +104,21 @@ def build_library(
 
 def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[str]]:
     """One clip of the library (None if all attempts failed), and the reasons of rejected attempts."""
+    from ...body.shapes import sample_betas
+
     action = key.rsplit("-", 1)[0]
     reasons: list[str] = []
     for attempt in range(ATTEMPTS):
         rng = clip_rng(seed, key, attempt)
-        made = _make_fall(action, rng=rng, body=body) if action in FALLS else _make_daily(action, rng=rng, body=body)
-        if isinstance(made, str):
-            reasons.append(f"{action}: {made}")
+        betas = sample_betas(body, rng=rng)
+        if action in FALLS:
+            motion = _make_fall(action, betas, rng=rng, body=body)
+        else:
+            motion = make_action(action, rng=rng, body=body, betas=betas)
+            motion = implausible(motion, body) or motion
+        if isinstance(motion, str):
+            reasons.append(f"{action}: {motion}")
             continue
-        motion = made
         provenance = {
             **motion.provenance, "origin": "simulated" if action in FALLS else "scripted", "seed": seed, "key": key,
             "attempt": attempt, "body": body.name,
@@ -141,21 +147,11 @@ def implausible(motion: Motion, body: Body) -> str | None:
     return None
 
 
-def _make_daily(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
+def _make_fall(action: str, betas: np.ndarray, *, rng: np.random.Generator, body: Body) -> Motion | str:
     """A motion, or the reason of its rejection."""
-    from ...body.shapes import sample_betas
-
-    motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng))
-    return implausible(motion, body) or motion
-
-
-def _make_fall(action: str, *, rng: np.random.Generator, body: Body) -> Motion | str:
-    """A motion, or the reason of its rejection."""
-    from ...body.shapes import sample_betas
     from .falls.plan import FallRequest
     from .falls.simulate import FallRejected, simulate_fall
 
-    betas = sample_betas(body, rng=rng)
     start = None
     if rng.random() < START_SHARE:
         name = "sit" if action == "fall_from_chair" else "walk" if rng.random() < 0.6 else "stand"
@@ -178,10 +174,6 @@ def _body() -> Body:
 
     torch.set_num_threads(1)
     return load_body()
-
-
-def _rest_pelvis(motion: Motion) -> np.ndarray:
-    return np.asarray(_body().rest_joints(motion.betas))[0]
 
 
 def _work(task: tuple[str, int]) -> tuple[str, Motion | None, list[str]]:

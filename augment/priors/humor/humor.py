@@ -10,7 +10,7 @@ them; the mixture, which in the paper judges the first state of a roll-out, judg
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -35,11 +35,7 @@ class HumorPrior:
     mixture: StateMixture
     config: HumorConfig
     normalisation: float
-
-    @property
-    def name(self) -> str:
-        """``humor``."""
-        return "humor"
+    name: str = "humor"
 
     def energy(self, sequence: PoseSequence) -> Float[Tensor, "*b t"]:
         """Energy of each frame's state and of its transition from the frame before; the first frame takes the second's.
@@ -54,14 +50,10 @@ class HumorPrior:
         """
         frames = sequence.joints.shape[-3]
         if frames == 1:
-            sequence = PoseSequence(
-                rotations=sequence.rotations.expand(*sequence.rotations.shape[:-4], 2, 24, 3, 3),
-                joints=sequence.joints.expand(*sequence.joints.shape[:-3], 2, 24, 3),
-                fps=sequence.fps,
-            )
+            sequence = _joined([sequence, sequence], keep=2)
         resampled = at_rate(sequence)
         if resampled.joints.shape[-3] == 1:  # two frames closer in time than one frame at 30 frames a second
-            resampled = PoseSequence(rotations=sequence.rotations, joints=sequence.joints, fps=FPS)
+            resampled = replace(sequence, fps=FPS)
         states = states_of(resampled).to(self.scales.mean)
         energies = self._transitions(states)
         energies = torch.cat([energies[..., :1], energies], dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from ...motion.contacts import foot_contacts
-from ..loop import TrainedPrior, TrainOptions, train_network
+from ..loop import Trained, TrainOptions, train_network
 from ..poses import FPS, PoseDataset, mirror_sequence, sequence_at, windows_of
 from ..prior import PoseSequence
 from .humor import rho
@@ -20,15 +20,12 @@ from .net import HumorConfig, Scales, Transitions
 from .state import states_of, tidy
 
 
-def train_humor(
-    dataset: PoseDataset, config: HumorConfig | None, generator: torch.Generator, options: TrainOptions
-) -> TrainedPrior:
+def train_humor(dataset: PoseDataset, config: HumorConfig, generator: torch.Generator, options: TrainOptions) -> Trained:
     """Train the networks and the mixture on the training motions of a dataset at 30 frames a second.
 
     Raises:
         ValueError: If the rate is another one, or no motion is long enough for a window.
     """
-    config = config or HumorConfig()
     if dataset.fps != FPS:
         raise ValueError(f"humor: field fps: expected motions at {FPS:g} frames a second, found {dataset.fps:g}")
     length = config.window + 2  # the first frame is needed for the rates of the second
@@ -38,7 +35,6 @@ def train_humor(
     contacts = _contacts(dataset)
     scales = _scales(dataset, starts, length, generator=generator)
     net = Transitions(config)
-    steps = options.steps or config.steps
 
     def windows(count: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:
         first = starts[torch.randint(len(starts), (count,), generator=draw)]
@@ -55,7 +51,7 @@ def train_humor(
 
     def losses(step: int, draw: torch.Generator) -> dict[str, Tensor]:
         states, feet = windows(config.batch, draw)
-        share = step / steps
+        share = step / options.steps
         own = config.own_most * max(0.0, (share - config.own_from) / (1 - config.own_from))
         error, logits, divergence = _predict(net, scales, states, own, draw)
         parts = {
@@ -67,7 +63,7 @@ def train_humor(
         return {"total": parts["change"] + config.contacts * parts["contacts"] + weight * parts["kl"], **parts}
 
     origin = {"kind": "humor", "config": repr(asdict(config)), "data": dataset.digest}
-    last = train_network(net, losses, steps=steps, rate=config.rate, options=options, origin=origin)
+    last = train_network(net, losses, rate=config.rate, options=options, origin=origin)
     with torch.no_grad():
         draw = torch.Generator().manual_seed(options.seed)
         mixed, _ = windows(max(1, config.moments_from // (config.window + 1)), draw)
@@ -80,7 +76,7 @@ def train_humor(
         scales.scaled(mixed.flatten(0, 1)), components=config.moments, smallest=config.smallest, seed=options.seed
     )
     tensors |= {f"moments.{name}": value for name, value in fitted.items()}
-    return TrainedPrior(tensors=tensors, config=config, facts={"steps": steps, "windows": len(starts), "loss": last})
+    return tensors, {"steps": options.steps, "windows": len(starts), "loss": last}
 
 
 def _predict(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import roma
 import torch
@@ -27,11 +26,7 @@ class PoseNDFPrior:
     """Mean rotation of each joint in training, unit quaternions."""
     spread: Float[Tensor, "21 3 3"]
     """Square root of the covariance of each joint's rotation vector about that mean, radians."""
-
-    @property
-    def name(self) -> str:
-        """``posendf``."""
-        return "posendf"
+    name: str = "posendf"
 
     def energy(self, sequence: PoseSequence) -> Float[Tensor, "*b t"]:
         """Distance from plausible poses, in units of that of the median held-out pose."""
@@ -92,8 +87,7 @@ def posendf_from_file(stored: PriorFile) -> PoseNDFPrior:
     Raises:
         ValueError: If a size is out of bounds or a tensor has the wrong shape.
     """
-    config_fields: dict[str, Any] = {**stored.config, "noise": tuple(stored.config["noise"])}
-    config = PoseNDFConfig(**config_fields)
+    config = PoseNDFConfig(**(stored.config | {"noise": tuple(stored.config["noise"])}))
     check_sizes(stored.where, {"code": config.code, "width": config.width, "layers": config.layers})
     return PoseNDFPrior(
         field=load_network(PoseField(config), stored, prefix="field."),

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..loop import TrainedPrior, TrainOptions, train_network
+from ..loop import Trained, TrainOptions, train_network
 from ..poses import POSED_JOINTS, PoseDataset, frames_of, mirror_rotations
 from .field import (
     JOINT_WEIGHTS,
@@ -26,11 +26,8 @@ _CHUNK = 1024
 """Queries compared with all poses at once."""
 
 
-def train_posendf(
-    dataset: PoseDataset, config: PoseNDFConfig | None, generator: torch.Generator, options: TrainOptions
-) -> TrainedPrior:
+def train_posendf(dataset: PoseDataset, config: PoseNDFConfig, generator: torch.Generator, options: TrainOptions) -> Trained:
     """Train the field on the training poses of a dataset."""
-    config = config or PoseNDFConfig()
     poses = training_poses(dataset, config.poses, generator=generator)
     queries = corrupted(poses, config.pairs, noise=config.noise, swap=config.swap, generator=generator)
     distances = nearest_distances(queries, poses, candidates=config.candidates, neighbours=config.neighbours)
@@ -51,18 +48,14 @@ def train_posendf(
         return {"total": parts["distance"] + config.on_poses * parts["poses"] + config.eikonal * parts["eikonal"], **parts}
 
     origin = {"kind": "posendf", "config": repr(asdict(config)), "data": dataset.digest}
-    last = train_network(field, losses, steps=options.steps or config.steps, rate=config.rate, options=options, origin=origin)
-    center = roma.special_procrustes(roma.unitquat_to_rotmat(poses).mean(0))
-    center = roma.rotmat_to_unitquat(center)
+    last = train_network(field, losses, rate=config.rate, options=options, origin=origin)
+    center = roma.rotmat_to_unitquat(roma.special_procrustes(roma.unitquat_to_rotmat(poses).mean(0)))
     vectors = roma.unitquat_to_rotvec(roma.quat_product(roma.quat_conjugation(center).expand_as(poses), poses))
     centred = vectors - vectors.mean(0)
     covariance = torch.einsum("nja,njb->jab", centred, centred) / len(poses) + 1e-8 * torch.eye(3)
     tensors = {f"field.{name}": value for name, value in field.state_dict().items()}
-    return TrainedPrior(
-        tensors=tensors | {"center": center, "spread": torch.linalg.cholesky(covariance)},
-        config=config,
-        facts={"steps": options.steps or config.steps, "poses": len(poses), "pairs": len(queries), "loss": last},
-    )
+    tensors |= {"center": center, "spread": torch.linalg.cholesky(covariance)}
+    return tensors, {"steps": options.steps, "poses": len(poses), "pairs": len(queries), "loss": last}
 
 
 def training_poses(dataset: PoseDataset, count: int, *, generator: torch.Generator) -> Float[Tensor, "n 21 4"]:

@@ -43,7 +43,7 @@ def load_amass(stream: BufferedIOBase, *, name: str) -> Motion:
 
     Finger, jaw and eye rotations are left out; the hands stay flat unless the file holds ``smpl_hands``. For a file that is
     not ours ``provenance`` records its gender and ``foreign_body``: its betas and translation then belong to SMPL's own body,
-    for ``motion.retarget.adopt`` to adapt.
+    for ``motion.reshape.adopt`` to adapt.
 
     Raises:
         ValueError: If it is no npz, a field is missing, or a field's shape or values are wrong.

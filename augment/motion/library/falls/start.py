@@ -35,7 +35,7 @@ def shape_of(request: FallRequest, body: Body, rng: np.random.Generator) -> np.n
     """
     betas, start = request.betas, request.start
     if start is not None and betas is not None and not np.allclose(start.betas, betas):
-        raise ValueError("start: made for another body shape than betas; bring it over with motion.retarget.to_shape first")
+        raise ValueError("start: made for another body shape than betas; bring it over with motion.reshape.to_shape first")
     if betas is not None:
         return np.asarray(betas, float)
     if start is not None:
