@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import roma
 import torch
@@ -87,7 +88,8 @@ def posendf_from_file(stored: PriorFile) -> PoseNDFPrior:
     Raises:
         ValueError: If a size is out of bounds or a tensor has the wrong shape.
     """
-    config = PoseNDFConfig(**(stored.config | {"noise": tuple(stored.config["noise"])}))
+    config_fields: dict[str, Any] = {**stored.config, "noise": tuple(stored.config["noise"])}
+    config = PoseNDFConfig(**config_fields)
     check_sizes(stored.where, {"code": config.code, "width": config.width, "layers": config.layers})
     return PoseNDFPrior(
         field=load_network(PoseField(config), stored, prefix="field."),
