@@ -12,10 +12,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float
 
 from ..types import Camera, Light, SceneMesh
-from .shading import DEFAULT_LIGHTS, shade_vertices
+from .shading import DEFAULT_LIGHTS, Rendered, shade_vertices
 from .software import NEAR
 
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -36,13 +36,8 @@ class EglRasterizer:
         _offscreen(os.getpid())
 
     def render_mesh(
-        self,
-        mesh: SceneMesh,
-        camera: Camera,
-        *,
-        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        cull: bool = True,
-    ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+        self, mesh: SceneMesh, camera: Camera, *, lights: Sequence[Light] | None = DEFAULT_LIGHTS, cull: bool = True
+    ) -> Rendered:
         """See ``rasterize.Rasterizer.render_mesh``."""
         pyrender = self._pyrender
         shaded = shade_vertices(mesh, lights)

@@ -6,12 +6,9 @@ import warnings
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from jaxtyping import Float32, UInt8
-
 from ..types import Camera, Light, SceneMesh
 from .egl import EglRasterizer
-from .shading import DEFAULT_LIGHTS
+from .shading import DEFAULT_LIGHTS, Rendered
 from .software import SoftwareRasterizer
 
 GL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
@@ -28,13 +25,8 @@ class Rasterizer(Protocol):
         ...
 
     def render_mesh(
-        self,
-        mesh: SceneMesh,
-        camera: Camera,
-        *,
-        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        cull: bool = True,
-    ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+        self, mesh: SceneMesh, camera: Camera, *, lights: Sequence[Light] | None = DEFAULT_LIGHTS, cull: bool = True
+    ) -> Rendered:
         """Picture and z-depth of a mesh, one sample a pixel, at the pixel's centre.
 
         Args:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float32, Int, UInt8
 from scipy.sparse import csr_array
 
 from ..types import Light, SceneMesh
 
 AMBIENT = 0.35
 """Default share of light that comes from everywhere; the hemisphere above gives more of it than the floor below."""
+Rendered = tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]
+"""What a rasterizer gives: RGB, and z-depth in metres, 0 where nothing is."""
 DEFAULT_LIGHTS: tuple[Light, ...] = (
     Light(kind="directional", position=np.array([0.35, 0.85, 0.4]), color=np.ones(3), intensity=0.75),
 )

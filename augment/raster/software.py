@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int
 
 from ..geometry import invert_transform, transform_points
 from ..types import Camera, Light, SceneMesh
-from .shading import DEFAULT_LIGHTS, shade_vertices
+from .shading import DEFAULT_LIGHTS, Rendered, shade_vertices
 
 NEAR = 0.05
 """Metres; what is nearer to the camera is cut away."""
@@ -27,13 +27,8 @@ class SoftwareRasterizer:
     name = "software"
 
     def render_mesh(
-        self,
-        mesh: SceneMesh,
-        camera: Camera,
-        *,
-        lights: Sequence[Light] | None = DEFAULT_LIGHTS,
-        cull: bool = True,
-    ) -> tuple[UInt8[np.ndarray, "h w 3"], Float32[np.ndarray, "h w"]]:
+        self, mesh: SceneMesh, camera: Camera, *, lights: Sequence[Light] | None = DEFAULT_LIGHTS, cull: bool = True
+    ) -> Rendered:
         """See ``rasterize.Rasterizer.render_mesh``."""
         depth, rgb = rasterize(mesh.vertices, mesh.faces, shade_vertices(mesh, lights), camera, cull=cull)
         return np.rint(rgb * 255).astype(np.uint8), depth
