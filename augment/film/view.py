@@ -12,6 +12,7 @@ from ..geometry import depth_to_floor, pixel_grid, transform_points, unproject
 from ..polygon import inside_polygon
 from ..raster.room import render_room
 from ..raster.shading import AMBIENT, direct, irradiance, srgb_to_linear
+from ..scene.boxes import furnished_depth
 from ..types import Camera, Light, Scene
 
 LAMP_HEIGHT = 2.5
@@ -61,6 +62,8 @@ class View:
 def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> View:
     """Bring a room to a clip's size, or film it anew from another camera.
 
+    Where the depth is unknown or guessed, the scene's seats, beds and obstacles are in it as boxes; the plate stays as it is.
+
     Args:
         height: Picture height, pixels; the width follows from the camera.
         camera: A still camera other than the room's own; needs ``scene.mesh``.
@@ -79,6 +82,7 @@ def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> 
         )
     else:
         plate, depth = render_room(scene.mesh, own, scene.lights)
+    depth = furnished_depth(scene, own, depth)
     points, solid = _points(scene, own, depth)
     lights = scene.lights or (_ceiling_lamp(scene),)
     gain, grey = np.ones(3, np.float32), False

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from ..geometry import invert_transform, project_clamped, transform_points, turn_about_y
 from ..motion.contacts import FOOT_JOINTS
 from ..polygon import inside_polygon
+from ..scene.boxes import blocking_boxes, hidden_by, inside_box
 from ..types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
 
 FLOOR_TOLERANCE = 0.03
@@ -48,6 +49,7 @@ REASONS = {
 
 
 _SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
+_ANKLES, _TOES = ([JOINT[f"{side}_{part}"] for side in ("left", "right")] for part in ("ankle", "foot"))
 _TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
 
 
@@ -88,7 +90,11 @@ def carries(
 
 
 def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surface | None) -> str | None:
-    """Check that root and feet stay on the floor and no body part is inside an obstacle; ``support`` is exempt."""
+    """Check that root and feet stay on the floor and no body part is inside furniture or a wall.
+
+    Seats and beds count as boxes from the floor up. What carries the body (``support``) is no obstacle to it, but shins and
+    feet may not be inside a bed below its top.
+    """
     ground = joints[:, [0, *FOOT_JOINTS]][..., [0, 2]]
     inside = inside_polygon(ground, scene.floor)
     root = ground[:, :1] + ROOT_MARGIN * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
@@ -97,19 +103,54 @@ def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surf
         inside |= _over(support, ground, 0.1)
     if not inside.all():
         return "off_floor"
-    middles = 0.5 * (joints[:, 1:] + joints[:, list(SMPL_PARENTS[1:])])
-    points = np.concatenate([joints, middles], axis=1)
-    radius = np.full(24, LIMB_RADIUS)
-    radius[_TRUNK] = BODY_RADIUS
-    radius = np.concatenate([radius, np.minimum(radius[1:], radius[list(SMPL_PARENTS[1:])])])
-    for obstacle in scene.obstacles:
-        if (support is None or not _belongs(obstacle, support)) and _inside(obstacle, points, radius).any():
+    points, radius = _body_points(joints)
+    for box in blocking_boxes(scene):
+        if (support is None or not _belongs(box, support)) and inside_box(box, points, radius).any():
             return "in_furniture"
+    if support is not None and support.kind == "bed" and _wades(joints, support):
+        return "in_furniture"
     return None
 
 
-def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.ndarray, "h w"] | None) -> str | None:
-    """Check that a fixed camera sees the person: in the picture, neither too small nor too large, not occluded by the room."""
+def pierces(vertices: Float[np.ndarray, "t v 3"], scene: Scene, support: Surface | None) -> bool:
+    """Whether skin (world) is deeper in furniture or a wall than a body may sink; ``support`` is exempt."""
+    boxes = [box for box in blocking_boxes(scene) if support is None or not _belongs(box, support)]
+    # Of a thin board there would be nothing left.
+    return any(inside_box(box, vertices, -min(FLOOR_TOLERANCE, 0.25 * box.size.min())).any() for box in boxes)
+
+
+def _body_points(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Joints, middles of the bones and tips of the toes, (t, p, 3), and the distance each keeps from furniture, (p,)."""
+    middles = 0.5 * (joints[:, 1:] + joints[:, list(SMPL_PARENTS[1:])])
+    ankle, toe = joints[:, _ANKLES], joints[:, _TOES]
+    tips = toe + 0.5 * (toe - ankle) * [1.0, 0.0, 1.0]
+    radius = np.full(24, LIMB_RADIUS)
+    radius[_TRUNK] = BODY_RADIUS
+    between = np.minimum(radius[1:], radius[list(SMPL_PARENTS[1:])])
+    return np.concatenate([joints, middles, tips], axis=1), np.concatenate([radius, between, [LIMB_RADIUS] * 2])
+
+
+def _wades(joints: np.ndarray, bed: Surface) -> bool:
+    """Whether shins or feet are inside a bed, clearly below its top and off its edge."""
+    top = float(bed.center[1])
+    legs = joints[:, _SHINS]
+    below = legs[..., 1] < top - min(0.10, 0.5 * top)
+    return bool((below & _over(bed, legs[..., [0, 2]], -_RIM)).any())
+
+
+def seen(
+    joints: Float[np.ndarray, "t 24 3"],
+    camera: Camera,
+    depth: Float[np.ndarray, "h w"] | None,
+    boxes: tuple[Obstacle, ...] = (),
+) -> str | None:
+    """Check that a fixed camera sees the person: in the picture, neither too small nor too large, not occluded by the room.
+
+    Args:
+        joints: World, metres.
+        depth: The room's as this camera sees it, 0 = unknown; None if none is known.
+        boxes: Furniture that is not in the depth.
+    """
     local = transform_points(invert_transform(camera.T_world_camera), joints)
     z = local[..., 2]
     uv = project_clamped(local, camera.K, nearest=1e-3)
@@ -121,13 +162,15 @@ def seen(joints: Float[np.ndarray, "t 24 3"], camera: Camera, depth: Float[np.nd
         return "too_small"
     if size > LARGEST:
         return "too_near"
+    covered = hidden_by(boxes, joints, camera)
     if depth is not None:
         scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
         column, row = np.moveaxis(np.clip((uv * scale).astype(int), 0, np.array(depth.shape)[::-1] - 1), -1, 0)
         wall = depth[row, column]
-        hidden = ((wall > 0) & (z > wall + 0.15) & inside).sum(1) / np.maximum(inside.sum(1), 1)
-        if hidden.mean() > HIDDEN or hidden[len(hidden) // 2 :].mean() > HIDDEN + 0.1:
-            return "hidden"
+        covered |= (wall > 0) & (z > wall + 0.15)
+    hidden = (covered & inside).sum(1) / np.maximum(inside.sum(1), 1)
+    if hidden.mean() > HIDDEN or hidden[len(hidden) // 2 :].mean() > HIDDEN + 0.1:
+        return "hidden"
     return None
 
 
@@ -146,10 +189,3 @@ def _belongs(obstacle: Obstacle, surface: Surface) -> bool:
     """Whether an obstacle is the furniture that a surface is the top of, or stands at its edge (a bedside table does not)."""
     local = turn_about_y((surface.center - obstacle.center)[[0, 2]], -obstacle.yaw)
     return bool((np.abs(local) <= obstacle.size[[0, 2]] / 2 + 0.02).all())
-
-
-def _inside(obstacle: Obstacle, points: Float[np.ndarray, "t p 3"], radius: Float[np.ndarray, "p"]) -> Bool[np.ndarray, "t p"]:
-    local = turn_about_y(points[..., [0, 2]] - obstacle.center[[0, 2]], -obstacle.yaw)
-    flat = (np.abs(local) <= (obstacle.size[[0, 2]] / 2)[None, None] + radius[:, None]).all(-1)
-    height = np.abs(points[..., 1] - obstacle.center[1]) <= obstacle.size[1] / 2 + radius
-    return flat & height

@@ -9,13 +9,14 @@ import pytest
 
 from augment.film.appearance import sample_look
 from augment.film.body_shadow import BodyShadow, contact_light
-from augment.film.composite import Style, compose, joint_visibility
+from augment.film.composite import TOLERANCE, Style, compose, joint_visibility
 from augment.film.film import film
 from augment.film.props import add_props
 from augment.film.sheet import contact_sheet
 from augment.film.view import prepare_view
 from augment.raster.room import render_room
 from augment.raster.software import SoftwareRasterizer
+from augment.scene.boxes import box_depth, hiding_boxes
 from augment.types import Camera, Light
 from tests.make.rooms import ball, camera, performance, room, standing, the_body
 
@@ -84,9 +85,26 @@ def test_furniture_in_front_hides_the_person_and_only_where_it_is_nearer():
     assert (hidden == 0).all()
     assert (shot["joints2d"][0, [12, 15], 2] > 0).all()
     assert (shot["depth"][0][shot["mask"][0] > 0] < room().depth[shot["mask"][0] > 0] + 0.04).all()
-    unknown = replace(room(), depth=np.zeros_like(room().depth))
-    through = shoot(behind, scene=unknown)
+    empty = replace(room(), depth=np.zeros_like(room().depth), surfaces=(), obstacles=())
+    through = shoot(behind, scene=empty)
     assert (through["mask"][0] > 0).sum() > 1.2 * (shot["mask"][0] > 0).sum()
+
+
+@pytest.mark.parametrize("known", ["nothing", "a guess"])
+def test_furniture_without_measured_depth_hides_to_the_pixel(known):
+    """Boxes from the scene's description hide the same pixels as the depth of the drawn room does."""
+    behind = standing(the_body(), frames=2, at=(-0.9, -0.5), step=0.05)
+    measured = shoot(behind)
+    shell = replace(room(), depth=np.zeros_like(room().depth))
+    if known == "a guess":
+        far = np.where(room().depth > 0, 9.0, 0.0).astype(np.float32)
+        shell = replace(room(), depth=far, provenance={"guessed": ["depth: floor and walls"]})
+    shot = shoot(behind, scene=shell)
+    np.testing.assert_array_equal(shot["mask"], measured["mask"])
+    boxes = box_depth(hiding_boxes(shell), shell.camera)
+    for mask, depth in zip(shot["mask"], shot["depth"], strict=True):
+        assert (depth[mask > 0] <= boxes[mask > 0] + TOLERANCE).all()
+    assert (prepare_view(shell, height=96).plate == room().plate).all()
 
 
 def test_joints_project_into_their_own_mask(shot):
@@ -106,7 +124,7 @@ def test_of_two_people_the_nearer_covers_the_farther():
 
 
 def test_a_half_covered_pixel_mixes_person_and_plate():
-    view = prepare_view(replace(room(), depth=np.zeros_like(room().depth)), height=96)
+    view = prepare_view(replace(room(), depth=np.zeros_like(room().depth), surfaces=(), obstacles=()), height=96)
     rgb, depth = np.zeros((192, 256, 3), np.uint8), np.zeros((192, 256), np.float32)
     rgb[40, 60], depth[40, 60] = 200, 2.0
     rgb[41, 61], depth[41, 61] = 200, 2.0

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from augment.body.model import joints_of, pose_body
 from augment.geometry import look_at
-from augment.placement.gates import REASONS, carries, seen, stands_free
+from augment.motion.library.scripted.act import make_action
+from augment.placement.gates import REASONS, carries, pierces, seen, stands_free
 from augment.placement.place import PlacementRejected, move_motion, place, raise_seated
 from augment.polygon import inside_polygon
+from augment.scene.boxes import hiding_boxes
 from augment.types import JOINT, Surface
 from tests.make.rooms import performance, room, standing, the_body
 
@@ -167,3 +169,77 @@ def test_a_seat_sunk_into_is_refused_but_a_cushion_gives():
     for height, verdict in ((0.44, None), (0.49, None), (0.60, "penetrates")):
         seat = Surface(kind="chair", center=np.array([x, height, z]), size=(0.44, 0.44), yaw=0.0)
         assert carries(vertices, joints, 10.0, seat, body.part_of_vertex) == verdict
+
+
+def walking(start, step, frames: int = 20):
+    """Slides along z from ``start`` (x, z), ``step`` metres a frame."""
+    return joints_of(the_body(), standing(the_body(), frames=frames, at=start, step=step))
+
+
+@pytest.mark.parametrize("kind", ["bed", "chair"])
+def test_nobody_walks_through_a_seat_or_bed_that_no_obstacle_stands_for(kind):
+    size, height = {"bed": ((0.95, 2.0), 0.2), "chair": ((0.5, 0.5), 0.45)}[kind]
+    surface = Surface(kind=kind, center=np.array([0.0, height, 0.0]), size=size, yaw=0.3)
+    scene = replace(room(), surfaces=(surface,), obstacles=())
+    assert stands_free(walking((0.0, -1.5), 0.15), scene, None) == "in_furniture"
+    assert stands_free(walking((1.3, -1.5), 0.15), scene, None) is None
+
+
+def test_feet_stand_beside_the_bed_that_carries_somebody_and_not_in_it():
+    bed = Surface(kind="bed", center=np.array([0.0, 0.5, 0.0]), size=(0.95, 2.0), yaw=0.0)
+    scene = replace(room(), surfaces=(bed,), obstacles=())
+    assert stands_free(walking((0.6, 0.0), 0.0, 2), scene, bed) is None
+    assert stands_free(walking((0.0, 0.0), 0.0, 2), scene, bed) == "in_furniture"
+    on_top = walking((0.0, 0.0), 0.0, 2) + [0.0, 0.5, 0.0]
+    assert stands_free(on_top, scene, bed) is None
+
+
+def test_a_bed_carries_the_first_person_only():
+    motion = sitting()
+    scene = replace(_open_room(), obstacles=())
+    chair = scene.surfaces[1].center
+    placed = place(performance(motion), scene, the_body(), rng=np.random.default_rng(0))
+    assert placed.provenance["placement"]["support"] == "room"
+    inside = standing(the_body(), frames=len(motion), at=motion.support_center)
+    error = refused_pair(motion, inside, replace(scene, surfaces=(scene.surfaces[1],)))
+    assert error.reason == "in_furniture", chair
+
+
+def refused_pair(*people_and_scene) -> PlacementRejected:
+    *people, scene = people_and_scene
+    with pytest.raises(PlacementRejected) as caught:
+        place(performance(*people), scene, the_body(), rng=np.random.default_rng(0), props=False)
+    return caught.value
+
+
+def test_skin_in_furniture_is_found_where_joints_keep_clear():
+    motion = standing(the_body(), frames=2)
+    vertices, _ = pose_body(the_body(), motion)
+    front = float(vertices[0, np.abs(vertices[0, :, 1] - 1.0) < 0.1, 2].max())
+    for gap, verdict in ((0.02, False), (-0.06, True)):
+        rail = replace(room().obstacles[0], center=np.array([0.0, 1.0, front + gap + 0.05]), size=np.array([1.5, 0.04, 0.1]))
+        assert pierces(vertices, replace(room(), surfaces=(), obstacles=(rail,)), None) is verdict
+
+
+def test_a_person_behind_a_box_counts_as_hidden_where_no_depth_is_known():
+    screen = replace(room().obstacles[0], center=np.array([0.0, 1.0, 0.8]), size=np.array([3.0, 2.0, 0.05]))
+    blind = replace(room(), depth=np.zeros_like(room().depth), surfaces=(), obstacles=(screen,))
+    behind = walking((0.0, -0.3), 0.0, 2)
+    assert seen(behind, blind.camera, blind.depth, hiding_boxes(blind)) == "hidden"
+    assert seen(behind, blind.camera, blind.depth) is None
+    narrow = replace(blind, floor=np.array([[-0.8, 0.0], [0.8, 0.0], [0.8, -1.2], [-0.8, -1.2]]))
+    assert refused(standing(the_body()), narrow).reason == "hidden"
+    assert refused(standing(the_body()), narrow, camera=blind.camera).reason == "hidden"
+
+
+def test_who_lies_all_the_time_is_carried_by_a_bed_of_any_height():
+    lie = make_action("lie", rng=np.random.default_rng(2), body=the_body(), fps=10, bed=0.5)
+    for height in (0.15, 0.8):
+        bed = Surface(kind="bed", center=np.array([0.6, height, -0.3]), size=(1.0, 2.1), yaw=0.4)
+        scene = replace(room(), surfaces=(bed,), obstacles=(), depth=np.zeros_like(room().depth))
+        placed = place(performance(lie), scene, the_body(), rng=np.random.default_rng(0), props=False).people[0]
+        assert placed.support_height == pytest.approx(height)
+        lowest = pose_body(the_body(), placed)[0][..., 1].min(1)
+        assert (np.abs(lowest - height) < 0.06).all()
+    down = make_action("lie_down", rng=np.random.default_rng(2), body=the_body(), fps=10)
+    assert refused(down, scene, props=False).reason == "no_support"
