@@ -53,6 +53,15 @@ def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _known_camera(kind: str) -> str:
+    from ..film.cameras import CAMERAS
+
+    if kind not in CAMERAS:
+        raise ValueError(f"unknown camera {kind!r}; expected one of: {', '.join(CAMERAS)}")
+    return kind
+
+
+CameraKind = Annotated[str, AfterValidator(_known_camera)]
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
@@ -60,8 +69,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+class GivenCamera(_Strict):
+    """A camera by its measures, in the scene's world."""
+
+    position: tuple[float, float, float]
+    """x, y (up), z, metres; inside the room."""
+    yaw: float = 0.0
+    """Heading, degrees about +y from +z: 90 looks along +x."""
+    pitch: float = Field(default=20.0, ge=-85, le=85)
+    """Degrees downwards."""
+    fov: float = Field(default=75.0, ge=5, le=150)
+    """Horizontal field of view, degrees."""
+
+
 class SceneItem(_Strict):
-    """One line of ``scenes``: exactly one of its keys."""
+    """One line of ``scenes``: exactly one of room, rooms, path."""
 
     room: int | None = None
     """Seed of an embedded room."""
@@ -69,6 +91,18 @@ class SceneItem(_Strict):
     """So many embedded rooms, their seeds 0, 1, 2, ..."""
     path: Path | None = None
     """A scene folder (``augment scenes ...`` writes them), relative to the recipe."""
+    camera: CameraKind | None = None
+    """Kind of camera in this scene; ``film.camera`` if left out."""
+    cameras: tuple[GivenCamera, ...] = ()
+    """Cameras to film from in this scene instead of drawn ones."""
+
+    @model_validator(mode="after")
+    def _cameras_fit(self) -> SceneItem:
+        if self.cameras and self.camera is not None:
+            raise ValueError("expected camera or cameras, not both")
+        if self.cameras and self.rooms is not None:
+            raise ValueError("cameras belong to one scene; use room or path, not rooms")
+        return self
 
     @model_validator(mode="after")
     def _one_key(self) -> SceneItem:
@@ -125,10 +159,11 @@ class FilmOptions(_Strict):
     """Frames a second."""
     seconds: float | None = Field(default=10.0, gt=0.5)
     """Longest clip; longer motions are cut around what they are named for. null: no cut."""
-    camera: Literal["scene", "jitter"] = "scene"
-    """``scene``: the room's own camera. ``jitter``: nearby cameras (needs rooms with geometry)."""
+    camera: CameraKind = "scene"
+    """``scene``: the room's own camera. ``jitter``: cameras near it. ``sweep``: ceiling corners, walls and bedside in turns
+    (needs rooms known from all sides)."""
     views: int = Field(default=3, ge=1)
-    """Number of cameras in each room, with ``jitter``."""
+    """Number of cameras in each room, with ``jitter`` and ``sweep``."""
     crf: int = Field(default=18, ge=0, le=40)
     """Video quality: 0 best, 18 looks like the source, 40 poor."""
     layers: tuple[Literal["mask", "depth"], ...] = ()
@@ -161,7 +196,8 @@ class Recipe(_Strict):
 
 
 SECTIONS: dict[str, type[_Strict]] = {
-    "": Recipe, "scenes": SceneItem, "clips": ClipItem, "people": PeopleOptions, "film": FilmOptions, "shards": ShardOptions,
+    "": Recipe, "scenes": SceneItem, "cameras": GivenCamera,
+    "clips": ClipItem, "people": PeopleOptions, "film": FilmOptions, "shards": ShardOptions,
 }  # fmt: skip
 """Section of the recipe to what may stand in it."""
 
@@ -252,6 +288,36 @@ def scene_names(recipe: Recipe) -> dict[str, int | Path]:
                 raise ValueError(f"scenes: {scene} and {names[name]} are both called {name!r}; rename one folder")
             names[name] = scene
     return names
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneCameras:
+    """The cameras that a scene is filmed from."""
+
+    kind: str
+    """A key of ``film.cameras.CAMERAS``, or ``given``."""
+    views: int
+    """Number of them."""
+    given: tuple[GivenCamera, ...] = ()
+
+
+def scene_cameras(recipe: Recipe) -> dict[str, SceneCameras]:
+    """Each scene's name to the cameras it is filmed from.
+
+    Raises:
+        ValueError: If a scene is named twice with different cameras.
+    """
+    cameras: dict[str, SceneCameras] = {}
+    for item in recipe.scenes:
+        kind = item.camera or recipe.film.camera
+        views = 1 if kind == "scene" else recipe.film.views
+        own = SceneCameras(kind=kind, views=views)
+        if item.cameras:
+            own = SceneCameras(kind="given", views=len(item.cameras), given=item.cameras)
+        for name in scene_names(recipe.model_copy(update={"scenes": (item,)})):
+            if cameras.setdefault(name, own) != own:
+                raise ValueError(f"scenes: {name!r} is listed twice with different cameras; list all of them on one line")
+    return cameras
 
 
 def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:

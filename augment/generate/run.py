@@ -18,8 +18,8 @@ from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifes
 from ..workers import map_unordered
 from .casting import check_sources
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
-from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_names
-from .studio import FilmingJob, MadeClip, init_worker, make_clip
+from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
+from .studio import FilmingJob, MadeClip, camera_of, init_worker, make_clip
 
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""
@@ -113,12 +113,16 @@ def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tupl
 
 
 def check_cameras(recipe: Recipe, scenes: dict[str, tuple[Path, str]]) -> None:
-    """Raises ValueError if a scene is damaged, or ``camera: jitter`` is asked for and a scene has no geometry."""
+    """Raises ValueError if a scene is damaged or does not bear the cameras asked for."""
+    from ..film.reshoot import check_unseen
     from ..scene.store import load_scene
 
-    for name, (folder, _) in scenes.items():
-        if load_scene(folder).mesh is None and recipe.film.camera == "jitter":
-            raise ValueError(f"film.camera: jitter needs rooms with geometry, and scene {name!r} has none; use camera: scene")
+    embedded = {name for name, scene in scene_names(recipe).items() if not isinstance(scene, Path)}
+    for name, cameras in scene_cameras(recipe).items():
+        scene = load_scene(scenes[name][0])
+        # Drawn cameras of embedded rooms always exist.
+        for number in range(0 if name in embedded and not cameras.given else cameras.views):
+            check_unseen(scene, camera_of(scene, cameras, number))
 
 
 def _make_shards(

@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..body.model import load_body
-from ..geometry import look_at
 from ..seeds import clip_rng
 from ..shards.sample import Sample, clip_to_sample, motion_arrays
 from ..types import Camera, Clip, Performance, Scene, Segment
 from ..workers import stopping
 from .casting import cast
-from .recipe import PlannedClip, Recipe
+from .recipe import PlannedClip, Recipe, SceneCameras, scene_cameras
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +82,10 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     recipe, rng = job.recipe, clip_rng(job.seed, clip.key, attempt)
     body = _load_body(recipe.people.body)
     folder, digest = job.scenes[clip.scene]
-    number = int(rng.integers(recipe.film.views)) if recipe.film.camera == "jitter" else None
-    scene, view = _scene(folder), _view(folder, recipe.film.height, number)
-    if number is not None:
+    cameras = scene_cameras(recipe)[clip.scene]
+    number = 0 if cameras.kind == "scene" else int(rng.integers(cameras.views))
+    scene, view = _scene(folder), _view(folder, recipe.film.height, cameras, number)
+    if cameras.kind != "scene":
         # Placement must judge what this camera sees.
         scene = replace(scene, camera=view.camera, plate=view.plate, depth=view.depth)
     performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
@@ -99,7 +99,7 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     provenance = {
         "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
         "scene": {
-            "name": scene.name, "sha256": digest, "camera": "scene" if number is None else f"jitter {number}",
+            "name": scene.name, "sha256": digest, "camera": "scene" if cameras.kind == "scene" else f"{cameras.kind} {number}",
             # Real video that the room was made from: a study that tests on it refuses these clips.
             "recordings": scene.provenance.get("recordings", []),
         },
@@ -145,20 +145,17 @@ def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment
     )
 
 
-def jittered_camera(scene: Scene, number: int) -> Camera:
-    """The ``number``-th camera near the scene's own: moved up to 0.25 m, aimed up to 0.3 m off, zoomed by up to a tenth."""
-    rng = np.random.default_rng([0x0CA, number])
-    own = scene.camera
-    eye, forward = own.T_world_camera[:3, 3], own.T_world_camera[:3, 2]
-    # Into the room, never back into the corner's walls.
-    inward = np.sign(scene.floor.mean(0) - eye[[0, 2]])
-    step = rng.uniform(0.03, 0.25, 2) * inward
-    place = eye + [step[0], -rng.uniform(0.0, 0.25), step[1]]
-    reach = eye[1] / max(-forward[1], 0.2)
-    aim = eye + forward * reach + rng.uniform(-0.3, 0.3, 3)
-    K = own.K.copy()
-    K[:2, :2] *= rng.uniform(0.92, 1.1)
-    return Camera(K=K, T_world_camera=look_at(place, aim), width=own.width, height=own.height)
+def camera_of(scene: Scene, cameras: SceneCameras, number: int) -> Camera:
+    """The ``number``-th camera that a scene is filmed from, at its plate's size.
+
+    Raises:
+        ValueError: If it is outside the room, or farther from the room's own than its geometry bears.
+    """
+    from ..film.cameras import CAMERAS, given_camera
+
+    if cameras.given:
+        return given_camera(scene, **cameras.given[number].model_dump())
+    return CAMERAS[cameras.kind](scene, number)
 
 
 @lru_cache(maxsize=16)
@@ -169,11 +166,17 @@ def _scene(folder: Path) -> Scene:
 
 
 @lru_cache(maxsize=48)
-def _view(folder: Path, height: int, number: int | None) -> Any:
+def _view(folder: Path, height: int, cameras: SceneCameras, number: int) -> Any:
+    from ..film.reshoot import has_whole_geometry, reshoot
     from ..film.view import prepare_view
 
     scene = _scene(folder)
-    return prepare_view(scene, height=height, camera=None if number is None else jittered_camera(scene, number))
+    if cameras.kind == "scene":
+        return prepare_view(scene, height=height)
+    camera = camera_of(scene, cameras, number)
+    if has_whole_geometry(scene):
+        return prepare_view(scene, height=height, camera=camera)
+    return prepare_view(reshoot(scene, camera), height=height)
 
 
 @lru_cache(maxsize=1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from augment.actions import ACTIONS
-from augment.generate.recipe import Recipe, load_recipe, make_plan, recipe_digest, scene_names
+from augment.generate.recipe import Recipe, load_recipe, make_plan, recipe_digest, scene_cameras, scene_names
 from augment.seeds import clip_rng
 
 GOOD = """
@@ -122,3 +123,41 @@ def test_two_scenes_of_one_name_are_refused():
 @pytest.mark.parametrize("action", list(ACTIONS))
 def test_every_action_may_be_asked_for(action: str):
     Recipe.model_validate({"scenes": [{"room": 0}], "clips": [{"action": action, "from": "generator"}]})
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (
+            ("height: 64", "height: 64, camera: swep"),
+            "film.camera: unknown camera 'swep'; expected one of: scene, jitter, sweep",
+        ),
+        (("rooms: 2", "rooms: 2\n    cameras: [{position: [1, 2, 1]}]"), "scenes[0]: cameras belong to one scene"),
+        (
+            ("rooms: 2", "room: 2\n    cameras: [{position: [1, 2, 1], roll: 4}]"),
+            "unknown key; valid: position, yaw, pitch, fov",
+        ),
+        (
+            ("rooms: 2", "room: 2\n    camera: jitter\n    cameras: [{position: [1, 2, 1]}]"),
+            "expected camera or cameras, not both",
+        ),
+        (("rooms: 2", "room: 2\n    cameras: [{position: [1, 2, 1], fov: 190}]"), "scenes[0].cameras[0].fov"),
+    ],
+)
+def test_faults_of_cameras_are_named_in_one_line(tmp_path: Path, change: tuple[str, str], fault: str):
+    with pytest.raises(ValueError, match=re.escape(fault)) as error:
+        load_recipe(write(tmp_path, GOOD.replace(*change)))
+    assert "\n" not in str(error.value)
+
+
+def test_a_scene_may_have_cameras_of_its_own(tmp_path: Path):
+    text = GOOD.replace("path: scenes/bedroom", "path: scenes/bedroom\n    camera: scene").replace(
+        "fps: 10", "camera: sweep, views: 5"
+    )
+    cameras = scene_cameras(load_recipe(write(tmp_path, text)))
+    assert {name: (own.kind, own.views) for name, own in cameras.items()} == {
+        "room-0": ("sweep", 5), "room-1": ("sweep", 5), "bedroom": ("scene", 1),
+    }  # fmt: skip
+    twice = load_recipe(write(tmp_path, GOOD.replace("- rooms: 2", "- rooms: 2\n  - {room: 1, camera: jitter}")))
+    with pytest.raises(ValueError, match="'room-1' is listed twice with different cameras"):
+        scene_cameras(twice)

@@ -18,7 +18,7 @@ from augment.generate.casting import fit_seconds
 from augment.generate.journal import FinishedShard, append, open_journal, require_own_folder
 from augment.generate.recipe import Recipe, load_recipe
 from augment.generate.run import generate, plan_table
-from augment.generate.studio import end_segments, jittered_camera
+from augment.generate.studio import end_segments
 from augment.scene.rooms.care_room import make_room
 from augment.scene.store import save_scene
 from augment.shards.tar import ShardRecord, describe_shard, read_manifest
@@ -214,15 +214,28 @@ def test_segments_end_with_the_film():
     assert [segment.label for segment in end_segments(segments, 1.5)] == ["walk", "fall"]
 
 
-def test_jittered_cameras_stay_in_the_room_and_differ(kitchen: Path):
-    from augment.scene.store import load_scene
+def test_clips_are_filmed_from_the_cameras_that_the_recipe_names(kitchen: Path, tmp_path: Path):
+    """A sweep's numbers and a scene's own list of cameras both reach the samples."""
+    text = RECIPE.replace("layers: [mask]", "camera: sweep, views: 2").replace("clips: [", "clips: [{action: walk, count: 3}, ")
+    (kitchen / "sweep.yaml").write_text(text)
+    generate(load_recipe(kitchen / "sweep.yaml"), tmp_path / "sweep", workers=1)
+    cameras = {s["json"]["provenance"]["scene"]["camera"]: s["npz"]["T_world_camera"] for s in read_shards(tmp_path / "sweep")}
+    assert cameras.keys() == {"sweep 0", "sweep 1"}
+    assert not np.allclose(cameras["sweep 0"], cameras["sweep 1"])
+    given = "{path: room, cameras: [{position: [0.4, 2.2, 0.5], yaw: 40, pitch: 30, fov: 85}]}"
+    (kitchen / "given.yaml").write_text(RECIPE.replace("{path: room}", given))
+    generate(load_recipe(kitchen / "given.yaml"), tmp_path / "given", workers=1)
+    for sample in read_shards(tmp_path / "given"):
+        assert np.allclose(sample["npz"]["T_world_camera"][:3, 3], [0.4, 2.2, 0.5])
 
-    room = load_scene(kitchen / "room")
-    eyes = [jittered_camera(room, number).T_world_camera[:3, 3] for number in range(6)]
-    assert len({tuple(eye) for eye in eyes}) == 6
-    for eye in eyes:
-        assert (eye[[0, 2]] > 0).all()
-        assert 0.02 < np.linalg.norm(eye - room.camera.T_world_camera[:3, 3]) < 0.5
+
+def test_a_camera_outside_the_room_stops_the_run_before_any_clip(kitchen: Path, tmp_path: Path):
+    given = "{path: room, cameras: [{position: [9, 2.2, 0.5]}]}"
+    (kitchen / "far.yaml").write_text(RECIPE.replace("{path: room}", given))
+    with pytest.raises(ValueError, match=r"camera at \(9, 2.2, 0.5\): outside the floor") as error:
+        generate(load_recipe(kitchen / "far.yaml"), tmp_path / "far", workers=1)
+    assert "\n" not in str(error.value)
+    assert not list((tmp_path / "far").glob("*.tar"))
 
 
 def test_the_journal_trusts_digests_and_survives_a_torn_line(tmp_path: Path):
