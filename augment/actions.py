@@ -1,7 +1,14 @@
-"""The action vocabulary: names, frame labels, captions, and maps to the labels of public data sets."""
+"""The action vocabulary: names, frame labels, captions; and what users may name their own actions and frame labels.
+
+The tables are where the embedded library and public data sets meet. A user's own actions and frame labels are not in them:
+whatever reads a name accepts it if it is well formed, and looks it up here only for a label or caption that nobody gave.
+"""
 
 from __future__ import annotations
 
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +17,9 @@ FRAME_LABELS: tuple[str, ...] = (
     "walk", "fall", "fallen", "sit_down", "sitting", "lie_down", "lying", "stand_up", "standing", "other",
     "kneel_down", "kneeling", "squat_down", "squatting", "crawl", "jump",
 )  # fmt: skip
-"""OmniFall's frame-level taxonomy, in its own order (index = its class id)."""
+"""OmniFall's frame-level taxonomy, in its own order (index = its class id). Users may add frame labels of their own."""
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,9 +27,9 @@ class Action:
     """One action that a person can perform."""
 
     label: str
-    """Frame label of the action's core, one of ``FRAME_LABELS``."""
+    """Frame label of the action's core: one of ``FRAME_LABELS``, or one of the user's own."""
     captions: tuple[str, ...]
-    """English sentences with ``{who}`` in them; a clip's caption is drawn from these."""
+    """English sentences with ``{who}`` in them (and ``{side}``: left or right); a clip's caption is drawn from these."""
     is_fall: bool = False
     """Simulated by the embedded library, and named after UP-Fall's activities 1-5."""
     is_scripted: bool = False
@@ -78,6 +87,20 @@ FALLS = tuple(name for name, action in ACTIONS.items() if action.is_fall)
 """Falls of the embedded library."""
 
 
+def own_action(name: str, label: str, captions: Sequence[str] = ()) -> Action:
+    """An action of the user's own, or another label and other captions for one of ``ACTIONS``.
+
+    Args:
+        name: Letters, digits, ``_`` and ``-``.
+        label: Its frame label.
+        captions: As ``Action.captions``; may be empty.
+    Raises:
+        ValueError: If the name, the label or a caption is malformed.
+    """
+    require_action_name(name)
+    return Action(label=require_label(label), captions=tuple(map(require_caption, captions)))
+
+
 def require_action(name: str) -> Action:
     """Look an action up.
 
@@ -85,11 +108,50 @@ def require_action(name: str) -> Action:
         ValueError: If there is no such action; the message lists the valid ones.
     """
     if name not in ACTIONS:
-        raise ValueError(f"unknown action {name!r}; expected one of: {', '.join(ACTIONS)}")
+        raise ValueError(f"unknown action {name!r}{did_you_mean(name, ACTIONS)}; expected one of: {', '.join(ACTIONS)}")
     return ACTIONS[name]
 
 
-def caption_for(action: str, *, rng: np.random.Generator, who: str = "A person", side: str = "side") -> str:
-    """Draw one of the action's sentences."""
-    captions = require_action(action).captions
+def require_action_name(name: str) -> str:
+    """Raises ValueError unless ``name`` may name an action: it becomes part of files' names and samples' keys."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"action {name!r}: expected letters, digits, '_' and '-'")
+    return name
+
+
+def require_label(label: str) -> str:
+    """Raises ValueError unless ``label`` may be a frame label: tables write it as ``label:start-end;...``, or as a number."""
+    if not label or label != label.strip() or set(label) & set(":;\r\n") or label.isdecimal():
+        raise ValueError(
+            f"frame label {label!r}: expected a name without ':' and ';', such as one of: {', '.join(FRAME_LABELS)}"
+        )
+    return label
+
+
+def require_caption(caption: str) -> str:
+    """Raises ValueError unless ``caption`` is a sentence with no other placeholders than ``{who}`` and ``{side}``."""
+    try:
+        said = caption.format(who="A person", side="left").strip()
+    except (LookupError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"caption {caption!r}: expected no other placeholders than {{who}} and {{side}} ({error!r})"
+        ) from error
+    if not said:
+        raise ValueError("caption: expected a sentence, found an empty text")
+    return caption
+
+
+def captions_of(name: str) -> tuple[str, ...]:
+    """The captions that ``ACTIONS`` has for an action; for one of the user's own a sentence that names it."""
+    return ACTIONS[name].captions if name in ACTIONS else (f"{{who}} performs the action {name.replace('_', ' ')}.",)
+
+
+def caption_for(captions: Sequence[str], *, rng: np.random.Generator, who: str = "A person", side: str = "side") -> str:
+    """Draw one of an action's sentences."""
     return captions[int(rng.integers(len(captions)))].format(who=who, side=side)
+
+
+def did_you_mean(name: str, valid: Iterable[str]) -> str:
+    """`` (did you mean 'walk'?)`` for the nearest valid name, or nothing where none is near."""
+    close = difflib.get_close_matches(name, list(valid), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

@@ -52,7 +52,7 @@ class Camera:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A stretch of time with one frame-level label (OmniFall's taxonomy, see ``actions.FRAME_LABELS``)."""
+    """A stretch of time with one frame-level label: one of OmniFall's (``actions.FRAME_LABELS``), or the user's own."""
 
     label: str
     start_sec: float
@@ -76,7 +76,9 @@ class Motion:
     fps: float
     """Frames a second."""
     action: str = "other"
-    """A key of ``actions.ACTIONS``."""
+    """A key of ``actions.ACTIONS``, or an action of the user's own."""
+    label: str = ""
+    """Frame label of the action's core, where it is not the one that ``actions.ACTIONS`` has; see ``motion.labels``."""
     segments: tuple[Segment, ...] = ()
     """Frame labels in time order, covering the motion without gaps."""
     caption: str = ""

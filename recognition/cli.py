@@ -84,7 +84,7 @@ class Evaluate:
         import tempfile
 
         from .checkpoint import KEPT, load_checkpoint
-        from .data import read_source
+        from .data import label_warnings, read_source
         from .evaluate import predict, score
         from .frames import FrameStore, decodable
         from .study import make_study
@@ -103,7 +103,7 @@ class Evaluate:
             good, problems = decodable(recordings, store, max_bad_share=study.max_bad_share, progress=decoding)
             predictions = predict(network, good, study, store=store, progress=testing)
         figures = score(predictions, study)
-        _print_figures(figures, problems)
+        _print_figures(figures, problems + label_warnings(study, good))
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
             print(f"figures: {self.out}")
@@ -119,7 +119,8 @@ class Ablate:
 
     STUDY.yaml, paths relative to it:
 
-    - classes: {walk: walk, fall: fall, down: [fallen, lying]} -- class to frame labels; a window has the label at its middle
+    - classes: {walk: walk, fall: fall, down: [fallen, lying]} -- class to frame labels, OmniFall's or your own; a window has
+      the label at its middle
 
     - real: {csv: labels.csv, where: {camera: 1}} -- columns video, fps, frames, segments (like standing:0.0-2.8;fall:2.8-3.7)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from augment.actions import FRAME_LABELS
+from augment.actions import require_label
 from augment.types import Segment
 
 from .recordings import Recording
@@ -78,10 +78,10 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
 
 
 def parse_segments(text: str, *, where: str) -> tuple[Segment, ...]:
-    """Read ``standing:0.00-2.83;fall:2.83-3.67``.
+    """Read ``standing:0.00-2.83;fall:2.83-3.67``. Any label is accepted; a study says which ones its classes miss.
 
     Raises:
-        ValueError: If a part is not ``label:start-end`` or its label is none of ``FRAME_LABELS``.
+        ValueError: If a part is not ``label:start-end``.
     """
     segments = []
     for part in filter(None, (part.strip() for part in text.split(";"))):
@@ -91,8 +91,10 @@ def parse_segments(text: str, *, where: str) -> tuple[Segment, ...]:
             segment = Segment(label=label.strip(), start_sec=float(start), end_sec=float(end))
         except ValueError as error:
             raise ValueError(f"{where}: segment {part!r}: expected label:start-end in seconds") from error
-        if segment.label not in FRAME_LABELS:
-            raise ValueError(f"{where}: unknown frame label {segment.label!r}; expected one of: {', '.join(FRAME_LABELS)}")
+        try:
+            require_label(segment.label)
+        except ValueError as error:
+            raise ValueError(f"{where}: segment {part!r}: {error}") from error
         if not 0 <= segment.start_sec < segment.end_sec < math.inf:
             raise ValueError(f"{where}: segment {part!r}: expected 0 <= start < end, in seconds")
         segments.append(segment)

@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from augment.actions import FRAME_LABELS, did_you_mean
 from augment.files import code_digest, sha256_of_json
 
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
 from .frames import FrameStore, decodable
 from .leaks import has_unknown_sources, refuse_leaks
-from .recordings import Recording, TrainingClips, describe, recordings_digest
+from .recordings import Recording, TrainingClips, class_of_label, describe, recordings_digest
 from .shard_samples import read_samples
 from .study import Arm, Source, Study
 
@@ -71,10 +72,46 @@ def read_data(study: Study) -> StudyData:
     }
     for name, found in training.items():
         refuse_leaks(found.all, test, arm=name)
-    warnings = [*_test_warnings(study, test), *_training_warnings(study, training, test)]
+    everything = [*test, *(recording for found in training.values() for recording in found.all)]
+    require_labels(study, everything, lambda: [*clips(study.real), *clips(study.synthetic)])
+    warnings = [*_test_warnings(study, test), *_training_warnings(study, training, test), *label_warnings(study, everything)]
     if len(study.seeds) < 3:
         warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")
     return StudyData(study=study, training=training, test=test, warnings=warnings)
+
+
+def require_labels(study: Study, recordings: Sequence[Recording], others: Callable[[], Sequence[Recording]]) -> None:
+    """Check that the frame labels of the user's own in ``classes`` occur in some clip.
+
+    Args:
+        study: Its classes.
+        recordings: The clips it uses.
+        others: Gives further clips that its file names; asked only if a label is missing.
+    Raises:
+        ValueError: If such a label occurs nowhere: then it is a typing mistake in ``classes``.
+    """
+    own = {label: name for name, labels in study.classes.items() for label in labels if label not in FRAME_LABELS}
+    present = _labels_in(recordings)
+    if not own.keys() <= present:
+        present |= _labels_in(others())
+    for label, name in own.items():
+        if label not in present:
+            hint, found = did_you_mean(label, {*present, *FRAME_LABELS}), ", ".join(sorted(present))
+            raise ValueError(f"class {name!r}: no clip has the frame label {label!r}{hint}; the clips have: {found}")
+
+
+def _labels_in(recordings: Iterable[Recording]) -> set[str]:
+    return {segment.label for recording in recordings for segment in recording.segments}
+
+
+def label_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
+    """Own frame labels that no class has, with the class's label they may have been meant to be."""
+    gathered = class_of_label(study.classes)
+    missed = sorted(_labels_in(recordings) - gathered.keys() - set(FRAME_LABELS))
+    if not missed:
+        return []
+    named = ", ".join(f"{label!r}{did_you_mean(label, gathered)}" for label in missed)
+    return [f"No class has the frame label(s) {named}: clips are not used where they have these."]
 
 
 def _test_warnings(study: Study, test: list[Recording]) -> list[str]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from augment.actions import FRAME_LABELS
+from augment.actions import did_you_mean, require_label
 
 
 class _Strict(BaseModel):
@@ -94,7 +93,9 @@ DEFAULT_ARMS = ("real", "real_augmented", "real_synthetic", "synthetic")
 def _known_arm(value: Any) -> Any:
     if isinstance(value, str):
         if value not in ARMS:
-            raise ValueError(f"unknown arm {value!r}{_nearest(value, ARMS)}; expected one of: {', '.join(ARMS)}, or a mapping")
+            raise ValueError(
+                f"unknown arm {value!r}{did_you_mean(value, ARMS)}; expected one of: {', '.join(ARMS)}, or a mapping"
+            )
         return ARMS[value]
     return value
 
@@ -106,7 +107,7 @@ class Study(_Strict):
     note: str = ""
     """Shown at the top of the report: what a reader must know about the clips."""
     classes: dict[str, Annotated[list[str], BeforeValidator(_as_list)]]
-    """Class name to the frame labels it gathers, in the order of the confusion matrix."""
+    """Class name to the frame labels it gathers (OmniFall's, or your own), in the order of the confusion matrix."""
     rare_class: str = "fall"
     """The class whose average precision and false alarms are reported."""
     window_sec: float = Field(2.0, gt=0)
@@ -142,7 +143,7 @@ class Study(_Strict):
         from .classifiers import MODELS
 
         if value not in MODELS:
-            raise ValueError(f"unknown model {value!r}{_nearest(value, MODELS)}; expected one of: {', '.join(MODELS)}")
+            raise ValueError(f"unknown model {value!r}{did_you_mean(value, MODELS)}; expected one of: {', '.join(MODELS)}")
         return value
 
     @model_validator(mode="after")
@@ -150,10 +151,10 @@ class Study(_Strict):
         seen: dict[str, str] = {}
         for name, labels in self.classes.items():
             for label in labels:
-                if label not in FRAME_LABELS:
-                    hint = _nearest(label, FRAME_LABELS)
-                    valid = ", ".join(FRAME_LABELS)
-                    raise ValueError(f"class {name!r}: unknown frame label {label!r}{hint}; expected one of: {valid}")
+                try:
+                    require_label(label)
+                except ValueError as error:
+                    raise ValueError(f"class {name!r}: {error}") from error
                 if label in seen:
                     raise ValueError(f"frame label {label!r} is in two classes, {seen[label]!r} and {name!r}")
                 seen[label] = name
@@ -184,11 +185,6 @@ class Study(_Strict):
         """``baseline`` where the study has such an arm, else the first arm."""
         names = [arm.name for arm in self.arms]
         return self.baseline if self.baseline in names else names[0]
-
-
-def _nearest(name: str, valid: Any) -> str:
-    close = difflib.get_close_matches(name, list(valid), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def load_study(path: Path) -> Study:
@@ -241,7 +237,7 @@ def _explain(problem: Any) -> str:
         owner: type[BaseModel] = Study
         if len(parts) > 1:
             owner = Arm if parts[0] == "arms" and len(parts) <= 3 else Source
-        return f"unknown key {where!r}{_nearest(parts[-1], owner.model_fields)}; valid: {', '.join(owner.model_fields)}"
+        return f"unknown key {where!r}{did_you_mean(parts[-1], owner.model_fields)}; valid: {', '.join(owner.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":
         return f"key {where!r} is missing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -23,7 +23,13 @@ class MotionsImport:
     fps: float = 20.0
     """Frames a second in the store."""
     action: str = ""
-    """Label all motions with this action instead of what their names say."""
+    """Label all motions with this action instead of what their names say: one of the table's, or one of your own."""
+    label: str = ""
+    """Frame label of all of each motion; an action of your own needs it. OmniFall's (walk, fall, other, ...) or your own."""
+    caption: str = ""
+    """Sentence for all motions, with {who} for the person."""
+    support: Literal["auto", "floor", "chair", "bed"] = "auto"
+    """What the motions were made on; auto finds chair or bed where somebody sits or lies above the floor."""
     source: str = ""
     """Source to record for all motions, instead of what their names say."""
     licence: str = ""
@@ -34,7 +40,10 @@ class MotionsImport:
     def run(self) -> None:
         from ..motion.importing import Overrides, import_motions
 
-        overrides = Overrides(action=self.action, source=self.source, licence=self.licence)
+        overrides = Overrides(
+            action=self.action, label=self.label, caption=self.caption, source=self.source, licence=self.licence,
+            support=self.support,
+        )  # fmt: skip
         summary = import_motions(self.sources, self.out, fps=self.fps, overrides=overrides, body_path=self.body)
         for reason, names in sorted(summary.rejected_by_reason().items()):
             print(f"rejected {len(names)}: {reason} (such as {names[0]})")

@@ -1,4 +1,4 @@
-"""The people of a planned clip: their bodies, and motions from the library, the simulator, a generator or a store."""
+"""The people of a planned clip: their bodies, and motions from the library, the simulator, a generator, a store or a file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..actions import ACTIONS, FALLS, caption_for
-from ..body.model import Body
+from ..actions import ACTIONS, FALLS, caption_for, captions_of, did_you_mean
+from ..body.model import Body, load_body
 from ..body.shapes import betas_from_phenotype
-from ..files import sha256_of_json
+from ..files import sha256_of_file, sha256_of_json
+from ..motion.labels import core_label, with_action
 from ..motion.resample import crop
 from ..placement.place import move_motion
-from ..types import Motion, Performance, Segment
+from ..types import Motion, Performance
 from .recipe import PeopleOptions, PlannedClip
 
 BYSTANDERS = ("stand", "walk")
@@ -36,13 +37,14 @@ def cast(
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source.
     """
-    lead = fit_seconds(SOURCES[clip.source](clip, draw_betas(people, body, rng=rng), body, rng=rng), seconds, rng=rng)
+    lead = SOURCES[clip.source](clip, draw_betas(people, body, rng=rng), body, rng=rng)
+    lead = fit_seconds(with_action(lead, clip.action, _label_of(clip, lead)), seconds, rng=rng)
     others = [_bystander(lead, people, body, number, rng=rng) for number in range(clip.others)]
     return Performance(
         people=(lead, *others),
         action=clip.action,
-        caption=lead.caption or caption_for(clip.action, rng=rng),
-        segments=lead.segments or (Segment(label=ACTIONS[clip.action].label, start_sec=0.0, end_sec=lead.seconds),),
+        caption=_caption(clip, lead, rng=rng),
+        segments=lead.segments,
         provenance={
             "motion": {
                 "from": clip.source, "name": lead.name, "source": lead.source, "licence": lead.licence,
@@ -50,6 +52,20 @@ def cast(
             }
         },
     )  # fmt: skip
+
+
+def _label_of(clip: PlannedClip, motion: Motion) -> str:
+    """Frame label of a clip's action: the recipe's, else the motion's own, else that of ``ACTIONS``."""
+    if clip.defined is not None:
+        return clip.defined.label
+    return core_label(motion) if motion.action == clip.action or clip.action not in ACTIONS else ACTIONS[clip.action].label
+
+
+def _caption(clip: PlannedClip, motion: Motion, *, rng: np.random.Generator) -> str:
+    """One of the recipe's captions, else the motion's own, else one of ``ACTIONS``."""
+    if clip.defined is not None and clip.defined.captions:
+        return caption_for(clip.defined.captions, rng=rng)
+    return motion.caption or caption_for(captions_of(clip.action), rng=rng)
 
 
 def draw_betas(people: PeopleOptions, body: Body, *, rng: np.random.Generator) -> np.ndarray:
@@ -100,30 +116,52 @@ def _from_store(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.ran
     return to_shape(store[rows[int(rng.integers(len(rows)))]], betas, body)
 
 
+def _from_file(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
+    from ..motion.reshape import to_shape
+
+    return to_shape(_file_motion(clip, body), betas, body)
+
+
 SOURCES: dict[str, Callable[..., Motion]] = {
     "library": _from_library, "physics": _from_physics, "generator": _from_generator, "store": _from_store,
+    "file": _from_file,
 }  # fmt: skip
 """A recipe's ``from`` to the function that gives the motion."""
 
 
-def check_sources(plan: list[PlannedClip]) -> dict[str, str]:
+def check_sources(plan: list[PlannedClip], body_path: Path | None = None) -> dict[str, str]:
     """Open what the plan draws motions from, before any work is done.
 
+    Args:
+        plan: The clips.
+        body_path: The recipe's ``people.body``, to which motion files are retargeted.
     Returns:
-        Name of each outside source (a store, a generator) to the digest that stands for its content.
+        Name of each outside source (a store, a generator, a file) to the digest that stands for its content.
     Raises:
-        ValueError: If a store or generator is missing or does not know an action of the plan.
+        ValueError: If a store, generator or file is missing, cannot be used, or does not know an action of the plan.
     """
     digests: dict[str, str] = {}
-    for source, path, action in sorted({(c.source, c.path, c.action) for c in plan}, key=str):
+
+    def note(kind: str, path: Path, digest: str) -> None:
+        name, number = f"{kind} {path.name}", 1
+        while digests.setdefault(name, digest) != digest:  # another of the same name
+            number += 1
+            name = f"{kind} {path.name} {number}"
+
+    clips = {(c.source, c.path, c.action, c.support): c for c in plan}
+    for (source, path, action, _), clip in sorted(clips.items(), key=lambda item: str(item[0])):
         if source == "store":
             assert path is not None
             store, _ = _store_rows(path, action)
-            digests[f"store {path.name}"] = sha256_of_json([row["sha256"] for row in store.rows])
+            note("store", path, sha256_of_json([row["sha256"] for row in store.rows]))
+        elif source == "file":
+            assert path is not None
+            _file_motion(clip, load_body(body_path))
+            note("file", path, sha256_of_file(path))
         elif source == "generator":
             model = _generator(path)
             model.action_index(action)
-            digests[f"generator {path.name if path else 'shipped'}"] = sha256_of_json(model.facts)
+            note("generator", path or Path("shipped"), sha256_of_json(model.facts))
         elif source == "library" and action not in FALLS:
             from ..motion.library.scripted.act import SCRIPTS
 
@@ -136,14 +174,13 @@ def check_sources(plan: list[PlannedClip]) -> dict[str, str]:
 
 
 def fit_seconds(motion: Motion, seconds: float | None, *, rng: np.random.Generator) -> Motion:
-    """Cut a motion to at most ``seconds``, keeping the start of its action."""
+    """Cut a motion to at most ``seconds``, keeping the start of its action where its segments tell it."""
     if seconds is None or motion.seconds <= seconds + 1e-6:
         return motion
-    label = ACTIONS[motion.action].label if motion.action in ACTIONS else ""
-    core = next((segment for segment in motion.segments if segment.label == label), None)
+    core = next((segment for segment in motion.segments if segment.label == core_label(motion)), None)
     latest = motion.seconds - seconds
     low, high = 0.0, latest
-    if core is not None:
+    if core is not None and len(motion.segments) > 1:
         # Between cuts in which the action ends with the clip and cuts in which it starts at once.
         high = min(latest, core.start_sec)
         low = min(max(0.0, min(core.end_sec, core.start_sec + seconds) - seconds), high)
@@ -180,5 +217,18 @@ def _store_rows(path: Path, action: str) -> tuple[Any, list[int]]:
     rows = [index for index, row in enumerate(store.rows) if row["action"] == action]
     if not rows:
         found = ", ".join(sorted({row["action"] for row in store.rows})) or "nothing"
-        raise ValueError(f"{path}: no motion of action {action!r}; it holds: {found}")
+        hint = did_you_mean(action, {row["action"] for row in store.rows})
+        raise ValueError(f"{path}: no motion of action {action!r}{hint}; it holds: {found}")
     return store, rows
+
+
+def _file_motion(clip: PlannedClip, body: Body) -> Motion:
+    assert clip.path is not None
+    return _read_motion(clip.path, body, clip.action, clip.defined.label if clip.defined else "", clip.support)
+
+
+@lru_cache(maxsize=16)
+def _read_motion(path: Path, body: Body, action: str, label: str, support: str) -> Motion:
+    from ..motion.importing import read_motion
+
+    return read_motion(path, body, action=action, label=label, support=support)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from ..actions import ACTIONS, FALLS, require_action
+from ..actions import Action, own_action, require_action_name
 from ..files import sha256_of_json
 from ..seeds import clip_rng
 from ..shards.sample import KEY_PATTERN
-
-
-def _known_action(name: str) -> str:
-    require_action(name)
-    return name
+from .events import ActionItem, ClipItem, Strict, require_known_actions
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -65,11 +62,7 @@ CameraKind = Annotated[str, AfterValidator(_known_camera)]
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class GivenCamera(_Strict):
+class GivenCamera(Strict):
     """A camera by its measures, in the scene's world."""
 
     position: tuple[float, float, float]
@@ -82,7 +75,7 @@ class GivenCamera(_Strict):
     """Horizontal field of view, degrees."""
 
 
-class SceneItem(_Strict):
+class SceneItem(Strict):
     """One line of ``scenes``: exactly one of room, rooms, path."""
 
     room: int | None = None
@@ -111,33 +104,7 @@ class SceneItem(_Strict):
         return self
 
 
-class ClipItem(_Strict):
-    """One line of ``clips``."""
-
-    action: Annotated[str, AfterValidator(_known_action)]
-    """The action, a key of ``actions.ACTIONS``."""
-    count: int = Field(default=1, ge=1)
-    """Number of clips."""
-    source: Literal["library", "physics", "generator", "store"] = Field(default="library", alias="from")
-    """``library``: scripted, falls simulated; ``physics``: simulated falls only; ``generator``: the trained network; ``store``:
-    recorded or imported motions."""
-    path: Path | None = None
-    """The store's folder, or the generator's weights (the shipped ones if left out), relative to the recipe."""
-    others: int = Field(default=0, ge=0, le=2)
-    """Number of other people in the room."""
-
-    @model_validator(mode="after")
-    def _source_fits(self) -> ClipItem:
-        if self.source == "store" and self.path is None:
-            raise ValueError("from: store needs path: the motion store's folder")
-        if self.source in ("library", "physics") and self.path is not None:
-            raise ValueError(f"from: {self.source} takes no path; use from: store or from: generator")
-        if self.source == "physics" and self.action not in FALLS:
-            raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {self.action!r}; use from: library")
-        return self
-
-
-class PeopleOptions(_Strict):
+class PeopleOptions(Strict):
     """What bodies are drawn."""
 
     height_m: Range = (1.5, 1.9)
@@ -150,7 +117,7 @@ class PeopleOptions(_Strict):
     """An SMPL-family file instead of the open default body, relative to the recipe."""
 
 
-class FilmOptions(_Strict):
+class FilmOptions(Strict):
     """How clips are filmed."""
 
     height: int = Field(default=224, ge=32, le=2160)
@@ -172,20 +139,22 @@ class FilmOptions(_Strict):
     """Rasterizer of the people; the same one gives the same bytes."""
 
 
-class ShardOptions(_Strict):
+class ShardOptions(Strict):
     """How clips are stored."""
 
     samples_per_shard: int = Field(default=32, ge=1)
     """Clips in one tar; at most so many are lost if the run is killed."""
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """A whole run."""
 
     name: Annotated[str, AfterValidator(_named)] = "clips"
     """Goes in front of every sample's key."""
     seed: int = Field(default=0, ge=0)
     """The run's seed; ``--seed`` overrides it."""
+    actions: dict[Annotated[str, AfterValidator(require_action_name)], ActionItem] = Field(default_factory=dict)
+    """Actions of your own, by name: frame label and captions. Their motions come from a motion file, a store or a generator."""
     scenes: tuple[SceneItem, ...] = Field(min_length=1)
     clips: tuple[ClipItem, ...] = Field(min_length=1)
     people: PeopleOptions = PeopleOptions()
@@ -194,10 +163,15 @@ class Recipe(_Strict):
     attempts: int = Field(default=8, ge=1)
     """Tries before a clip is given up."""
 
+    @model_validator(mode="after")
+    def _known_actions(self) -> Recipe:
+        require_known_actions(self.actions, self.clips)
+        return self
 
-SECTIONS: dict[str, type[_Strict]] = {
-    "": Recipe, "scenes": SceneItem, "cameras": GivenCamera,
-    "clips": ClipItem, "people": PeopleOptions, "film": FilmOptions, "shards": ShardOptions,
+
+SECTIONS: dict[str, type[Strict]] = {
+    "": Recipe, "actions": ActionItem, "scenes": SceneItem, "cameras": GivenCamera, "clips": ClipItem,
+    "people": PeopleOptions, "film": FilmOptions, "shards": ShardOptions,
 }  # fmt: skip
 """Section of the recipe to what may stand in it."""
 
@@ -216,6 +190,10 @@ class PlannedClip:
     others: int
     scene: str
     """Name of its scene, see ``scene_names``."""
+    support: str = "auto"
+    """Of a motion file, see ``ClipItem.support``."""
+    defined: Action | None = None
+    """What the recipe says about the action; None if nothing."""
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -241,14 +219,17 @@ def load_recipe(path: Path) -> Recipe:
 
 def _explain(fault: Any) -> str:
     """One validation fault in words."""
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
+    loc = [part for part in fault["loc"] if part != "[key]"]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     if fault["type"] != "extra_forbidden":
         message = " ".join(fault["msg"].removeprefix("Value error, ").split())
         found = (
             "" if isinstance(fault["input"], dict | list) or repr(fault["input"]) in message else f" (found {fault['input']!r})"
         )
-        return f"{where}: {message}{found}"
-    section = next((part for part in reversed(fault["loc"][:-1]) if isinstance(part, str)), "")
+        return f"{where}: {message}{found}" if where else f"{message}{found}"
+    # Keys of ``actions`` are names of the user's own, whatever sections are called.
+    outer = loc[:1] if loc[0] == "actions" and len(loc) > 1 else loc[-2::-1]
+    section = next((part for part in outer if isinstance(part, str)), "")
     valid = [field.alias or name for name, field in SECTIONS[section].model_fields.items()]
     near = difflib.get_close_matches(str(fault["loc"][-1]), valid, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
@@ -325,7 +306,8 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
 
     Scenes take turns within an action, so that no action is tied to a room.
     """
-    scenes, counts, clips = list(scene_names(recipe)), dict.fromkeys(ACTIONS, 0), []
+    scenes, counts, clips = list(scene_names(recipe)), Counter[str](), []
+    own = {name: own_action(name, item.label, item.captions) for name, item in recipe.actions.items()}
     for item in recipe.clips:
         for _ in range(item.count):
             number = counts[item.action]
@@ -333,7 +315,8 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
             clips.append(
                 PlannedClip(
                     key=f"{recipe.name}-{item.action}-{number:06d}", number=number, action=item.action, source=item.source,
-                    path=item.path, others=item.others, scene=scenes[number % len(scenes)],
+                    path=item.path, others=item.others, scene=scenes[number % len(scenes)], support=item.support,
+                    defined=own.get(item.action),
                 )
             )  # fmt: skip
     order = clip_rng(seed, "order", 0).permutation(len(clips))

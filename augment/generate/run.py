@@ -46,7 +46,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     """
     seed = recipe.seed if seed is None else seed
     plan = make_plan(recipe, seed)
-    sources = check_sources(plan)
+    sources = check_sources(plan, recipe.people.body)
     require_own_folder(out, (SCENES,))
     scenes = prepare_scenes(recipe, out, workers=workers)
     check_cameras(recipe, scenes)

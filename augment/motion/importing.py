@@ -10,19 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from ..actions import require_action
+from ..actions import ACTIONS, captions_of, did_you_mean, own_action
 from ..body.model import Body, load_body
 from ..files import canonical_json, code_digest, sha256_of, write_atomic
 from ..progress import Progress
 from ..sources.mocap.amass import load_amass
 from ..sources.mocap.bvh import parse_bvh
 from ..sources.mocap.files import MocapFile, count_files, iterate_files
-from ..sources.mocap.labels import label_of, read_cmu_index
+from ..sources.mocap.labels import UNKNOWN, MocapLabel, label_of, read_cmu_index
 from ..types import Motion, Segment
+from .labels import core_label, own_label
 from .resample import resample
 from .reshape import adopt
 from .retarget import retarget_bvh
 from .store import StoreWriter
+from .support import find_support
 
 REPORT = "retarget_report.json"
 CODE = tuple(
@@ -32,6 +34,8 @@ CODE = tuple(
     )
 )  # fmt: skip
 """Source that decides what an import gives: motions imported by other code are imported again."""
+FPS = 20.0
+"""Frames a second of imported motions, unless asked for others."""
 _SHORTEST_SEC = 0.25
 
 
@@ -40,8 +44,24 @@ class Overrides:
     """Labels that replace those of the file names, unless empty."""
 
     action: str = ""
+    """A key of ``actions.ACTIONS``, or one of the user's own."""
+    label: str = ""
+    """Frame label of the whole motion; needed for an action that ``actions.ACTIONS`` does not have."""
+    caption: str = ""
+    """A sentence with ``{who}`` for the person."""
     source: str = ""
     licence: str = ""
+    support: str = "auto"
+    """See ``support.find_support``."""
+
+    def check(self) -> None:
+        """Raises ValueError if an action has no frame label, or a name or caption is malformed."""
+        if self.action and self.action not in ACTIONS and not self.label:
+            raise ValueError(
+                f"action {self.action!r}: an action of your own needs a frame label{did_you_mean(self.action, ACTIONS)}; "
+                f"expected a label with it, or one of: {', '.join(ACTIONS)}"
+            )
+        own_action(self.action or "other", self.label or "other", [self.caption] if self.caption else [])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +95,7 @@ def import_motions(
     sources: tuple[Path, ...],
     out: Path,
     *,
-    fps: float = 20.0,
+    fps: float = FPS,
     overrides: Overrides | None = None,
     body_path: Path | None = None,
 ) -> ImportSummary:
@@ -85,8 +105,7 @@ def import_motions(
         ValueError: If a source is missing or damaged, an override is unknown, or nothing could be imported.
     """
     overrides = overrides or Overrides()
-    if overrides.action:
-        require_action(overrides.action)
+    overrides.check()
     if not fps > 0:
         raise ValueError(f"fps: expected frames a second > 0, found {fps}")
     if not sources:
@@ -111,7 +130,7 @@ def import_motions(
                 if store.rows.get(name, {}).get("origin") == origin:
                     continue
                 try:
-                    motion = _motion_of(file, body, descriptions, overrides)
+                    motion = _described(_read(file, body, overrides.support), file, descriptions, overrides)
                     motion = resample(replace(motion, name=name, provenance=motion.provenance | {"origin": origin}), fps)
                     store.add(motion, rest_pelvis=rest_pelvis)
                     added += 1
@@ -141,35 +160,76 @@ def _reset_other_code(out: Path, store: StoreWriter) -> None:
     write_atomic(out / REPORT, canonical_json({"code_sha256": code}))
 
 
-def _motion_of(file: MocapFile, body: Body, descriptions: dict[str, str], overrides: Overrides) -> Motion:
-    """Read one file as a labelled motion at its own rate."""
+def read_motion(path: Path, body: Body, *, action: str, label: str = "", support: str = "auto", fps: float = FPS) -> Motion:
+    """Read one BVH or AMASS file as a motion of an action, without a store.
+
+    Args:
+        path: The file.
+        body: The body to retarget to.
+        action: What it shows. A file that was written here keeps its own action, label and segments.
+        label: The action's frame label; may be empty where ``actions.ACTIONS`` or the file has it.
+        support: See ``support.find_support``.
+        fps: Rate of the motion, frames a second.
+    Raises:
+        ValueError: If the file is missing, cannot be used, or nothing says the action's frame label.
+    """
+    file = next(iter(iterate_files(path)))
+    motion, overrides = _read(file, body, support), Overrides(action=action, label=label)
+    if not motion.segments or motion.action != action:
+        try:
+            overrides.check()
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    motion = _described(motion, file, _descriptions(path), Overrides() if motion.segments else overrides)
+    provenance = motion.provenance | {"file": path.name, "sha256": sha256_of(file.data)}
+    return resample(replace(motion, name=_clean(file.name), provenance=provenance), fps)
+
+
+def _described(motion: Motion, file: MocapFile, descriptions: dict[str, str], overrides: Overrides) -> Motion:
+    """The motion of a file with labels, source and licence."""
     label = label_of(file.name, descriptions)
+    return replace(
+        _labelled(motion, label, overrides),
+        source=overrides.source or motion.source or label.source,
+        licence=overrides.licence or motion.licence or label.licence,
+        subject=motion.subject or label.subject,
+    )
+
+
+def _read(file: MocapFile, body: Body, support: str) -> Motion:
+    """A file as a motion of our body at its own rate, with what supports it; labelled only if it was written here."""
     if file.ending == ".bvh":
         try:
             text = file.data.decode("utf-8")
         except UnicodeDecodeError as error:
             raise ValueError(f"{file.name}: expected BVH text, found bytes that are no text ({error.reason})") from error
         motion, report = retarget_bvh(parse_bvh(text, name=file.name), body)
-        motion = replace(motion, provenance=motion.provenance | {"style": label.style, "retarget": asdict(report)})
+        style = label_of(file.name).style
+        motion = replace(motion, provenance=motion.provenance | {"style": style, "retarget": asdict(report)})
     else:
         motion = load_amass(io.BytesIO(file.data), name=file.name)
         if motion.provenance.get("foreign_body"):
             motion = adopt(motion, body)
+        elif support == "auto":
+            support = "own"
     if motion.seconds < _SHORTEST_SEC:
         raise ValueError(f"{file.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use")
-    labelled = bool(motion.segments)
-    action = overrides.action or (motion.action if labelled else label.action)
-    if not labelled or overrides.action:
-        segment = Segment(label=require_action(action).label, start_sec=0.0, end_sec=motion.seconds)
-        motion = replace(motion, segments=(segment,))
-    return replace(
-        motion,
-        action=action,
-        caption=motion.caption or label.caption,
-        source=overrides.source or motion.source or label.source,
-        licence=overrides.licence or motion.licence or label.licence,
-        subject=motion.subject or label.subject,
-    )
+    return motion if support == "own" else find_support(motion, body, support)
+
+
+def _labelled(motion: Motion, label: MocapLabel, overrides: Overrides) -> Motion:
+    """The motion with action, segments and caption: those asked for, else its own, else those of its file's name."""
+    ours = bool(motion.segments)
+    action = overrides.action or (motion.action if ours else label.action)
+    if overrides.action or overrides.label or not ours:
+        core = overrides.label or (ACTIONS[action].label if action in ACTIONS else core_label(motion))
+        segment = Segment(label=core, start_sec=0.0, end_sec=motion.seconds)
+        motion = replace(motion, label=own_label(action, core), segments=(segment,))
+    # What a data set says of a recording holds whatever action it is filed under; a guess from the file's name does not.
+    caption = motion.caption or (label.caption if action == label.action or label.licence != UNKNOWN else "")
+    if overrides.caption or not caption:
+        caption = (overrides.caption or captions_of(action)[0]).format(who="A person", side="side")
+    return replace(motion, action=action, caption=caption)
 
 
 def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> dict[str, Any]:

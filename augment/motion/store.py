@@ -1,5 +1,7 @@
 """Motion store: a folder with one AMASS-style npz per motion, and ``index.json`` with labels, source, licence.
 
+Actions and frame labels may be the user's own: a row then has ``label``, the frame label of its action's core.
+
 Files are written under a temporary name and renamed; a journal line follows each, the index is written last. A file is used
 only if the index or the journal has its digest, so an interrupted import resumes safely.
 """
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ..actions import require_action
+from ..actions import ACTIONS, require_action_name, require_label
 from ..files import read_json, sha256_of, write_atomic
 from ..sources.mocap.amass import load_amass, save_amass
 from ..types import Motion
@@ -118,7 +120,11 @@ def read_store(folder: Path | str) -> MotionStore:
 def _check(motion: Motion) -> None:
     if not _NAME.fullmatch(motion.name):
         raise ValueError(f"motion {motion.name!r}: field name: expected letters, digits, '_' and '-' only")
-    require_action(motion.action)
+    require_action_name(motion.action)
+    if motion.action not in ACTIONS and not motion.label and not motion.segments:
+        raise ValueError(f"motion {motion.name}: action {motion.action!r}: an action of your own needs a frame label")
+    for label in {segment.label for segment in motion.segments} | ({motion.label} if motion.label else set()):
+        require_label(label)
     n_frames = len(motion)
     shapes = {"global_orient": (n_frames, 3), "body_pose": (n_frames, 23, 3), "transl": (n_frames, 3), "betas": (10,)}
     for field, shape in shapes.items():
@@ -130,7 +136,8 @@ def _check(motion: Motion) -> None:
 
 
 def _row(motion: Motion, digest: str) -> dict[str, Any]:
-    return {
+    own = {"label": motion.label} if motion.label else {}
+    return own | {
         "name": motion.name,
         "file": f"{motion.name}.npz",
         "action": motion.action,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..actions import FRAME_LABELS
+from ..motion.labels import own_label
 from ..motion.store import StoreWriter
 from ..types import Motion, Segment
 from .annotate.segments import cut_segments
@@ -57,10 +59,15 @@ def _stems(videos: Sequence[str]) -> list[str]:
     """For each video a unique name that is valid in a motion's name."""
     stems: list[str] = []
     for video in videos:
-        stem = "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in Path(video).stem)
+        stem = _in_name(Path(video).stem)
         taken = sum(other == stem or other.startswith(f"{stem}_v") for other in stems)
         stems.append(f"{stem}_v{taken + 1}" if taken else stem)
     return stems
+
+
+def _in_name(text: str) -> str:
+    """The text with ``_`` for what may not be in a name."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-") else "_" for c in text)
 
 
 def cut_motion(
@@ -71,9 +78,11 @@ def cut_motion(
     start, end = (int(person.frames[0]) + part.start) / fps, (int(person.frames[0]) + part.stop) / fps
     own = cut_segments(labels, start, end) if labels else ()
     stem = stem or _stems([video])[0]
+    action = _action_of(_whole(own, labels), motion, part)
+    label = next((own_label(action, segment.label) for segment in own if _in_name(segment.label) == action), "")
     return replace(
         motion.take(part), name=f"{stem}_p{person.track}_{number}", segments=own, caption="",
-        action=_action_of(_whole(own, labels), motion, part), source=video, licence="as the video it was recovered from",
+        action=action, label=label, source=video, licence="as the video it was recovered from",
         subject=f"{stem}_p{person.track}", provenance=motion.provenance | {
             "origin": "reconstruction", "video": video, "start_sec": start, "end_sec": end, "person_class": person.person_class,
             "bridged_share": float(1 - person.observed[part].mean()),
@@ -94,18 +103,19 @@ _ACTION_OF_LABEL = {
     "standing": "stand", "kneel_down": "kneel", "kneeling": "kneel", "crawl": "crawl", "jump": "jump", "fallen": "lie",
 }  # fmt: skip
 _TELLING = ("fall", "jump", "sit_down", "lie_down", "stand_up", "crawl", "kneel_down", "walk")
-"""Labels that decide a motion's action whatever its other labels, the rarest first."""
+"""Labels that decide a motion's action whatever its other labels, the rarest first; the user's own come after ``fall``."""
 
 
 def _action_of(segments: Sequence[Segment], motion: Motion, part: slice) -> str:
-    """The action of a stretch by its labels; a fall is named after its direction."""
+    """The action of a stretch by its labels; a fall is named after its direction, a label of the user's own after itself."""
     if not segments:
         return "other"
     labels = [segment.label for segment in segments]
     longest = max(segments, key=lambda s: s.end_sec - s.start_sec).label
-    label = next((name for name in _TELLING if name in labels), longest)
+    own = [name for name in labels if name not in FRAME_LABELS]
+    label = next((name for name in ("fall", *own, *_TELLING) if name in labels), longest)
     if label != "fall":
-        return _ACTION_OF_LABEL.get(label, "other")
+        return _in_name(label) if label in own else _ACTION_OF_LABEL.get(label, "other")
     fall = next(segment for segment in segments if segment.label == "fall")
     before = [name for name in labels[: labels.index("fall")] if name != "other"]
     if before and before[-1] in ("sitting", "sit_down"):

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32
 
 from ..body.model import Body
+from ..motion.seats import seats_from_people
 from ..scene.cloud import Cloud, cloud_from_depth
 from ..scene.mesh import mesh_from_depth
 from ..sources.depth.maps import DepthMaps
@@ -24,7 +25,6 @@ from .depth.fuse import fuse_depth
 from .depth.room import room_from_depth
 from .depth.scale import fit_disparity
 from .guess.layout import Layout, guess_layout
-from .guess.seats import seats_from_people
 from .people import Recovered
 from .plate.looks import Plate
 from .recordings import Recording

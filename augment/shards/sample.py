@@ -36,13 +36,13 @@ class Field:
 
 
 SCHEMA: dict[str, Field] = {
-    "label": Field(member="json", kind="str", meaning="what the clip shows, a key of `augment.actions.ACTIONS`"),
+    "label": Field(member="json", kind="str", meaning="what the clip shows: a key of `augment.actions.ACTIONS`, or your own"),
     "segments": Field(
         member="json",
         kind="list",
         shape=("s",),
         unit="s",
-        meaning="`{label, start_sec, end_sec}`, OmniFall's frame labels in time order, covering the clip without gaps",
+        meaning="`{label, start_sec, end_sec}`, OmniFall's frame labels or your own in time order, covering the clip, no gaps",
     ),
     "caption": Field(member="json", kind="str", meaning="one English sentence"),
     "fps": Field(member="json", kind="float", unit="1/s", meaning="frames a second"),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..actions import ACTIONS, FRAME_LABELS
+from ..actions import require_action_name, require_label
 from ..files import DAMAGED_NPZ
 from .sample import DECODERS, KEY_PATTERN, SCHEMA, Sample
 from .tar import INDEX, describe_shard, read_manifest, read_shard
@@ -114,7 +114,7 @@ def sample_problems(sample: Sample, *, decode_frames: bool = True) -> Iterator[s
 
 
 def json_problems(meta: dict[str, Any]) -> Iterator[str]:
-    """Check the ``json`` member: fields, types, vocabulary, segments."""
+    """Check the ``json`` member: fields, types, names, segments. Any well-formed name of an action or label is valid."""
     wrong = set()
     for name, field in SCHEMA.items():
         if field.member != "json":
@@ -129,8 +129,8 @@ def json_problems(meta: dict[str, Any]) -> Iterator[str]:
             yield f"json: {name} is {type(value).__name__}, expected {field.kind}"
     for name in meta.keys() - SCHEMA.keys():
         yield f"json: unknown field {name!r}"
-    if "label" not in wrong and meta["label"] not in ACTIONS:
-        yield f"json: label {meta['label']!r} is not one of: {', '.join(ACTIONS)}"
+    if "label" not in wrong:
+        yield from _malformed(require_action_name, meta["label"], "json: label")
     if not wrong & {"segments", "fps", "frames"}:
         if not 0 < meta["fps"] < math.inf or meta["frames"] <= 0:
             yield f"json: fps {meta['fps']} and frames {meta['frames']} must be positive numbers"
@@ -139,7 +139,7 @@ def json_problems(meta: dict[str, Any]) -> Iterator[str]:
 
 
 def segment_problems(segments: list[Any], *, seconds: float, tolerance: float) -> Iterator[str]:
-    """Segments must be well formed, known, in order, and cover 0..seconds without gap or overlap (to 1 ms; ends to a frame)."""
+    """Segments must be well formed, in order, and cover 0..seconds without gap or overlap (to 1 ms; ends to a frame)."""
     if not segments:
         yield "segments: none; they must cover the clip"
         return
@@ -152,8 +152,7 @@ def segment_problems(segments: list[Any], *, seconds: float, tolerance: float) -
         if not all(isinstance(time, int | float) and math.isfinite(time) for time in times):
             yield f"segments[{number}]: expected seconds for start_sec and end_sec, found {times[0]!r} and {times[1]!r}"
             return
-        if segment["label"] not in FRAME_LABELS:
-            yield f"segments[{number}]: label {segment['label']!r} is not one of: {', '.join(FRAME_LABELS)}"
+        yield from _malformed(require_label, segment["label"], f"segments[{number}]: label")
         if abs(segment["start_sec"] - end) > 1e-3:
             yield f"segments[{number}]: starts at {segment['start_sec']:.3f} s, expected {end:.3f} s (gap or overlap)"
         if segment["end_sec"] <= segment["start_sec"]:
@@ -198,6 +197,17 @@ def index_problems(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
         return
     if listed != [(shard["name"], shard["samples"]) for shard in manifest["shards"]]:
         yield f"{folder / INDEX}: lists other shards than the manifest"
+
+
+def _malformed(require: Callable[[str], str], name: Any, where: str) -> Iterator[str]:
+    """The problem of a name that is no text or that ``require`` refuses."""
+    if not isinstance(name, str):
+        yield f"{where} is {type(name).__name__}, expected a name"
+        return
+    try:
+        require(name)
+    except ValueError as error:
+        yield f"{where}: {error}"
 
 
 def _decoded(sample: Sample, member: str) -> tuple[Any, list[str]]:

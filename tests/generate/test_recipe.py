@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from augment.actions import ACTIONS
+from augment.actions import ACTIONS, Action
 from augment.generate.recipe import Recipe, load_recipe, make_plan, recipe_digest, scene_cameras, scene_names
 from augment.seeds import clip_rng
 
@@ -61,8 +61,37 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path):
         ("film: {height: 64, fps: 10}", "film: {hight: 64}", r"film.hight: unknown key; did you mean 'height'\?"),
         ("film:", "flim:", r"flim: unknown key; did you mean 'film'\?"),
         ("count: 5, from: physics", "count: 5, form: physics", r"clips\[0\].form: unknown key; did you mean 'from'\?"),
-        ("fall_backward", "fall_backwards", r"clips\[0\].action: unknown action 'fall_backwards'; expected one of: walk"),
-        ("from: physics", "from: magic", r"clips\[0\].from: .*'library', 'physics', 'generator' or 'store'"),
+        (
+            "fall_backward",
+            "fall_backwards",
+            r"clips\[0\]: from: physics .* 'fall_backwards' \(did you mean 'fall_backward'\?\)",
+        ),
+        (
+            "walk, count: 4",
+            "wlak, count: 4",
+            r"clips\[1\].action: 'wlak' is unknown \(did you mean 'walk'\?\); expected .* walk, ",
+        ),
+        ("walk, count: 4", "no.dots, count: 4", r"clips\[1\].action: action 'no.dots': expected letters"),
+        (
+            "from: physics",
+            "from: phisics",
+            r"clips\[0\]: from: .*'phisics' \(did you mean 'physics'\?\); .*library, physics, .*bvh",
+        ),
+        ("from: physics", "from: a.bvh, path: b", r"clips\[0\]: from: a.bvh is a motion file; leave out path"),
+        ("from: physics", "from: file", r"clips\[0\]: from: file needs path"),
+        ("from: physics", "support: bed", r"clips\[0\]: support is for motion files"),
+        ("from: physics", "from: a.bvh, support: sofa", r"clips\[0\].support: .*'auto', 'floor', 'chair' or 'bed'"),
+        ("clips:", "actions: {wander: }\nclips:", "actions.wander: an action needs a frame label, .*: walk, fall"),
+        ("clips:", "actions: {wander: {captions: x}}\nclips:", "actions.wander: an action needs a frame label"),
+        ("clips:", "actions: {wander: {lable: a, label: b}}\nclips:", r"wander.lable: unknown key; did you mean 'label'\?"),
+        ("clips:", "actions: {wander: 'a:b'}\nclips:", "actions.wander.label: frame label 'a:b'"),
+        ("clips:", "actions: {a b: other}\nclips:", "actions.a b: action 'a b': expected letters"),
+        (
+            "clips:",
+            "actions: {fly: {label: a, captions: '{x}'}}\nclips:",
+            r"actions.fly.captions\[0\]: caption '{x}': expected no",
+        ),
+        ("clips:", "actions: {wakl: walk}\nclips:", r"actions.wakl: no clip shows it \(did you mean 'walk'\?\)"),
         ("{action: walk, count: 4}", "{action: walk, count: 4, from: physics}", r"clips\[1\]: from: physics makes falls only"),
         (", path: motions", "", r"clips\[2\]: from: store needs path"),
         ("count: 5", "count: 0", r"clips\[0\].count: .*greater than or equal to 1"),
@@ -76,7 +105,7 @@ def test_a_typo_is_named_with_what_is_valid(tmp_path: Path, old: str, new: str, 
     assert old in GOOD
     with pytest.raises(ValueError, match=expected) as caught:
         load_recipe(write(tmp_path, GOOD.replace(old, new, 1)))
-    assert "recipe.yaml" in str(caught.value)
+    assert all("recipe.yaml" in line for line in str(caught.value).splitlines())
 
 
 @pytest.mark.parametrize(("text", "expected"), [("a: [", "not YAML"), ("- 1", "found list"), ("", "found NoneType")])
@@ -161,3 +190,43 @@ def test_a_scene_may_have_cameras_of_its_own(tmp_path: Path):
     twice = load_recipe(write(tmp_path, GOOD.replace("- rooms: 2", "- rooms: 2\n  - {room: 1, camera: jitter}")))
     with pytest.raises(ValueError, match="'room-1' is listed twice with different cameras"):
         scene_cameras(twice)
+
+
+OWN = """
+actions: {wander: {label: roaming, captions: "{who} wanders."}, doze: sitting}
+scenes: [{room: 0}]
+clips:
+  - {action: wander, from: takes/wander.bvh, count: 2}
+  - {action: doze, from: Doze.NPZ, support: chair}
+  - {action: wander, from: store, path: motions}
+"""
+
+
+def test_an_own_action_goes_into_the_plan_with_label_and_captions(tmp_path: Path):
+    recipe = load_recipe(write(tmp_path, OWN))
+    assert [clip.path for clip in recipe.clips] == [tmp_path / "takes/wander.bvh", tmp_path / "Doze.NPZ", tmp_path / "motions"]
+    plan = make_plan(recipe, 0)
+    assert {clip.key for clip in plan} == {f"clips-wander-{number:06d}" for number in range(3)} | {"clips-doze-000000"}
+    assert {(clip.action, clip.source, clip.support) for clip in plan} == {
+        ("wander", "file", "auto"), ("doze", "file", "chair"), ("wander", "store", "auto"),
+    }  # fmt: skip
+    assert {(clip.action, clip.defined) for clip in plan} == {
+        ("wander", Action(label="roaming", captions=("{who} wanders.",))),
+        ("doze", Action(label="sitting", captions=())),
+    }
+
+
+@pytest.mark.parametrize("change", [("roaming", "other"), ("wanders.", "roams."), ("doze: sitting", "doze: lying")])
+def test_the_digest_holds_what_the_recipe_says_of_its_actions(tmp_path: Path, change: tuple[str, str]):
+    before = recipe_digest(load_recipe(write(tmp_path, OWN)))
+    assert recipe_digest(load_recipe(write(tmp_path, OWN.replace(*change)))) != before
+
+
+@pytest.mark.parametrize("source", ["library", "generator"])
+def test_an_own_action_that_its_source_cannot_make_is_refused(source: str):
+    own = {"actions": {"wander": "other"}, "scenes": [{"room": 0}], "clips": [{"action": "wander", "from": source}]}
+    with pytest.raises(
+        ValueError, match=r"clips\[0\].action: 'wander' is your own: .* cannot make it; take it from: a motion file"
+    ):
+        Recipe.model_validate(own)
+    Recipe.model_validate(own | {"clips": [{"action": "wander", "from": "generator", "path": "mine"}]})

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import roma
 import torch
 
+from augment.sources.mocap.amass import SMPL_REST_PELVIS, save_amass
 from augment.sources.mocap.bvh import parse_bvh
 from augment.types import Motion, Segment
 
@@ -61,6 +65,22 @@ def smplh(n_frames=5, **changes):
         "mocap_framerate": 120.0, "dmpls": np.zeros((n_frames, 8)),
     }  # fmt: skip
     return {key: value for key, value in (arrays | changes).items() if value is not None}
+
+
+def foreign_amass(motion, rest_pelvis) -> dict:
+    """The arrays of somebody else's AMASS file of a motion: on SMPL's body, without what only our files hold."""
+    buffer = io.BytesIO()
+    moved = replace(motion, transl=np.asarray(motion.transl) + rest_pelvis - SMPL_REST_PELVIS)
+    save_amass(buffer, moved, rest_pelvis=SMPL_REST_PELVIS)
+    with np.load(io.BytesIO(buffer.getvalue())) as arrays:
+        return {name: arrays[name] for name in arrays.files if name not in ("understudy", "rest_pelvis", "smpl_hands")}
+
+
+def wandering_bvh(frames=240) -> str:
+    """Somebody with hanging arms who glides along a winding line."""
+    arms = {"LeftArm": (-80, 0, 0), "RightArm": (80, 0, 0)}
+    path = [(6 * np.sin(frame / 20), 16, 0.1 * frame) for frame in range(frames)]
+    return cmu_bvh_text([STRAIGHT | arms | {"at": place} for place in path])
 
 
 def cmu_bvh_text(poses, *, unit=1.0, rename=None, fps=30) -> str:

@@ -16,6 +16,7 @@ from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
 from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store
 from augment.sources.mocap.amass import save_amass
+from augment.types import Segment
 from tests.make.mocap import smplh, some_motion, turns
 from tests.make.realdata import require
 
@@ -108,6 +109,26 @@ def test_a_changed_or_missing_file_is_noticed(tmp_path):
         store[2]
 
 
+def test_an_action_of_ones_own_keeps_its_frame_label_also_from_store_to_store(tmp_path, body):
+    segments = tuple(
+        Segment(label=label, start_sec=at, end_sec=at + 0.75) for label, at in (("walk", 0.0), ("roaming about", 0.75))
+    )
+    own = replace(some_motion(), action="wander", label="roaming about", segments=segments, caption="")
+    with StoreWriter(tmp_path / "one") as store:
+        store.add(own)
+    assert (store.rows["sit_1"]["action"], store.rows["sit_1"]["label"]) == ("wander", "roaming about")
+    import_motions((tmp_path / "one",), tmp_path / "two")
+    for folder in ("one", "two"):
+        (motion,) = read_store(tmp_path / folder)
+        assert (motion.action, motion.label, motion.segments) == ("wander", "roaming about", segments)
+    assert "label" not in _rows_of(tmp_path / "table")[0]  # what the table says is not said again
+
+
+def _rows_of(folder):
+    fill(folder, ("a",))
+    return read_store(folder).rows
+
+
 def test_what_is_no_store_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"expected a motion store with index\.json, found none"):
         read_store(tmp_path)
@@ -122,7 +143,9 @@ def test_what_is_no_store_is_refused(tmp_path):
     [
         ({"name": "a b"}, "field name: expected letters, digits"),
         ({"name": "../up"}, "field name"),
-        ({"action": "fly"}, "unknown action 'fly'; expected one of: walk"),
+        ({"action": "fly", "segments": ()}, "action 'fly': an action of your own needs a frame label"),
+        ({"action": "fly away"}, "action 'fly away': expected letters"),
+        ({"label": "a:b"}, "frame label 'a:b'"),
         ({"transl": np.full((30, 3), np.nan, np.float32)}, "field transl: expected finite"),
         ({"transl": np.zeros((29, 3), np.float32)}, r"field global_orient: expected shape \(29, 3\), found \(30, 3\)"),
     ],
@@ -199,6 +222,22 @@ def test_what_other_code_imported_is_imported_again(mixed_folder, tmp_path, body
     assert import_motions((mixed_folder,), out).added == 0
 
 
+def test_an_import_names_an_action_of_ones_own(mixed_folder, tmp_path, body):
+    MotionsImport(
+        sources=(mixed_folder,), out=tmp_path / "store", action="wander", label="roaming", caption="{who} wanders about."
+    ).run()
+    for motion in read_store(tmp_path / "store"):
+        assert (motion.action, motion.label, motion.caption) == ("wander", "roaming", "A person wanders about.")
+        assert [(s.label, s.start_sec) for s in motion.segments] == [("roaming", 0.0)]
+
+
+def test_an_import_under_an_own_action_is_not_described_by_its_files_name(mixed_folder, tmp_path, body):
+    import_motions((mixed_folder,), tmp_path / "store", overrides=Overrides(action="wander", label="other"))
+    captions = {motion.name: motion.caption for motion in read_store(tmp_path / "store")}
+    assert captions["walk_slowly"] == "A person performs the action wander."
+    assert captions["ours"] == "A person sits down."  # its own sentence
+
+
 def test_a_store_imports_into_another_unchanged(mixed_folder, tmp_path, body):
     import_motions((mixed_folder,), tmp_path / "one")
     import_motions((tmp_path / "one",), tmp_path / "two")
@@ -240,7 +279,7 @@ def test_hopeless_sources_are_errors(tmp_path, body):
     empty.mkdir()
     with pytest.raises(ValueError, match="no BVH or npz file"):
         import_motions((empty,), tmp_path / "store")
-    with pytest.raises(ValueError, match="unknown action 'fly'"):
+    with pytest.raises(ValueError, match="action 'fly': an action of your own needs a frame label"):
         import_motions((empty,), tmp_path / "store", overrides=Overrides(action="fly"))
 
 

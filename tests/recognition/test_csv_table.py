@@ -12,9 +12,9 @@ from tests.make.videos import write_videos
 
 
 def test_segments_are_read_as_written():
-    assert parse_segments("walk:0-1.5; fall:1.5-2", where="x") == (
+    assert parse_segments("walk:0-1.5; pacing about:1.5-2", where="x") == (
         Segment(label="walk", start_sec=0, end_sec=1.5),
-        Segment(label="fall", start_sec=1.5, end_sec=2),
+        Segment(label="pacing about", start_sec=1.5, end_sec=2),
     )
 
 
@@ -46,7 +46,8 @@ def test_needed_columns_and_bad_segments_are_named(tmp_path):
         read_csv(path)
     for segments, message in (
         ("fall:a-b", "label:start-end"),
-        ("fly:0-1", "unknown frame label 'fly'"),
+        (":0-1", "segment ':0-1': frame label '': expected a name"),
+        ("3:0-1", "segment '3:0-1': frame label '3': expected a name"),
         ("fall:2-1", "expected 0 <= start < end"),
         ("fall:nan-1", "expected 0 <= start < end"),
         ("fall:0-inf", "expected 0 <= start < end"),

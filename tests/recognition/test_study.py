@@ -26,7 +26,7 @@ def data(**changes: object) -> dict:
         ({"arms": [{"name": "none", "real": False}]}, "neither real nor synthetic"),
         ({"arms": ["real", "real"]}, "must not repeat"),
         ({"model": "x3d_s"}, r"unknown model 'x3d_s' \(did you mean 'x3d_xs'\?\)"),
-        ({"classes": {"a": ["fal"], "b": ["walk"]}}, r"unknown frame label 'fal' \(did you mean 'fall'\?\)"),
+        ({"classes": {"a": ["fall:1"], "b": ["walk"]}}, "class 'a': frame label 'fall:1': expected a name"),
         ({"classes": {"fall": ["fall"], "b": ["fall"]}}, "in two classes"),
         ({"rare_class": "jump"}, "expected one of: standing, fall, down"),
         ({"steps": 0}, r"steps: .*greater than or equal to 1.*found 0"),

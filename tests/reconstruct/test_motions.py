@@ -76,6 +76,8 @@ def test_a_cut_motion_is_the_persons_own_frames_with_its_labels():
     ("labels", "action"),
     [(("walk",), "walk"), (("standing", "sit_down", "sitting"), "sit_down"), (("sitting",), "sit"), (("lying",), "lie"),
      (("sitting", "fall", "fallen"), "fall_from_chair"), (("other",), "other"), (("standing", "walk"), "walk"),
+     (("walk", "pacing about", "sitting"), "pacing_about"), (("pacing about", "fall", "fallen"), "fall_any"),
+     (("wave",), "wave"),
      (("sitting", "stand_up", "fall", "fallen"), "fall_any")],
 )  # fmt: skip
 def test_labels_name_the_action(labels, action):

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from ...actions import FRAME_LABELS
+from ...actions import FRAME_LABELS, require_label
 from ...types import Segment
 
 KEYS: tuple[str, ...] = ("track", "person", "path")
@@ -20,7 +20,7 @@ _TOUCH = 1e-3
 def read_segments(path: Path | str) -> dict[str, tuple[Segment, ...]]:
     """Read ``track|person|path,label,start,end``, further columns ignored: OmniFall's own CSV among them.
 
-    Labels are names of ``actions.FRAME_LABELS`` or their numbers; times are seconds.
+    Labels are names, of ``actions.FRAME_LABELS`` or the user's own, or numbers of the former; times are seconds.
 
     Returns:
         Segments in time order for each value of the first column.
@@ -89,11 +89,10 @@ def _segment(path: Path, line: int, row: dict[str, str | None]) -> Segment:
     label = (row["label"] or "").strip()
     if label.isdecimal() and int(label) < len(FRAME_LABELS):
         label = FRAME_LABELS[int(label)]
-    if label not in FRAME_LABELS:
-        raise ValueError(
-            f"{path}: line {line}: field label: unknown label {label!r}; expected one of {', '.join(FRAME_LABELS)}, "
-            f"or a number below {len(FRAME_LABELS)}"
-        )
+    try:
+        require_label(label)
+    except ValueError as error:
+        raise ValueError(f"{path}: line {line}: field label: {error}, or a number below {len(FRAME_LABELS)}") from error
     times = []
     for name in ("start", "end"):
         try:

@@ -1,1 +1,1 @@
-"""A room without depth: walls from the picture, seats from people."""
+"""A room without depth: walls from the picture."""

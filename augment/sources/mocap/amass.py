@@ -94,7 +94,7 @@ def save_amass(stream: BufferedIOBase, motion: Motion, *, rest_pelvis: Float[np.
     root = Rotation.from_matrix(_Z_UP_FROM_Y_UP) * Rotation.from_rotvec(np.asarray(motion.global_orient, np.float64))
     poses[:, :3] = root.as_rotvec()
     poses[:, 3:66] = motion.body_pose[:, :21].reshape(n_frames, 63)
-    labels = {key: getattr(motion, key) for key in _LABELS}
+    labels = {key: getattr(motion, key) for key in _LABELS} | ({"label": motion.label} if motion.label else {})
     labels["support_center"] = motion.support_center
     labels["segments"] = [asdict(segment) for segment in motion.segments]
     np.savez_compressed(
@@ -177,5 +177,5 @@ def _labels(arrays: dict[str, np.ndarray], name: str) -> dict[str, Any]:
         segments = tuple(Segment(**each) for each in labels.pop("segments"))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{name}: field understudy: expected the JSON that augment writes, found {error!r}") from error
-    known = {key: labels[key] for key in _LABELS if key in labels}
+    known = {key: labels[key] for key in (*_LABELS, "label") if key in labels}
     return known | {"segments": segments, "support_center": None if center is None else (center[0], center[1])}

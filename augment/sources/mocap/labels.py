@@ -26,6 +26,8 @@ KEYWORDS: tuple[tuple[str, str], ...] = (
 )  # fmt: skip
 """Patterns in CMU's descriptions of a trial to actions; the first match counts."""
 
+UNKNOWN = "unknown"
+"""Licence of a file that belongs to no known data set."""
 _STYLED_WHO = {
     "elderly": "An elderly person",
     "old": "An elderly person",
@@ -78,7 +80,7 @@ def label_of(name: str, descriptions: dict[str, str] | None = None) -> MocapLabe
             subject=f"cmu-{subject}",
         )
     action = _from_words(re.sub(r"[^a-z]+", " ", name.lower()))
-    return MocapLabel(action=action, caption=_caption(action, "A person", name.lower()), source=name, licence="unknown")
+    return MocapLabel(action=action, caption=_caption(action, "A person", name.lower()), source=name, licence=UNKNOWN)
 
 
 def read_cmu_index(text: str) -> dict[str, str]:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from ....actions import FRAME_LABELS, require_action
 from ....types import JOINT, Motion, Segment
+from ...labels import core_label
 from .control import Trace
 from .plan import FallPlan, world_direction
 
@@ -63,8 +63,7 @@ def start_segments(start: Motion, frames: int, fps: float) -> tuple[Segment, ...
     """Labels of the last ``frames`` frames of a start motion, beginning at 0 s."""
     end, length = len(start) / start.fps, frames / fps
     if not start.segments:
-        label = require_action(start.action).label if start.action else "standing"
-        return (Segment(label=label if label in FRAME_LABELS else "other", start_sec=0.0, end_sec=length),)
+        return (Segment(label=core_label(start), start_sec=0.0, end_sec=length),)
     shift = end - length
     kept = [
         Segment(label=s.label, start_sec=max(s.start_sec - shift, 0.0), end_sec=min(s.end_sec - shift, length))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ....actions import FALLS, caption_for
+from ....actions import ACTIONS, FALLS, caption_for
 from ....body.model import Body
 from ....geometry import heading_vector
 from ....types import JOINT, Motion
@@ -181,7 +181,7 @@ def _simulate(human: Humanoid, plan: FallPlan, start: Motion, request: FallReque
     if problem is None:
         motion = _labelled(motion, joints, start, release, fps)
     side = plan.side if plan.kind == "fall_sideways" else "side"
-    caption = caption_for(plan.kind, rng=rng, side=side)
+    caption = caption_for(ACTIONS[plan.kind].captions, rng=rng, side=side)
     motion = replace(motion, caption=caption, provenance=_provenance(human, plan, start, trace, sink))
     return FallRun(motion=motion, trace=trace, human=human, plan=plan, release=release, problem=problem)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ....actions import caption_for
+from ....actions import ACTIONS, caption_for
 from ....types import SMPL_JOINTS, Motion, Segment
 from . import ik
 from .bed import act_lie_down, draw_bed
@@ -95,7 +95,7 @@ def make_action(
         raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
     t = np.arange(max(8, round(manner.seconds * fps))) / fps
     take = SCRIPTS[name].act(t, rig, manner, rng=rng)
-    caption = take.caption or caption_for(name, rng=rng)
+    caption = take.caption or caption_for(ACTIONS[name].captions, rng=rng)
     motion = _to_motion(take, rig, fps, name, caption, manner)
     return _mirrored(motion, rig) if manner.side == "right" else motion
 

@@ -5,7 +5,7 @@ import pytest
 
 from augment.body.model import joints_of
 from augment.motion.library.build import make_clip
-from augment.reconstruct.guess.seats import seats_from_people
+from augment.motion.seats import seats_from_people
 
 SITS, LIES = ("sit_down-0000", "sit-0000", "sit-0001"), ("lie_down-0000", "lie-0000", "lie-0001")
 OTHERS = ("stand-0000", "walk-0000", "kneel-0000", "pick_up-0000")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float
 
-from ...geometry import heading_vector
-from ...types import JOINT, Surface
+from ..geometry import heading_vector
+from ..types import JOINT, Surface
 
 _SIT, _LIE = (0.30, 0.75), (0.15, 0.90)
 """Range of heights of a seat and of a bed, metres: lower is the floor."""

@@ -1,0 +1,129 @@
+"""What a recipe may say about events: actions of the user's own, and the clips that show an action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from ..actions import (
+    ACTIONS,
+    FALLS,
+    FRAME_LABELS,
+    did_you_mean,
+    require_action_name,
+    require_caption,
+    require_label,
+)
+from ..sources.mocap.files import ENDINGS
+
+SourceName = Literal["library", "physics", "generator", "store", "file"]
+"""Where motions come from; ``file`` is written as the motion file's path."""
+
+
+class Strict(BaseModel):
+    """A section of a recipe: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+class ActionItem(Strict):
+    """One entry of ``actions``: an action of your own, or another label and other captions for one of ``actions.ACTIONS``.
+
+    ``wander: other`` is short for ``wander: {label: other}``.
+    """
+
+    label: Annotated[str, AfterValidator(require_label)]
+    """Frame label of the action's core: one of ``actions.FRAME_LABELS``, or one of your own."""
+    captions: Annotated[tuple[Annotated[str, AfterValidator(require_caption)], ...], BeforeValidator(_as_list)] = ()
+    """Sentences, drawn at random, with ``{who}`` for the person; instead of the motions' own where there are some."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_label(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return {"label": value}
+        if value is None or (isinstance(value, dict) and "label" not in value):
+            valid = ", ".join(FRAME_LABELS)
+            raise ValueError(f"an action needs a frame label, as in {{label: other}}; one of your own, or one of: {valid}")
+        return value
+
+
+class ClipItem(Strict):
+    """One line of ``clips``."""
+
+    action: Annotated[str, AfterValidator(require_action_name)]
+    """The action: a key of ``actions.ACTIONS``, or one of your own."""
+    count: int = Field(default=1, ge=1)
+    """Number of clips."""
+    source: SourceName = Field(default="library", alias="from")
+    """``library``: scripted, falls simulated; ``physics``: simulated falls only; ``generator``: the trained network; ``store``:
+    recorded or imported motions; a path that ends in .bvh or .npz (AMASS): this motion."""
+    path: Path | None = None
+    """The store's folder, or the generator's weights (the shipped ones if left out), relative to the recipe."""
+    support: Literal["auto", "floor", "chair", "bed"] = "auto"
+    """Of a motion file: where its body rests besides the feet; ``auto`` finds it in the motion."""
+    others: int = Field(default=0, ge=0, le=2)
+    """Number of other people in the room."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _file_as_source(cls, value: Any) -> Any:
+        """``from: walk.bvh`` becomes ``from: file`` with the path."""
+        source = value.get("from") if isinstance(value, dict) else None
+        if not isinstance(source, str) or source in get_args(SourceName):
+            return value
+        if Path(source).suffix.lower() not in ENDINGS:
+            names = get_args(SourceName)[:-1]
+            valid = f"{', '.join(names)}, or a motion file, whose name ends in {' or '.join(ENDINGS)}"
+            raise ValueError(f"from: unknown source {source!r}{did_you_mean(source, names)}; expected one of: {valid}")
+        if value.get("path") is not None:
+            raise ValueError(f"from: {source} is a motion file; leave out path")
+        return value | {"from": "file", "path": source}
+
+    @model_validator(mode="after")
+    def _source_fits(self) -> ClipItem:
+        if self.source == "store" and self.path is None:
+            raise ValueError("from: store needs path: the motion store's folder")
+        if self.source == "file" and self.path is None:
+            raise ValueError("from: file needs path; shorter: from: the motion file itself")
+        if self.source != "file" and self.support != "auto":
+            raise ValueError(f"support is for motion files; motions from: {self.source} know their own")
+        if self.source in ("library", "physics") and self.path is not None:
+            raise ValueError(f"from: {self.source} takes no path; use from: store or from: generator")
+        if self.source == "physics" and self.action not in FALLS:
+            found = f"{self.action!r}{did_you_mean(self.action, FALLS)}"
+            raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {found}; use from: library")
+        return self
+
+
+def require_known_actions(own: Mapping[str, ActionItem], clips: Sequence[ClipItem]) -> None:
+    """Check names against what is known before anything is opened; stores, files and generators are asked later.
+
+    Args:
+        own: The recipe's ``actions``.
+        clips: Its ``clips``.
+    Raises:
+        ValueError: If the library or the shipped generator cannot know a clip's action, or if an entry of ``own`` that no clip
+            shows nearly has a clip's name.
+    """
+    for number, clip in enumerate(clips):
+        if clip.action in ACTIONS or clip.source in ("store", "file") or (clip.source == "generator" and clip.path):
+            continue
+        if clip.action in own:
+            maker = "the shipped generator" if clip.source == "generator" else f"from: {clip.source}"
+            reason = f"is your own: {maker} cannot make it; take it from: a motion file, store, or generator with path"
+        else:
+            known = [*ACTIONS, *own]
+            reason = f"is unknown{did_you_mean(clip.action, known)}; expected one of: {', '.join(known)}"
+        raise ValueError(f"clips[{number}].action: {clip.action!r} {reason}")
+    shown = {clip.action for clip in clips}
+    for name in own.keys() - shown:
+        if hint := did_you_mean(name, shown - own.keys()):
+            raise ValueError(f"actions.{name}: no clip shows it{hint}")
