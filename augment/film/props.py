@@ -1,16 +1,21 @@
-"""Furniture brought along to a film: a plain chair or bed where a motion needs one and the room's is not known."""
+"""Props of a film: furniture brought along where a motion needs it, and what people carry or push."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32, Int, UInt8
 
-from ..geometry import axis_rotation
+from ..body.model import Body
+from ..geometry import axis_rotation, transform_points
+from ..motion.carrying import carrier_of, prop_track
 from ..raster.room import draw_lit
 from ..raster.shading import linear_to_srgb, srgb_to_linear
-from ..types import SceneMesh
+from ..scene.rooms.furniture import DARK, METAL, rollator, wheelchair
+from ..scene.rooms.parts import box, merge, moved, rod, tube
+from ..types import Performance, SceneMesh
 from .body_shadow import BodyShadow
 from .composite import SUPERSAMPLE, TOLERANCE, Style, fine_camera, plate_light
 from .view import View
@@ -19,6 +24,7 @@ _Box = tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, 
 """Middle, extent, colour."""
 _WOOD = ((120, 82, 52), (160, 118, 78), (92, 62, 44), (196, 170, 132), (70, 70, 74))
 _CLOTH = ((150, 60, 55), (70, 90, 120), (95, 110, 85), (130, 120, 105), (60, 62, 70), (170, 150, 110))
+_TRAYS = ((176, 132, 88), (120, 82, 54), (60, 80, 110), (205, 205, 200))
 _LINEN = ((232, 232, 228), (214, 224, 232), (226, 220, 206))
 
 
@@ -26,18 +32,24 @@ def add_props(view: View, props: Iterable[Mapping[str, Any]], *, rng: np.random.
     """A view with furniture standing in it: plate, depth and what shadows fall on are all changed.
 
     Args:
-        props: Each ``{"kind": "chair" | "bed", "center": (x, y, z) of the seat's or mattress's top, "yaw": radians,
-            "size": (across, along) metres}``, as ``placement.place`` writes them.
+        props: Each ``{"kind": "chair" | "bed" | "wheelchair", "center": (x, y, z) of the seat's or mattress's top,
+            "yaw": radians, "size": (across, along) metres}``, as ``placement.place`` writes them. Those that are
+            ``moving`` are left out, see ``moving_props``.
         rng: For the colours.
     """
     for prop in props:
+        if prop.get("moving"):
+            continue
         mesh = prop_mesh(prop["kind"], np.asarray(prop["center"], float), float(prop["yaw"]), tuple(prop["size"]), rng=rng)
         view = _stand(view, mesh)
     return view
 
 
 def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, float], *, rng: np.random.Generator) -> SceneMesh:
-    """A chair or bed whose top lies at ``center``; local +z is the sitter's front, or from the bed's foot to its head."""
+    """A seat or bed whose top lies at ``center``; local +z is the sitter's front, or from the bed's foot to its head."""
+    if kind == "wheelchair":
+        piece = wheelchair(rng=rng, seat=float(center[1]) - 0.015, footrests=False)
+        return moved(piece.mesh, x=float(center[0]), z=float(center[2]), yaw=yaw)
     across, along = size
     top = float(center[1])
     wood = _WOOD[int(rng.integers(len(_WOOD)))]
@@ -62,7 +74,7 @@ def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, floa
             ((0, top * 0.5 + 0.2, along / 2 + 0.04), (across + 0.06, top + 0.4, 0.04), wood),
         ]
     else:
-        raise ValueError(f"unknown prop {kind!r}; expected one of: chair, bed")
+        raise ValueError(f"unknown prop {kind!r}; expected one of: chair, wheelchair, bed")
     vertices, faces, colors = [], [], []
     turn = axis_rotation("y", yaw)
     for at, extent, color in boxes:
@@ -71,6 +83,62 @@ def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, floa
         colors.append(np.tile(np.array(color, np.uint8), (8, 1)))
     return SceneMesh(vertices=np.concatenate(vertices), faces=np.concatenate(faces), colors=np.concatenate(colors))
 
+
+MovingMesh = tuple[Float32[np.ndarray, "t n 3"], Int[np.ndarray, "f 3"], UInt8[np.ndarray, "n 3"]]
+"""Vertices in every frame, world, metres; faces; sRGB colours."""
+
+
+def moving_props(performance: Performance, body: Body, *, rng: np.random.Generator) -> list[MovingMesh]:
+    """What people of a performance carry or push, as meshes that move with them.
+
+    Args:
+        performance: As filmed: placed, its people at the film's rate; ``provenance["props"]`` lists the props, those with
+            ``moving`` as ``motion.holding.take_up`` gives them.
+        rng: For the colours.
+    Returns:
+        One mesh for each prop that moves, with as many frames as its person.
+    """
+    meshes = []
+    for entry in performance.provenance.get("props", ()):
+        if entry.get("moving"):
+            track = prop_track(entry, carrier_of(performance.people[entry["person"]], body))
+            mesh = CARRIED[entry["kind"]](entry["grip"], rng)
+            vertices = transform_points(track, np.broadcast_to(mesh.vertices, (len(track), *mesh.vertices.shape)))
+            meshes.append((vertices.astype(np.float32), mesh.faces, mesh.colors))
+    return meshes
+
+
+def _walker(grip: float, rng: np.random.Generator) -> SceneMesh:
+    # The room's walker has its grips at z = -0.28.
+    return moved(rollator(rng=rng, grip=grip).mesh, z=0.28)
+
+
+def _stick(grip: float, rng: np.random.Generator) -> SceneMesh:
+    wood = METAL if rng.random() < 0.3 else _WOOD[int(rng.integers(len(_WOOD)))]
+    handle = [(0, grip - 0.02, -0.055), (0, grip, -0.02), (0, grip, 0.05), (0, grip - 0.012, 0.075)]
+    return merge([
+        rod((0, 0.03, 0), (0, grip - 0.01, 0), 0.011, wood, n=10), rod((0, 0, 0), (0, 0.045, 0), 0.017, DARK, n=10),
+        tube(handle, 0.014, DARK if wood == METAL else wood),
+    ])  # fmt: skip
+
+
+def _tray(grip: float, rng: np.random.Generator) -> SceneMesh:
+    """A plate with a rim, a cup, a dish and perhaps a bowl; its origin in the middle of the plate."""
+    paint = _TRAYS[int(rng.integers(len(_TRAYS)))]
+    china = (236, 236, 230)
+    pieces = [box((0, 0, 0), (0.46, 0.012, 0.32), paint, step=0.2)]
+    for x, z, size in ((0, 0.155, (0.46, 0.03, 0.012)), (0, -0.155, (0.46, 0.03, 0.012)),
+                       (0.225, 0, (0.012, 0.03, 0.32)), (-0.225, 0, (0.012, 0.03, 0.32))):  # fmt: skip
+        pieces.append(box((x, 0.012, z), size, paint))
+    pieces.append(rod((-0.02, 0.006, 0.0), (-0.02, 0.02, 0.0), 0.075, china, n=20, tip=0.11))
+    pieces.append(rod((0.15, 0.006, 0.07), (0.15, 0.095, 0.07), 0.032, china, n=14, tip=0.04))
+    if rng.random() < 0.6:
+        pieces.append(rod((-0.16, 0.006, 0.08), (-0.16, 0.055, 0.08), 0.03, (200, 120, 80), n=14, tip=0.055))
+    return merge(pieces)
+
+
+CARRIED: dict[str, Callable[[float, np.random.Generator], SceneMesh]] = {"walker": _walker, "stick": _stick, "tray": _tray}
+"""Kind of a prop that moves to (height of its grips, rng) -> its mesh in the frame of ``motion.carrying``."""
 
 _BOX_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _BOX_FACES = np.array(

@@ -112,6 +112,14 @@ def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surf
     return None
 
 
+def props_free(points: Float[np.ndarray, "t k 3"], scene: Scene, support: Surface | None) -> str | None:
+    """Check that what somebody carries or pushes stays over the floor and out of furniture; ``support`` is exempt."""
+    if not inside_polygon(points[..., [0, 2]], scene.floor).all():
+        return "off_floor"
+    boxes = [box for box in blocking_boxes(scene) if support is None or not _belongs(box, support)]
+    return "in_furniture" if any(inside_box(box, points, 0.02).any() for box in boxes) else None
+
+
 def pierces(vertices: Float[np.ndarray, "t v 3"], scene: Scene, support: Surface | None) -> bool:
     """Whether skin (world) is deeper in furniture or a wall than a body may sink; ``support`` is exempt."""
     boxes = [box for box in blocking_boxes(scene) if support is None or not _belongs(box, support)]

@@ -17,19 +17,16 @@ from jaxtyping import Float
 
 from ..body.model import Body, joints_of, pose_body
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, turn_about_y, yaw_to_matrix
+from ..motion.carrying import carrier_of, outline_points, prop_track
 from ..motion.legs import reach_ankles
 from ..motion.posture import place_joints, with_pose, world_rotations
-from ..polygon import inside_polygon
-from ..scene.boxes import blocking_boxes, depth_is_guessed, hiding_boxes, inside_box
-from ..types import JOINT, Camera, Motion, Performance, Scene, Surface
-from .gates import BODY_RADIUS, REASONS, carries, pierces, seen, stands_free
+from ..scene.boxes import depth_is_guessed, hiding_boxes
+from ..types import JOINT, Camera, Motion, Performance, Scene
+from .gates import REASONS, carries, pierces, props_free, seen, stands_free
+from .spots import Spot, Supply, draw_spot, own_support, prop_fits
 
-FIT = {"chair": 0.06, "bed": 0.12}
-"""Metres by which a seat's or bed's height may differ from the one a motion was made for."""
 SETTLE = 0.05
 """Metres by which a whole performance may be lifted or lowered so that it stands on the floor."""
-PROP_SIZE = {"chair": (0.44, 0.44), "bed": (0.95, 2.0)}
-"""Extent of added furniture, metres, across and along."""
 _GATE_SECONDS, _MESH_FRAMES, _SKIN_STEP = 0.15, 14, 9
 """Time between the frames whose joints are checked; number of frames whose skin is; one vertex of so many is then taken."""
 
@@ -45,20 +42,6 @@ class PlacementRejected(Exception):
         super().__init__(f"{self.reason}: {REASONS[self.reason]} ({', '.join(f'{k} {n}' for k, n in counts.most_common())})")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spot:
-    """A candidate place: where the motion's own frame goes."""
-
-    yaw: float
-    shift: Float[np.ndarray, "3"]
-    """Metres, world, after the turn."""
-    support: Surface | None = None
-    """The seat or bed used, in the world; None on the floor."""
-    is_prop: bool = False
-    rise: float = 0.0
-    """Metres by which the first person, who rests on the support all the time, is lifted to its height."""
-
-
 def place(
     performance: Performance,
     scene: Scene,
@@ -72,14 +55,15 @@ def place(
     """Move a performance to a drawn place in a room.
 
     Args:
-        performance: In a frame of its own, the floor at y = 0.
+        performance: In a frame of its own, the floor at y = 0. ``provenance["props"]`` may list what people carry, see
+            ``motion.holding.take_up``: it must have room, too; a wheelchair is brought along even where seats are free.
         tries: Places drawn before giving up.
         camera: Must see the person; the room's own if None. For another one, the scene's boxes tell what is hidden.
         props: Add a chair or bed where the room has none that fits.
     Returns:
         The same movement, rigidly moved (a seated pelvis may be lifted up to ``FIT``, who lies all the time to any
-        bed). ``provenance["placement"]`` says how, ``provenance["props"]`` what was added: ``kind``, ``center``, ``yaw``,
-        ``size``.
+        bed). ``provenance["placement"]`` says how, ``provenance["props"]`` what moves and what was added: ``kind``,
+        ``center``, ``yaw``, ``size``.
     Raises:
         PlacementRejected: If no place passed the gates; it counts the reasons.
     """
@@ -91,14 +75,31 @@ def place(
     count = max(round(lead.seconds / _GATE_SECONDS), 2)
     frames = np.unique(np.linspace(0, len(lead) - 1, count).astype(int))
     joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
+    settled = replace(settled, carried=tuple(points[frames] for points in _carried(performance, body)))
+    seat = "wheelchair" if any(prop["kind"] == "wheelchair" for prop in asked_props(performance)) else ""
     for number in range(1, tries + 1):
         # The room's own seats are tried first; furniture is added only where none of them fits.
-        spot = _draw_spot(lead, joints, scene, props, number > tries // 3, rng=rng)
+        spot = draw_spot(lead, joints, scene, Supply(props, seat, number > tries // 3), rng=rng)
         reason = "no_support" if spot is None else _judge(spot, settled, joints, scene, camera)
         if spot is not None and reason is None:
             return _moved(performance, spot, settled.lift, body, number, counts)
         counts[reason or ""] += 1
     raise PlacementRejected(counts)
+
+
+def asked_props(performance: Performance) -> list[dict[str, Any]]:
+    """What people of a performance use besides furniture of the room."""
+    return list(performance.provenance.get("props", ()))
+
+
+def _carried(performance: Performance, body: Body) -> list[np.ndarray]:
+    """Points of everything that moves with somebody, (t, k, 3) each, in the performance's own frame."""
+    found = []
+    for prop in asked_props(performance):
+        if prop.get("moving"):
+            track = prop_track(prop, carrier_of(performance.people[prop["person"]], body))
+            found.append(outline_points(prop, track))
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,8 @@ class _Settled:
     """Metres up that put it on the floor."""
     skin: tuple[np.ndarray, ...] = ()
     """Some vertices of each person in a few frames, lifted, in the performance's own frame."""
+    carried: tuple[np.ndarray, ...] = ()
+    """Points of props that move, at the frames of the gates, in that frame."""
     problem: str | None = None
     """The reason to reject it even then."""
 
@@ -123,7 +126,11 @@ def _judge(spot: Spot, settled: _Settled, joints: Sequence[np.ndarray], scene: S
         reason = stands_free(points, scene, support)
         if reason is not None:
             return reason
-    if spot.is_prop and spot.support is not None and not _prop_fits(spot.support, scene):
+    for points in settled.carried:
+        reason = props_free(points @ turn.T + spot.shift, scene, spot.support)
+        if reason is not None:
+            return reason
+    if spot.is_prop and spot.support is not None and not prop_fits(spot.support, scene):
         return "in_furniture"
     reason = _seen(moved[0], scene, camera)
     if reason is not None:
@@ -148,7 +155,7 @@ def _settle(performance: Performance, body: Body) -> _Settled:
     rows = np.unique(np.linspace(0, len(lead) - 1, _MESH_FRAMES).astype(int))
     fps = lead.fps * (len(rows) - 1) / max(len(lead) - 1, 1)
     posed = [pose_body(body, motion.take(rows)) for motion in performance.people]
-    support = _own_support(lead)
+    support = own_support(lead)
     lift = 0.0
     if support is None:
         lowest = np.median([vertices[..., 1].min() for vertices, _ in posed[:1]])
@@ -161,69 +168,6 @@ def _settle(performance: Performance, body: Body) -> _Settled:
             return _Settled(problem=problem)
         skin.append(vertices[:, ::_SKIN_STEP])
     return _Settled(lift=lift, skin=tuple(skin))
-
-
-def _own_support(motion: Motion) -> Surface | None:
-    """The seat or bed that a motion was made for, in its own frame."""
-    if motion.support == "floor" or motion.support_center is None:
-        return None
-    x, z = motion.support_center
-    center = np.array([x, motion.support_height, z])
-    return Surface(kind=motion.support, center=center, size=PROP_SIZE[motion.support], yaw=motion.support_yaw)
-
-
-def _draw_spot(
-    motion: Motion, joints: Sequence[np.ndarray], scene: Scene, props: bool, prefer_props: bool, *, rng: np.random.Generator
-) -> Spot | None:
-    own = _own_support(motion)
-    if own is not None:
-        wholly = _rests_wholly(joints[0], own)
-        fit = np.inf if wholly else FIT[own.kind]
-        fitting = [s for s in scene.surfaces if s.kind == own.kind and abs(s.center[1] - own.center[1]) <= fit]
-        if fitting and not (props and prefer_props):
-            surface = fitting[int(rng.integers(len(fitting)))]
-            slack = 0.5 * np.maximum(np.array(surface.size) - np.array(own.size), 0) + 0.02
-            aside, along = rng.uniform(-slack, slack)
-            yaw = surface.yaw - own.yaw + rng.normal(0, 0.03)
-            here = turn_about_y(own.center, yaw)
-            there = surface.center + turn_about_y(np.array([aside, 0.0, along]), surface.yaw)
-            rise = float(surface.center[1] - own.center[1]) if wholly else 0.0
-            return Spot(yaw=yaw, shift=(there - here) * [1, 0, 1], support=surface, rise=rise)
-        if not props:  # and nothing fits
-            return None
-    yaw = float(rng.uniform(-np.pi, np.pi))
-    points = np.concatenate([turn_about_y(person, yaw).reshape(-1, 3) for person in joints])
-    middle = (points.min(0) + points.max(0)) / 2
-    shift = (_draw_on_floor(scene.floor, rng=rng) - middle) * [1, 0, 1]
-    if own is None:
-        return Spot(yaw=yaw, shift=shift)
-    brought = replace(own, center=turn_about_y(own.center, yaw) + shift, yaw=own.yaw + yaw)
-    return Spot(yaw=yaw, shift=shift, support=brought, is_prop=True)
-
-
-def _rests_wholly(joints: np.ndarray, support: Surface) -> bool:
-    """Whether nothing of the body is ever beside or below its support: then a surface of any height can carry it."""
-    return bool((joints[..., 1] > support.center[1] - 0.02).all())
-
-
-def _draw_on_floor(floor: Float[np.ndarray, "n 2"], *, rng: np.random.Generator) -> Float[np.ndarray, "3"]:
-    low, high = floor.min(0), floor.max(0)
-    for _ in range(100):
-        point = rng.uniform(low, high)
-        if inside_polygon(point, floor):
-            return np.array([point[0], 0.0, point[1]])
-    middle = floor.mean(0)
-    return np.array([middle[0], 0.0, middle[1]])
-
-
-def _prop_fits(prop: Surface, scene: Scene) -> bool:
-    """Whether added furniture stands on the floor and clear of obstacles, checked on a grid over its footprint."""
-    across, along = np.meshgrid(*(np.linspace(-extent / 2, extent / 2, 7) for extent in prop.size))
-    grid = turn_about_y(np.stack([across, along], axis=-1).reshape(-1, 2), prop.yaw) + prop.center[[0, 2]]
-    if not inside_polygon(grid, scene.floor).all():
-        return False
-    points = np.insert(grid, 1, 0.1, axis=1)
-    return not any(inside_box(box, points, BODY_RADIUS).any() for box in blocking_boxes(scene))
 
 
 def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body: Body) -> Motion:
@@ -276,9 +220,11 @@ def _moved(performance: Performance, spot: Spot, lift: float, body: Body, number
         "yaw": spot.yaw, "shift": [float(v) for v in shift], "rise": rise, "tries": number, "turned_down": dict(counts),
         "support": "none" if spot.support is None else ("prop" if spot.is_prop else "room"),
     }  # fmt: skip
-    brought = []
+    props = asked_props(performance)
     if spot.is_prop and spot.support is not None:
         s = spot.support
-        brought = [{"kind": s.kind, "center": [float(v) for v in s.center], "yaw": float(s.yaw), "size": list(s.size)}]
-    provenance = performance.provenance | {"placement": note, "props": brought}
+        here = {"center": [float(v) for v in s.center], "yaw": float(s.yaw), "size": list(s.size)}
+        asked = [prop for prop in props if prop["kind"] == "wheelchair"]
+        props = [prop for prop in props if prop not in asked] + [{"kind": "wheelchair" if asked else s.kind} | here]
+    provenance = performance.provenance | {"placement": note, "props": props}
     return replace(performance, people=tuple(people), provenance=provenance)

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from augment.body.model import joints_of, pose_body
 from augment.geometry import look_at
+from augment.motion.carrying import carrier_of, outline_points, prop_track
+from augment.motion.holding import take_up
 from augment.motion.library.scripted.act import make_action
-from augment.placement.gates import REASONS, carries, pierces, seen, stands_free
+from augment.placement.gates import REASONS, carries, pierces, props_free, seen, stands_free
 from augment.placement.place import PlacementRejected, move_motion, place, raise_seated
 from augment.polygon import inside_polygon
 from augment.scene.boxes import hiding_boxes
@@ -243,3 +245,32 @@ def test_who_lies_all_the_time_is_carried_by_a_bed_of_any_height():
         assert (np.abs(lowest - height) < 0.06).all()
     down = make_action("lie_down", rng=np.random.default_rng(2), body=the_body(), fps=10)
     assert refused(down, scene, props=False).reason == "no_support"
+
+
+def test_what_somebody_pushes_needs_room_too():
+    walk, entry = take_up(standing(the_body(), frames=10), "walker", the_body(), rng=np.random.default_rng(0))
+    alone = replace(performance(walk), provenance={"props": []})
+    pushing = replace(performance(walk), provenance={"props": [entry]})
+    corridor = replace(
+        room(), surfaces=(), obstacles=(), depth=np.zeros_like(room().depth),
+        floor=np.array([[-0.29, 1.0], [0.29, 1.0], [0.29, -1.0], [-0.29, -1.0]]),
+    )  # fmt: skip
+    assert place(alone, corridor, the_body(), rng=np.random.default_rng(0)).provenance["props"] == []
+    with pytest.raises(PlacementRejected) as caught:
+        place(pushing, corridor, the_body(), rng=np.random.default_rng(0))
+    assert caught.value.reason == "off_floor"
+    placed = place(pushing, room(), the_body(), rng=np.random.default_rng(0))
+    assert placed.provenance["props"] == [entry]
+    points = outline_points(entry, prop_track(entry, carrier_of(placed.people[0], the_body())))
+    assert props_free(points, room(), None) is None
+
+
+def test_a_wheelchair_is_brought_along_where_chairs_are_free():
+    asked = replace(performance(sitting()), provenance={"props": [{"kind": "wheelchair", "moving": False}]})
+    placed = place(asked, _open_room(), the_body(), rng=np.random.default_rng(0), tries=300)
+    (prop,) = placed.provenance["props"]
+    assert prop["kind"] == "wheelchair"
+    assert placed.provenance["placement"]["support"] == "prop"
+    np.testing.assert_allclose(np.array(prop["center"])[[0, 2]], placed.people[0].support_center, atol=1e-9)
+    with pytest.raises(PlacementRejected, match="no_support"):
+        place(asked, _open_room(), the_body(), rng=np.random.default_rng(0), props=False)

@@ -198,24 +198,25 @@ def dresser(*, rng: np.random.Generator) -> Piece:
     return Piece(name="dresser", mesh=merge(pieces), size=(width, height, depth))
 
 
-def rollator(*, rng: np.random.Generator) -> Piece:
-    """A walker on four wheels."""
+def rollator(*, rng: np.random.Generator, grip: float = 0.9) -> Piece:
+    """A walker on four wheels; ``grip`` is the height of its handles, metres."""
     paint = _pick(((150, 40, 45), (60, 70, 85), (40, 80, 130), METAL), rng)
     pieces = []
     for side in (-0.28, 0.28):
-        pieces.append(tube([(side, 0.1, 0.28), (side, 0.62, 0.06), (side, 0.88, -0.22), (side, 0.9, -0.34)], 0.014, paint))
-        pieces.append(tube([(side, 0.1, -0.28), (side, 0.62, 0.06)], 0.014, paint))
-        pieces.append(rod((side, 0.9, -0.34), (side, 0.9, -0.22), 0.02, DARK))
+        bend = (side, grip - 0.28, 0.06)
+        pieces.append(tube([(side, 0.1, 0.28), bend, (side, grip - 0.02, -0.22), (side, grip, -0.34)], 0.014, paint))
+        pieces.append(tube([(side, 0.1, -0.28), bend], 0.014, paint))
+        pieces.append(rod((side, grip, -0.34), (side, grip, -0.22), 0.02, DARK))
         pieces += [wheel((side, 0.1, z), 0.09, DARK) for z in (-0.28, 0.28)]
-    pieces.append(box((0, 0.58, 0.06), (0.5, 0.03, 0.2), DARK, bevel=0.01))
-    pieces.append(tube([(-0.28, 0.75, -0.08), (0.28, 0.75, -0.08)], 0.012, paint))
-    pieces.append(box((0, 0.42, 0.16), (0.38, 0.2, 0.16), (70, 72, 78), bevel=0.02))
-    return Piece(name="rollator", mesh=merge(pieces), size=(0.62, 0.9, 0.72))
+    pieces.append(box((0, grip - 0.32, 0.06), (0.5, 0.03, 0.2), DARK, bevel=0.01))
+    pieces.append(tube([(-0.28, grip - 0.15, -0.08), (0.28, grip - 0.15, -0.08)], 0.012, paint))
+    pieces.append(box((0, grip - 0.48, 0.16), (0.38, 0.2, 0.16), (70, 72, 78), bevel=0.02))
+    return Piece(name="rollator", mesh=merge(pieces), size=(0.62, grip, 0.72))
 
 
-def wheelchair(*, rng: np.random.Generator) -> Piece:
-    """A folding wheelchair, empty."""
-    seat, cloth = 0.5, _pick(((40, 42, 48), (40, 60, 100), (90, 40, 45)), rng)
+def wheelchair(*, rng: np.random.Generator, seat: float = 0.5, footrests: bool = True) -> Piece:
+    """A folding wheelchair, empty; ``footrests`` are swung away where somebody's feet are on the floor."""
+    cloth = _pick(((40, 42, 48), (40, 60, 100), (90, 40, 45)), rng)
     pieces = [
         box((0, seat, 0.0), (0.44, 0.03, 0.42), cloth, bevel=0.01),
         box((0, seat + 0.22, -0.22), (0.44, 0.42, 0.025), cloth, bevel=0.01),
@@ -224,11 +225,11 @@ def wheelchair(*, rng: np.random.Generator) -> Piece:
         pieces.append(wheel((side * 1.16, 0.3, -0.12), 0.3, DARK, width=0.035))
         pieces.append(wheel((side * 0.9, 0.08, 0.3), 0.08, DARK))
         pieces.append(tube([(side, seat + 0.42, -0.34), (side, seat + 0.42, -0.24), (side, 0.18, -0.2)], 0.013, METAL))
-        pieces.append(
-            tube([(side, seat + 0.2, -0.22), (side, seat + 0.2, 0.18), (side, 0.3, 0.24), (side, 0.1, 0.42)], 0.013, METAL)
-        )
+        front = [(side, 0.3, 0.24), (side, 0.1, 0.42)] if footrests else [(side, 0.3, 0.22), (side * 0.9, 0.12, 0.29)]
+        pieces.append(tube([(side, seat + 0.2, -0.22), (side, seat + 0.2, 0.18), *front], 0.013, METAL))
         pieces.append(box((side, seat + 0.22, 0.0), (0.05, 0.03, 0.28), DARK, bevel=0.01))
-        pieces.append(box((side * 0.5, 0.1, 0.46), (0.16, 0.015, 0.14), DARK))
+        if footrests:
+            pieces.append(box((side * 0.5, 0.1, 0.46), (0.16, 0.015, 0.14), DARK))
     return Piece(name="wheelchair", mesh=merge(pieces), size=(0.68, 0.92, 0.95))
 
 
