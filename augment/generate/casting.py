@@ -14,6 +14,8 @@ from ..actions import ACTIONS, FALLS, caption_for, captions_of, did_you_mean
 from ..body.model import Body, load_body
 from ..body.shapes import betas_from_phenotype
 from ..files import sha256_of_file, sha256_of_json
+from ..motion.carrying import PROPS
+from ..motion.holding import take_up
 from ..motion.labels import core_label, with_action
 from ..motion.resample import crop
 from ..placement.place import move_motion
@@ -35,10 +37,14 @@ def cast(
         seconds: Longest performance; longer ones are cut around the action.
     Raises:
         FallRejected: If a simulated fall is implausible or not the one asked for.
-        ValueError: If the action cannot be had from that source.
+        ValueError: If the action cannot be had from that source, or the clip's prop has no place in the motion.
     """
     lead = SOURCES[clip.source](clip, draw_betas(people, body, rng=rng), body, rng=rng)
     lead = fit_seconds(with_action(lead, clip.action, _label_of(clip, lead)), seconds, rng=rng)
+    props: list[dict[str, Any]] = []
+    if clip.prop is not None:
+        lead, prop = take_up(lead, clip.prop, body, rng=rng)
+        props.append(prop)
     others = [_bystander(lead, people, body, number, rng=rng) for number in range(clip.others)]
     return Performance(
         people=(lead, *others),
@@ -49,7 +55,8 @@ def cast(
             "motion": {
                 "from": clip.source, "name": lead.name, "source": lead.source, "licence": lead.licence,
                 "subject": lead.subject, "support": lead.support, "details": lead.provenance,
-            }
+            },
+            "props": props,
         },
     )  # fmt: skip
 
@@ -65,7 +72,15 @@ def _caption(clip: PlannedClip, motion: Motion, *, rng: np.random.Generator) -> 
     """One of the recipe's captions, else the motion's own, else one of ``ACTIONS``."""
     if clip.defined is not None and clip.defined.captions:
         return caption_for(clip.defined.captions, rng=rng)
-    return motion.caption or caption_for(captions_of(clip.action), rng=rng)
+    caption = motion.caption or caption_for(captions_of(clip.action), rng=rng)
+    return caption if clip.prop is None else _with_prop(caption, clip.prop)
+
+
+def _with_prop(caption: str, prop: str) -> str:
+    """The caption, with a prop in it: ``A person walks.`` becomes ``A person walks with a stick.``"""
+    if prop == "wheelchair" and "a chair" in caption:
+        return caption.replace("on a chair", "in a wheelchair").replace("a chair", "a wheelchair")
+    return f"{caption.rstrip('.')} {PROPS[prop].words}."
 
 
 def draw_betas(people: PeopleOptions, body: Body, *, rng: np.random.Generator) -> np.ndarray:
@@ -88,7 +103,9 @@ def _from_library(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.r
 
     if clip.action in FALLS:
         return _from_physics(clip, betas, body, rng=rng)
-    return make_action(clip.action, rng=rng, body=body, betas=betas)
+    pace = PROPS[clip.prop].pace if clip.prop is not None and clip.action == "walk" else None
+    params = {} if pace is None else {"speed": float(rng.uniform(*pace))}
+    return make_action(clip.action, rng=rng, body=body, betas=betas, **params)
 
 
 def _from_physics(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:

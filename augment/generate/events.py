@@ -55,6 +55,14 @@ class ActionItem(Strict):
         return value
 
 
+def _known_prop(name: str) -> str:
+    from ..motion.carrying import PROPS
+
+    if name not in PROPS:
+        raise ValueError(f"unknown prop {name!r}{did_you_mean(name, PROPS)}; expected one of: {', '.join(PROPS)}")
+    return name
+
+
 class ClipItem(Strict):
     """One line of ``clips``."""
 
@@ -71,6 +79,8 @@ class ClipItem(Strict):
     """Of a motion file: where its body rests besides the feet; ``auto`` finds it in the motion."""
     others: int = Field(default=0, ge=0, le=2)
     """Number of other people in the room."""
+    prop: Annotated[str, AfterValidator(_known_prop)] | None = None
+    """What the person pushes, leans on, carries or sits in: ``walker``, ``stick``, ``tray`` or ``wheelchair``."""
 
     @model_validator(mode="before")
     @classmethod
@@ -100,6 +110,16 @@ class ClipItem(Strict):
         if self.source == "physics" and self.action not in FALLS:
             found = f"{self.action!r}{did_you_mean(self.action, FALLS)}"
             raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {found}; use from: library")
+        return self
+
+    @model_validator(mode="after")
+    def _prop_has_a_place(self) -> ClipItem:
+        if self.prop is not None and self.source in ("library", "physics"):
+            from ..motion.carrying import PROPS
+
+            fitting = PROPS[self.prop].actions
+            if self.action not in fitting:
+                raise ValueError(f"prop: {self.prop} has no place in {self.action!r}; it fits: {', '.join(fitting)}")
         return self
 
 

@@ -192,6 +192,8 @@ class PlannedClip:
     """Name of its scene, see ``scene_names``."""
     support: str = "auto"
     """Of a motion file, see ``ClipItem.support``."""
+    prop: str | None = None
+    """See ``ClipItem.prop``."""
     defined: Action | None = None
     """What the recipe says about the action; None if nothing."""
 
@@ -316,7 +318,7 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
                 PlannedClip(
                     key=f"{recipe.name}-{item.action}-{number:06d}", number=number, action=item.action, source=item.source,
                     path=item.path, others=item.others, scene=scenes[number % len(scenes)], support=item.support,
-                    defined=own.get(item.action),
+                    defined=own.get(item.action), prop=item.prop,
                 )
             )  # fmt: skip
     order = clip_rng(seed, "order", 0).permutation(len(clips))

@@ -196,6 +196,12 @@ class PropKind:
     """(entry, carrier) -> T_world_prop while it is held."""
     outline: tuple[tuple[float, float, float], ...]
     """Points in its own frame that must be over free floor, metres."""
+    actions: tuple[str, ...]
+    """The embedded library's actions in which it has a place; other sources' motions are judged one by one."""
+    words: str
+    """What a caption says of it."""
+    pace: tuple[float, float] | None = None
+    """Speeds at which people walk with it, metres a second; None for any."""
 
 
 def _nothing(*_: Any) -> Any:
@@ -203,10 +209,24 @@ def _nothing(*_: Any) -> Any:
 
 
 _WALKER_OUTLINE = tuple((x, y, z) for x in (-0.31, 0.0, 0.31) for y in (0.1, 0.6) for z in (-0.05, 0.3, 0.62))
+_FALLS = ("fall_forward_hands", "fall_forward_knees", "fall_backward", "fall_sideways")
 PROPS: dict[str, PropKind] = {
-    "walker": PropKind(hands=2, follow=_walker, outline=_WALKER_OUTLINE),
-    "wheelchair": PropKind(hands=0, follow=_nothing, outline=()),
-    "stick": PropKind(hands=1, follow=_stick, outline=((0.0, 0.02, 0.0), (0.0, 0.4, 0.0))),
-    "tray": PropKind(hands=2, follow=_tray, outline=tuple((x, 0.0, z) for x in (-0.23, 0.23) for z in (-0.15, 0.0, 0.15))),
-}
+    "walker": PropKind(
+        hands=2, follow=_walker, outline=_WALKER_OUTLINE, words="with a walker", pace=(0.3, 0.7),
+        # Who falls forward comes down on it.
+        actions=("walk", "stand", "sit_down", "lie_down", "fall_backward", "fall_sideways"),
+    ),
+    "wheelchair": PropKind(
+        hands=0, follow=_nothing, outline=(), words="in a wheelchair",
+        actions=("sit", "sit_down", "stand_up", "fall_from_chair"),
+    ),
+    "stick": PropKind(
+        hands=1, follow=_stick, outline=((0.0, 0.02, 0.0), (0.0, 0.4, 0.0)), words="with a stick", pace=(0.4, 0.9),
+        actions=("walk", "stand", "sit_down", "lie_down", "kneel", "pick_up", *_FALLS),
+    ),
+    "tray": PropKind(
+        hands=2, follow=_tray, outline=tuple((x, 0.0, z) for x in (-0.23, 0.23) for z in (-0.15, 0.0, 0.15)),
+        words="with a tray", pace=(0.5, 1.1), actions=("walk", "stand", *_FALLS),
+    ),
+}  # fmt: skip
 """Every prop by its name: what a recipe's ``prop`` may ask for."""

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from augment.actions import ACTIONS, DAILY
 from augment.body.model import joints_of
 from augment.generate.casting import cast, check_sources, draw_betas
 from augment.generate.recipe import PeopleOptions, PlannedClip
+from augment.motion.carrying import PROPS
 from augment.motion.library.scripted.act import make_action
 from augment.motion.store import StoreWriter
 from augment.seeds import clip_rng
@@ -72,3 +74,38 @@ def test_a_store_gives_its_motions_on_the_drawn_body(body, store: Path):
 def test_a_store_without_the_action_says_what_it_holds(store: Path):
     with pytest.raises(ValueError, match="no motion of action 'wave'; it holds: walk"):
         check_sources([planned("store", action="wave", path=store)])
+
+
+SCRIPTED = [(prop, action) for prop, kind in PROPS.items() for action in kind.actions if action in DAILY]
+
+
+@pytest.mark.parametrize(("prop", "action"), SCRIPTED)
+def test_a_prop_that_a_recipe_may_ask_for_has_a_place_in_the_librarys_motions(body, prop, action):
+    clip = replace(planned(action=action), prop=prop)
+    for attempt in range(4):
+        performance = cast(clip, PeopleOptions(), body, rng=clip_rng(3, "k", attempt), seconds=8.0)
+        (entry,) = performance.provenance["props"]
+        assert entry["kind"] == prop
+        assert prop in performance.caption
+        assert performance.caption.endswith(".")
+        assert performance.people[0].action == action
+
+
+def test_props_are_for_actions_that_exist():
+    assert all(action in ACTIONS for kind in PROPS.values() for action in kind.actions)
+
+
+def test_who_pushes_a_walker_walks_slowly_and_who_carries_nothing_as_before(body):
+    speeds = {}
+    for prop in ("walker", None):
+        clip = replace(planned(), prop=prop)
+        found = [cast(clip, PeopleOptions(), body, rng=clip_rng(4, "k", n), seconds=None) for n in range(4)]
+        speeds[prop] = [performance.people[0].provenance["params"]["speed"] for performance in found]
+        assert all(bool(performance.provenance["props"]) == (prop is not None) for performance in found)
+    assert max(speeds["walker"]) <= PROPS["walker"].pace[1]
+
+
+def test_a_prop_without_a_place_in_a_stored_motion_is_named(body, store: Path):
+    clip = replace(planned("store", path=store), prop="wheelchair")
+    with pytest.raises(ValueError, match="wheelchair' has no place: nobody sits"):
+        cast(clip, PeopleOptions(), body, rng=clip_rng(0, "k", 0), seconds=2.0)

@@ -77,6 +77,13 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path):
             "from: phisics",
             r"clips\[0\]: from: .*'phisics' \(did you mean 'physics'\?\); .*library, physics, .*bvh",
         ),
+        (
+            "walk, count: 4",
+            "walk, prop: wlaker",
+            r"clips\[1\].prop: unknown prop 'wlaker' \(did you mean 'walker'\?\)",
+        ),
+        ("walk, count: 4", "walk, prop: wheelchair", r"clips\[1\]: prop: wheelchair has no place in 'walk'; it fits: sit, "),
+        ("from: physics", "from: physics, prop: wheelchair", r"clips\[0\]: prop: wheelchair has no place in 'fall_backward'"),
         ("from: physics", "from: a.bvh, path: b", r"clips\[0\]: from: a.bvh is a motion file; leave out path"),
         ("from: physics", "from: file", r"clips\[0\]: from: file needs path"),
         ("from: physics", "support: bed", r"clips\[0\]: support is for motion files"),
@@ -230,3 +237,8 @@ def test_an_own_action_that_its_source_cannot_make_is_refused(source: str):
     ):
         Recipe.model_validate(own)
     Recipe.model_validate(own | {"clips": [{"action": "wander", "from": "generator", "path": "mine"}]})
+
+
+def test_a_prop_goes_from_the_recipe_into_the_plan(tmp_path: Path):
+    recipe = load_recipe(write(tmp_path, GOOD.replace("walk, count: 4", "walk, count: 4, prop: walker")))
+    assert sorted(clip.prop or "" for clip in make_plan(recipe, 0)) == [""] * 7 + ["walker"] * 4
