@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..actions import FRAME_LABELS, Action, did_you_mean, own_action
 from ..files import write_atomic
 from .conditions import CHANNELS, SUPPORTS
 from .dataset import MAX_FRAMES, TrainingSet, floor_heights, normalisation
@@ -36,6 +37,10 @@ class MotionGenerator:
     denoiser: Denoiser
     actions: tuple[str, ...]
     """Actions it can sample."""
+    labels: tuple[str, ...] = FRAME_LABELS
+    """Frame labels of the 16 channels."""
+    own: dict[str, Action] = field(default_factory=dict)
+    """Those of ``actions`` that are the user's own."""
     schedule: Float[Tensor, "steps"]
     """See ``diffusion``."""
     mean: Float[Tensor, "315"]
@@ -56,7 +61,8 @@ class MotionGenerator:
             ValueError: If this generator was not trained on it; the message lists what it knows.
         """
         if action not in self.actions:
-            raise ValueError(f"this generator does not know the action {action!r}; it knows: {', '.join(self.actions)}")
+            hint, known = did_you_mean(action, self.actions), ", ".join(self.actions)
+            raise ValueError(f"this generator does not know the action {action!r}{hint}; it knows: {known}")
         return self.actions.index(action)
 
 
@@ -73,6 +79,8 @@ def new_generator(data: TrainingSet, config: DenoiserConfig, *, seed: int) -> Mo
     return MotionGenerator(
         denoiser=denoiser,
         actions=data.actions,
+        labels=data.labels,
+        own=data.own,
         schedule=cosine_schedule(config.diffusion_steps),
         mean=mean,
         std=std,
@@ -100,6 +108,9 @@ def save_generator(model: MotionGenerator, path: Path, *, weights: Mapping[str, 
         "supports": json.dumps(SUPPORTS),
         "facts": json.dumps(model.facts, sort_keys=True),
     }
+    if model.own or model.labels != FRAME_LABELS:
+        own = {name: asdict(action) for name, action in model.own.items()}
+        metadata |= {"labels": json.dumps(model.labels), "own": json.dumps(own, sort_keys=True)}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, save(tensors, metadata))
 
@@ -131,9 +142,12 @@ def load_generator(path: Path | None = None) -> MotionGenerator:
     weights = {name.removeprefix("denoiser."): value.float() for name, value in tensors.items() if "." in name}
     denoiser.load_state_dict(weights)
     denoiser.requires_grad_(False).eval()
+    own = json.loads(metadata.get("own", "{}"))
     return MotionGenerator(
         denoiser=denoiser,
         actions=tuple(json.loads(metadata["actions"])),
+        labels=tuple(json.loads(metadata["labels"])) if "labels" in metadata else FRAME_LABELS,
+        own={name: own_action(name, said["label"], said["captions"]) for name, said in own.items()},
         schedule=cosine_schedule(config.diffusion_steps),
         **{name: tensors[name] for name in ("mean", "std", "profiles", "lowest", "standing")},
         facts=json.loads(metadata["facts"]),

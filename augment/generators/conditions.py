@@ -4,7 +4,7 @@ Conditions are inputs: action, length, support and its height, body shape. Annot
 295 features, with the frame labels and the place of the chair or bed.
 
 ===========  ====  ==================================================================================
-labels         16  one-hot frame label, ``actions.FRAME_LABELS``
+labels         16  one-hot frame label, ``actions.FRAME_LABELS``; the user's own take the places of those that never occur
 center          2  (x, z) of the support's middle, canonical frame, metres; 0 on the floor
 yaw             2  sine and cosine of the support's heading, canonical frame; 0 on the floor
 ===========  ====  ==================================================================================
@@ -13,7 +13,7 @@ yaw             2  sine and cosine of the support's heading, canonical frame; 0 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -142,14 +142,38 @@ def drop_some(conditions: Conditions, *, unknown: int, action: float, others: fl
     )
 
 
-def annotations_of(motion: Motion, T_world_canonical: Float[np.ndarray, "4 4"]) -> Float[Tensor, "t 20"]:
-    """Annotation channels of a motion. A frame no segment covers, or with an unknown label, is ``other``."""
+def label_channels(found: Iterable[str]) -> tuple[str, ...]:
+    """The frame labels of the 16 channels of a training set: ``FRAME_LABELS``, with the user's own in the places of some of
+    those that never occur, the last ones first (``other`` stays: it is that of a frame without a label).
+
+    Args:
+        found: The frame labels that occur.
+    Raises:
+        ValueError: If more labels occur than there are channels.
+    """
+    names, found = list(FRAME_LABELS), set(found)
+    free = [place for place, name in enumerate(names) if name not in found and name != "other"]
+    own = sorted(found - set(names))
+    if len(own) > len(free):
+        raise ValueError(
+            f"the motions have {len(found)} frame labels, and a generator learns at most {len(names)} with 'other'; "
+            f"your own are: {', '.join(own)}: give some of them the same name"
+        )
+    for label in own:
+        names[free.pop()] = label
+    return tuple(names)
+
+
+def annotations_of(
+    motion: Motion, T_world_canonical: Float[np.ndarray, "4 4"], names: Sequence[str] = FRAME_LABELS
+) -> Float[Tensor, "t 20"]:
+    """Annotation channels of a motion; ``names`` are the channels' frame labels. A frame no segment covers is ``other``."""
     channels = torch.zeros(len(motion), 20)
     times = (np.arange(len(motion)) + 0.5) / motion.fps
-    labels = np.full(len(motion), FRAME_LABELS.index("other"))
+    labels = np.full(len(motion), names.index("other"))
     for segment in motion.segments:
         inside = (times >= segment.start_sec) & (times < segment.end_sec)
-        labels[inside] = FRAME_LABELS.index(segment.label if segment.label in FRAME_LABELS else "other")
+        labels[inside] = names.index(segment.label)
     channels[torch.arange(len(motion)), torch.as_tensor(labels)] = 1.0
     if motion.support != "floor" and motion.support_center is not None:
         world = np.array([motion.support_center[0], 0.0, motion.support_center[1]])
@@ -168,7 +192,9 @@ def mirror_channels(channels: Float[Tensor, "*batch t 315"]) -> Float[Tensor, "*
     return mirrored
 
 
-def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float) -> tuple[Segment, ...]:
+def segments_from_labels(
+    scores: Float[Tensor, "t 16"], *, fps: float, names: Sequence[str] = FRAME_LABELS
+) -> tuple[Segment, ...]:
     """Segments covering the motion, from frames' label scores; a run shorter than ``SHORTEST_SEC`` joins the one before."""
     labels = scores.argmax(-1).tolist()
     starts = [i for i in range(len(labels)) if i == 0 or labels[i] != labels[i - 1]]
@@ -181,7 +207,7 @@ def segments_from_labels(scores: Float[Tensor, "t 16"], *, fps: float) -> tuple[
             runs[-1] = (runs[-1][0], end, label)
         else:
             runs.append((start, end, label))
-    return tuple(Segment(label=FRAME_LABELS[k], start_sec=start / fps, end_sec=end / fps) for start, end, k in runs)
+    return tuple(Segment(label=names[k], start_sec=start / fps, end_sec=end / fps) for start, end, k in runs)
 
 
 def support_from_channels(channels: Float[Tensor, "t 315"]) -> tuple[tuple[float, float], float]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..files import sha256_of
+from ..actions import ACTIONS, FRAME_LABELS, Action
+from ..files import canonical_json, sha256_of
 from ..geometry import heading_of, rotation6d_to_matrix, yaw_to_matrix
 from ..motion.contacts import FOOT_JOINTS
 from ..motion.features import FEATURES, canonicalise, mirror_features, mirror_joints, motion_to_features
+from ..motion.labels import core_label
 from ..types import Motion
 from .conditions import (
     ANNOTATIONS,
@@ -22,6 +25,7 @@ from .conditions import (
     Conditions,
     annotations_of,
     conditions_of,
+    label_channels,
     mirror_channels,
     stack_conditions,
 )
@@ -31,6 +35,9 @@ FPS = 20.0
 
 MAX_FRAMES = 200
 """Longest example: 10 s."""
+
+MOST_CAPTIONS = 20
+"""Captions that are kept of an action of the user's own."""
 
 RestJoints = Callable[[np.ndarray], np.ndarray]
 """From betas (10,) to joints in the zero pose (24, 3), metres."""
@@ -48,6 +55,10 @@ class TrainingSet:
     """One row a motion."""
     actions: tuple[str, ...]
     """The actions that occur, sorted."""
+    labels: tuple[str, ...]
+    """Frame labels of the 16 channels, see ``conditions.label_channels``."""
+    own: dict[str, Action]
+    """Actions of the user's own, as their motions show them."""
     digest: str
     """Digest of the features, to compare a checkpoint's data."""
 
@@ -93,18 +104,18 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
     Raises:
         ValueError: If there are no motions, or one has another rate.
     """
-    channels, rests, kept = [], [], []
-    for motion in motions:
+    channels, rests, kept = [], [], list(motions)
+    labels = label_channels(segment.label for motion in kept for segment in motion.segments)
+    for motion in kept:
         if motion.fps != FPS:
             raise ValueError(f"motion {motion.name!r}: expected {FPS:g} frames/s, found {motion.fps:g}; resample it first")
         rest = np.array(rest_joints_of(np.asarray(motion.betas)))
         features, T_world_canonical = motion_to_features(motion, rest)
-        channels.append(torch.cat([features.float(), annotations_of(motion, T_world_canonical)], dim=-1))
+        channels.append(torch.cat([features.float(), annotations_of(motion, T_world_canonical, labels)], dim=-1))
         rests.append(torch.tensor(rest, dtype=torch.float32))
-        kept.append(motion)
     if not kept:
         raise ValueError("the motion store holds no motions; build one with `augment motions library` or `import`")
-    actions = tuple(sorted({motion.action for motion in kept}))
+    actions, own = tuple(sorted({motion.action for motion in kept})), own_actions(kept)
     return TrainingSet(
         channels=tuple(channels),
         rest_joints=torch.stack(rests),
@@ -116,8 +127,31 @@ def training_set(motions: Iterable[Motion], rest_joints_of: RestJoints) -> Train
             seconds=[motion.seconds for motion in kept],
         ),
         actions=actions,
-        digest=sha256_of(b"".join(part.numpy().tobytes() for part in channels)),
+        labels=labels,
+        own=own,
+        digest=sha256_of(b"".join(part.numpy().tobytes() for part in channels) + _own_names(labels, own)),
     )
+
+
+def own_actions(motions: Sequence[Motion]) -> dict[str, Action]:
+    """Each action that is not in ``ACTIONS``, with the frame label that most of its motions have for it, and their captions."""
+    found: dict[str, list[Motion]] = {}
+    for motion in motions:
+        if motion.action not in ACTIONS:
+            found.setdefault(motion.action, []).append(motion)
+    actions = {}
+    for name, shown in sorted(found.items()):
+        counts = Counter(core_label(motion) for motion in shown)
+        said = sorted({motion.caption.replace("{", "{{").replace("}", "}}") for motion in shown if motion.caption})
+        actions[name] = Action(label=max(sorted(counts), key=lambda label: counts[label]), captions=tuple(said[:MOST_CAPTIONS]))
+    return actions
+
+
+def _own_names(labels: Sequence[str], own: dict[str, Action]) -> bytes:
+    """What the names of the user's own add to a digest; nothing where there are none."""
+    if not own and tuple(labels) == FRAME_LABELS:
+        return b""
+    return canonical_json([labels, {name: asdict(action) for name, action in own.items()}])
 
 
 def normalisation(data: TrainingSet) -> tuple[Float[Tensor, "315"], Float[Tensor, "315"]]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..actions import caption_for
+from ..actions import caption_for, captions_of
 from ..geometry import matrix_to_rotation6d
 from ..motion.features import FEATURES, features_to_motion, features_to_rotations
 from ..types import Motion, Segment
@@ -87,7 +86,7 @@ def sample(
         rests = np.stack([np.asarray(rest_joints_of(row)) for row in profiles[chosen, 4:].numpy()])
         channels = _cleaned(model, channels, [frames[k] for k in chosen], rests)
         for k, row, rest in zip(chosen, channels, rests, strict=True):
-            motions[k] = _to_motion(model.facts, actions[k], profiles[k], row[: frames[k]], rest)
+            motions[k] = _to_motion(model, actions[k], profiles[k], row[: frames[k]], rest)
     seed = generator.initial_seed()
     return [
         replace(
@@ -95,7 +94,7 @@ def sample(
             name=f"{motion.action}_{seed}_{k:04d}",
             source=(source := f"generator seed {seed} number {k}"),
             licence="Apache-2.0",
-            caption=caption_for(motion.action, rng=captions, side=fall_side(motion.transl, motion.segments, FPS)),
+            caption=_caption(model, motion, rng=captions),
             provenance=motion.provenance | {"guidance": guidance, "made_by": source},
         )
         for k, motion in sorted(motions.items())
@@ -170,7 +169,13 @@ def _cleaned(
     return channels
 
 
-def _to_motion(facts: dict[str, Any], action: str, profile: Tensor, channels: Tensor, rest: np.ndarray) -> Motion:
+def _caption(model: MotionGenerator, motion: Motion, *, rng: np.random.Generator) -> str:
+    own = model.own[motion.action].captions if motion.action in model.own else ()
+    side = fall_side(motion.transl, motion.segments, FPS)
+    return caption_for(own or captions_of(motion.action), rng=rng, side=side)
+
+
+def _to_motion(model: MotionGenerator, action: str, profile: Tensor, channels: Tensor, rest: np.ndarray) -> Motion:
     """A motion of one row of channels."""
     support = SUPPORTS[int(profile[2])]
     center, yaw = support_from_channels(channels)
@@ -181,12 +186,13 @@ def _to_motion(facts: dict[str, Any], action: str, profile: Tensor, channels: Te
         betas=profile[4:].numpy().astype(np.float64),
         fps=FPS,
         action=action,
-        segments=segments_from_labels(channels[:, ANNOTATIONS["labels"]], fps=FPS),
+        label=model.own[action].label if action in model.own else "",
+        segments=segments_from_labels(channels[:, ANNOTATIONS["labels"]], fps=FPS, names=model.labels),
         support=support,
         support_height=0.0 if on_floor else float(profile[3]),
         support_center=None if on_floor else center,
         support_yaw=0.0 if on_floor else yaw,
-        provenance={"generator": facts},
+        provenance={"generator": model.facts},
     )
 
 

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
-from augment.generators.checkpoint import MotionGenerator, load_generator
-from augment.generators.conditions import drop_some
+from augment.actions import FRAME_LABELS
+from augment.generators.checkpoint import MotionGenerator, load_generator, new_generator, save_generator
+from augment.generators.conditions import CHANNELS, annotations_of, drop_some, label_channels, segments_from_labels
 from augment.generators.dataset import TrainingSet, collate, draw_batch, example, training_set, valid_frames
+from augment.generators.denoiser import DenoiserConfig
 from augment.generators.sample import denoise, profile_conditions, sample
 from augment.generators.train import TrainConfig, batch_losses, learning_rate, train
 from augment.motion.features import FEATURES, canonical_start
-from augment.types import Motion
+from augment.types import Motion, Segment
 from tests.make.actor import moving, rest_joints
 
 TINY = TrainConfig(
@@ -246,3 +249,54 @@ def test_the_chair_stays_beside_the_sitter_in_every_crop():
         channels, _, _ = example(data, 0, generator=generator, mirror=True, trim=1.0)
         assert last_distance(channels[20 - first : 80 - first]) == pytest.approx(whole, abs=1e-4)
         assert float(channels[0, 313:315].norm()) == pytest.approx(1.0, abs=1e-4)
+
+
+def wandering(name: str = "a", *, caption: str = "Ann {paces}.") -> Motion:
+    """An action and a frame label that no table of ours has."""
+    motion = moving(action="wander", frames=40, rng=np.random.default_rng(3))
+    parts = (("walk", 0.0, 0.5), ("pacing about", 0.5, 1.5), ("other", 1.5, 2.0))
+    segments = tuple(Segment(label=label, start_sec=start, end_sec=end) for label, start, end in parts)
+    return replace(motion, name=name, label="pacing about", segments=segments, caption=caption)
+
+
+def test_frame_labels_of_ones_own_survive_the_channels():
+    """Law: segments to channels and back, with whatever labels a store has; those of our table keep their places."""
+    motion = wandering()
+    names = label_channels(segment.label for segment in motion.segments)
+    assert len(names) == len(set(names)) == len(FRAME_LABELS)
+    assert [a for a, b in zip(names, FRAME_LABELS, strict=True) if a != b] == ["pacing about"]
+    channels = annotations_of(motion, np.eye(4), names)
+    assert segments_from_labels(channels[:, :16], fps=motion.fps, names=names) == motion.segments
+    assert label_channels(FRAME_LABELS[:3]) == FRAME_LABELS
+
+
+def test_as_many_labels_as_channels_fit_and_no_more():
+    own = [f"own {number:02d}" for number in range(15)]
+    assert set(label_channels(own)) == {*own, "other"}
+    with pytest.raises(ValueError, match=r"17 frame labels, .* at most 16 .*: own 00, .*, own 16: give some of them the same"):
+        label_channels([f"own {number:02d}" for number in range(17)])
+
+
+def test_a_generator_samples_actions_of_ones_own_with_their_label_and_words(two_motions: list[Motion], tmp_path: Path):
+    own = [wandering("a"), wandering("b", caption="Ann roams.")]
+    data = training_set([*two_motions, *own], rest_joints)
+    assert data.digest != training_set([*two_motions, *(replace(m, label="x") for m in own)], rest_joints).digest
+    model = new_generator(data, DenoiserConfig(channels=CHANNELS, actions=3, width=32, layers=1, heads=2), seed=0)
+    save_generator(model, tmp_path / "generator.safetensors")
+    read = load_generator(tmp_path)
+    assert (read.own, read.labels, read.actions) == (model.own, model.labels, ("sit", "wander", "wave"))
+    assert read.own["wander"].label == "pacing about"
+    made = _ask(read, ["wander"] * 8, steps=2)
+    assert {(motion.action, motion.label) for motion in made} == {("wander", "pacing about")}
+    assert {motion.caption for motion in made} == {"Ann {paces}.", "Ann roams."}
+    assert {segment.label for motion in made for segment in motion.segments} <= set(model.labels)
+    with pytest.raises(ValueError, match=r"does not know the action 'wandr' \(did you mean 'wander'\?\)"):
+        read.action_index("wandr")
+
+
+def test_what_has_only_our_names_is_written_as_before(trained: tuple[MotionGenerator, list[float]], tmp_path: Path):
+    """Generators of our own actions need no names of labels: theirs are ``FRAME_LABELS``."""
+    save_generator(trained[0], tmp_path / "generator.safetensors")
+    with safe_open(tmp_path / "generator.safetensors", framework="pt") as file:
+        assert not {"labels", "own"} & (file.metadata() or {}).keys()
+    assert load_generator(tmp_path).labels == FRAME_LABELS
