@@ -18,6 +18,7 @@ from ..motion.carrying import PROPS
 from ..motion.holding import take_up
 from ..motion.labels import core_label, with_action
 from ..motion.resample import crop
+from ..motion.reshape import to_shape
 from ..placement.place import move_motion
 from ..types import Motion, Performance
 from .recipe import PeopleOptions, PlannedClip
@@ -39,8 +40,7 @@ def cast(
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source, or the clip's prop has no place in the motion.
     """
-    lead = SOURCES[clip.source](clip, draw_betas(people, body, rng=rng), body, rng=rng)
-    lead = fit_seconds(with_action(lead, clip.action, _label_of(clip, lead)), seconds, rng=rng)
+    lead = _lead(clip, people, body, rng=rng, seconds=seconds)
     props: list[dict[str, Any]] = []
     if clip.prop is not None:
         lead, prop = take_up(lead, clip.prop, body, rng=rng)
@@ -59,6 +59,18 @@ def cast(
             "props": props,
         },
     )  # fmt: skip
+
+
+def _lead(clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None) -> Motion:
+    """The motion that a clip is named for, on a drawn body, cut."""
+    betas = draw_betas(people, body, rng=rng)
+    motion = SOURCES[clip.source](clip, betas, body, rng=rng)
+    motion = with_action(motion, clip.action, _label_of(clip, motion))
+    if clip.source in OTHER_BODIES:
+        if motion.support == "floor":  # cut first: less to reshape; on a seat the whole motion says when it is used
+            motion = fit_seconds(motion, seconds, rng=rng)
+        motion = to_shape(motion, betas, body)
+    return fit_seconds(motion, seconds, rng=rng)
 
 
 def _label_of(clip: PlannedClip, motion: Motion) -> str:
@@ -117,26 +129,21 @@ def _from_physics(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.r
 
 def _from_generator(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
     from ..generators.sample import sample
-    from ..motion.reshape import to_shape
 
     # One clip a call: its bytes must not depend on which clips it is batched with.
     noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
     (motion,) = sample(_generator(clip.path), [clip.action], generator=noise)
-    return to_shape(motion, betas, body)
+    return motion
 
 
 def _from_store(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
-    from ..motion.reshape import to_shape
-
     assert clip.path is not None
     store, rows = _store_rows(clip.path, clip.action)
-    return to_shape(store[rows[int(rng.integers(len(rows)))]], betas, body)
+    return store[rows[int(rng.integers(len(rows)))]]
 
 
 def _from_file(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
-    from ..motion.reshape import to_shape
-
-    return to_shape(_file_motion(clip, body), betas, body)
+    return _file_motion(clip, body)
 
 
 SOURCES: dict[str, Callable[..., Motion]] = {
@@ -144,6 +151,8 @@ SOURCES: dict[str, Callable[..., Motion]] = {
     "file": _from_file,
 }  # fmt: skip
 """A recipe's ``from`` to the function that gives the motion."""
+OTHER_BODIES = ("generator", "store", "file")
+"""Those whose motions were made for other bodies than the clip's."""
 
 
 def check_sources(plan: list[PlannedClip], body_path: Path | None = None) -> dict[str, str]:

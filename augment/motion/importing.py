@@ -54,12 +54,12 @@ class Overrides:
     support: str = "auto"
     """See ``support.find_support``."""
 
-    def check(self) -> None:
-        """Raises ValueError if an action has no frame label, or a name or caption is malformed."""
+    def check(self, remedy: str) -> None:
+        """Raises ValueError if an action has no frame label (``remedy``: how to give one), or a name is malformed."""
         if self.action and self.action not in ACTIONS and not self.label:
             raise ValueError(
-                f"action {self.action!r}: an action of your own needs a frame label{did_you_mean(self.action, ACTIONS)}; "
-                f"expected a label with it, or one of: {', '.join(ACTIONS)}"
+                f"action {self.action!r} is none of ours{did_you_mean(self.action, ACTIONS)}, and one of your own needs "
+                f"a frame label, {remedy}; ours are: {', '.join(ACTIONS)}"
             )
         own_action(self.action or "other", self.label or "other", [self.caption] if self.caption else [])
 
@@ -105,7 +105,7 @@ def import_motions(
         ValueError: If a source is missing or damaged, an override is unknown, or nothing could be imported.
     """
     overrides = overrides or Overrides()
-    overrides.check()
+    overrides.check("such as --label other")
     if not fps > 0:
         raise ValueError(f"fps: expected frames a second > 0, found {fps}")
     if not sources:
@@ -177,7 +177,7 @@ def read_motion(path: Path, body: Body, *, action: str, label: str = "", support
     motion, overrides = _read(file, body, support), Overrides(action=action, label=label)
     if not motion.segments or motion.action != action:
         try:
-            overrides.check()
+            overrides.check(f"such as actions: {{{action}: {{label: other}}}} in the recipe")
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
     motion = _described(motion, file, _descriptions(path), Overrides() if motion.segments else overrides)

@@ -125,7 +125,7 @@ def planned(
             "wander.bvh",
             "wlak",
             "auto",
-            r"wander.bvh: action 'wlak': an action of your own needs a frame label \(did you mean 'walk'",
+            r"wander.bvh: action 'wlak' is none of ours \(did you mean 'walk'\?\), .* actions: {wlak: {label: other}}",
         ),
         ("absent.bvh", "walk", "auto", "absent.bvh: expected a BVH or npz file"),
         ("torn.npz", "walk", "auto", "torn: expected an AMASS npz"),
