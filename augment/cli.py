@@ -16,6 +16,7 @@ from .commands.motions_library import MotionsLibrary
 from .commands.motions_train import MotionsSample, MotionsTrain
 from .commands.priors import PriorsEvaluate, PriorsSample, PriorsTrain
 from .commands.reconstruct import Reconstruct
+from .commands.scenes_furniture import SceneFurniture
 from .commands.scenes_real import SceneFromRgbd, SceneFromVideo
 from .commands.scenes_room import SceneRoom
 from .commands.verify import Verify
@@ -38,12 +39,13 @@ class Motions:
 
 @dataclass(frozen=True, kw_only=True)
 class Scenes:
-    """Rooms to film in: an embedded one, one from a fixed camera's video, one from an RGB-D frame."""
+    """Rooms to film in: an embedded one, one from a fixed camera's video, one from an RGB-D frame; furniture in them."""
 
     command: (
         Annotated[SceneRoom, subcommand("room")]
         | Annotated[SceneFromVideo, subcommand("from-video")]
         | Annotated[SceneFromRgbd, subcommand("from-rgbd")]
+        | Annotated[SceneFurniture, subcommand("furniture")]
     )
 
     def run(self) -> None:

@@ -30,6 +30,12 @@ from recognition.cli import compare_arms
 BYSTANDER = ((492.0, 105.0), (640.0, 105.0), (640.0, 330.0), (575.0, 330.0), (545.0, 290.0), (492.0, 235.0))
 """Where somebody sits throughout in camera 2's pictures, pixels: painted out of the plate."""
 
+MATTRESS = {
+    "1": ((62.0, 517.0), (107.0, 433.0), (412.0, 415.0), (455.0, 490.0)),
+    "2": ((253.0, 278.0), (380.0, 277.5), (382.5, 424.0), (181.0, 417.5)),
+}
+"""Corners of the mattress's top in each camera's plate, pixels; 0.25 m high. Two of them are below camera 1's picture."""
+
 CLASSES = {
     "walk": ["walk"],
     "fall": ["fall"],
@@ -106,6 +112,7 @@ def trial_one(settings: Settings, camera: str) -> tuple[list[Path], list[Path]]:
 
 def rooms(settings: Settings) -> dict[str, Path]:
     """Empty rooms: both cameras of UP-Fall, and the care room (no keypoints there, so its camera is guessed)."""
+    from augment.commands.scenes_furniture import SceneFurniture
     from augment.commands.scenes_real import SceneFromVideo
 
     out = {name: settings.work / "rooms" / name for name in ("upfall-camera1", "upfall-camera2", "care-room")}
@@ -115,6 +122,7 @@ def rooms(settings: Settings) -> dict[str, Path]:
             videos, keypoints = trial_one(settings, camera)
             polygon = BYSTANDER if camera == "2" else ()
             SceneFromVideo(videos=tuple(videos), keypoints=tuple(keypoints), out=folder, mask_polygon=polygon).run()
+            SceneFurniture(scene=folder, corners=MATTRESS[camera], height=0.25).run()
     if not (out["care-room"] / "scene.json").exists():
         videos = tuple(sorted((settings.data / "care_room").glob("*.mp4")))
         SceneFromVideo(videos=videos, out=out["care-room"]).run()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float, Float32, UInt8
 
-from ..geometry import pixel_grid, pixel_rays, turn_about_y
+from ..geometry import invert_transform, pixel_grid, pixel_rays, project_clamped, transform_points, turn_about_y
 from ..types import Camera, Obstacle, Scene, Surface
 
 SEAT_THICK = 0.06
 """Assumed thickness of a seat, metres: legs and floor are seen below it."""
 _NEAR = 0.05
 """Metres from the camera within which a box hides nothing."""
+
+
+_CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
+_EDGES = np.array([(0, 1), (2, 3), (4, 5), (6, 7), (0, 2), (1, 3), (4, 6), (5, 7), (0, 4), (1, 5), (2, 6), (3, 7)])
+_STEPS = np.linspace(0, 1, 41)[:, None]
 
 
 def volume(surface: Surface) -> Obstacle:
@@ -37,6 +43,65 @@ def solid_part(surface: Surface) -> Obstacle:
         name=whole.name, center=np.array([surface.center[0], top - thick / 2, surface.center[2]]),
         size=np.array([whole.size[0], thick, whole.size[2]]), yaw=whole.yaw,
     )  # fmt: skip
+
+
+def piece_from_corners(corners: Float[np.ndarray, "4 2"], height: float, camera: Camera, kind: str) -> Surface | Obstacle:
+    """Furniture from where the corners of its top are in a picture.
+
+    Args:
+        corners: Pixels, in turn around the top, also outside the picture; the first two at a bed's head or a seat's back.
+        height: Of the top above the floor, metres.
+        camera: Calibrated, fixed.
+        kind: ``bed`` or ``chair``; any other name makes an obstacle from the floor up to its top.
+    Raises:
+        ValueError: If a corner is above the horizon, the top not below the camera, or the corners no rectangle.
+    """
+    eye = camera.T_world_camera[:3, 3]
+    if not 0 < height < eye[1]:
+        raise ValueError(f"height {height:g} m: expected more than 0 and less than the camera's {eye[1]:.2f} m")
+    rays = pixel_rays(corners, camera)
+    if (rays[:, 1] >= 0).any():
+        raise ValueError(
+            f"corner {corners[np.argmax(rays[:, 1])].tolist()} is above the horizon; a top below the camera is not"
+        )
+    points = eye + rays * ((height - eye[1]) / rays[:, 1])[:, None]
+    edges = np.roll(points, -1, axis=0) - points
+    sides = np.linalg.norm(edges, axis=1)
+    turns = np.sign(np.cross(edges, np.roll(edges, -1, axis=0))[:, 1])
+    diagonals = np.linalg.norm(points[:2] - points[2:], axis=1)
+    expected = np.hypot(sides[[0, 2]].mean(), sides[[1, 3]].mean())
+    skew = (np.abs(diagonals - expected) > 0.2 * expected).any() or (np.abs(sides[:2] - sides[2:]) > 0.25 * sides.max()).any()
+    if skew or abs(turns.sum()) < 4:
+        raise ValueError(
+            f"the corners are no rectangle at {height:g} m: sides of {', '.join(f'{side:.2f}' for side in sides)} m; give them "
+            "in turn around the top, and check the height"
+        )
+    first, last = points[:2].mean(0), points[2:].mean(0)
+    along = (first - last if kind == "bed" else last - first) / np.linalg.norm(first - last)
+    yaw, size = float(np.arctan2(along[0], along[2])), (float(sides[[0, 2]].mean()), float(sides[[1, 3]].mean()))
+    surface = Surface(kind=kind, center=points.mean(0), size=size, yaw=yaw)
+    return surface if kind in ("bed", "chair") else volume(surface)
+
+
+def draw_boxes(scene: Scene) -> UInt8[np.ndarray, "h w 3"]:
+    """The plate with the edges of everything that hides: red seats and beds, blue obstacles; to see how well they fit."""
+    picture = scene.plate.copy()
+    for boxes, color in ((scene.obstacles, (40, 90, 255)), (tuple(map(solid_part, scene.surfaces)), (255, 40, 40))):
+        for box in boxes:
+            _draw_edges(picture, box, scene.camera, color)
+    return picture
+
+
+def _draw_edges(picture: np.ndarray, box: Obstacle, camera: Camera, color: tuple[int, int, int]) -> None:
+    corners = turn_about_y(_CORNERS * box.size, box.yaw) + box.center
+    # In short steps, so that an edge that passes the camera is drawn up to there.
+    way = corners[_EDGES[:, :1]] * (1 - _STEPS) + corners[_EDGES[:, 1:]] * _STEPS
+    local = transform_points(invert_transform(camera.T_world_camera), way.reshape(-1, 3)).reshape(way.shape)
+    uv = project_clamped(local, camera.K, nearest=0.05)
+    shown = (local[..., 2] > 0.05) & (np.abs(uv) < 4 * camera.width).all(-1)
+    for edge, step in np.argwhere(shown[:, :-1] & shown[:, 1:]):
+        start, end = np.rint(uv[edge, step : step + 2]).astype(int).tolist()
+        cv2.line(picture, start, end, color, 1 + camera.height // 400)
 
 
 def hiding_boxes(scene: Scene) -> tuple[Obstacle, ...]:

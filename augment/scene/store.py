@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ..files import canonical_json, npz_arrays, npz_bytes, read_json, sha256_of, sha256_of_file, write_atomic
 from ..types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
+from .boxes import inside_box, volume
 from .cloud import Cloud, cloud_to_ply
 
 FORMAT = "understudy-scene-1"
@@ -108,6 +109,25 @@ def load_scene(folder: Path) -> Scene:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{folder / SCENE_FILE}: a field is missing or wrong ({error}); make the scene again") from error
+
+
+def add_furniture(folder: Path, piece: Surface | Obstacle) -> int:
+    """Add a seat, bed or obstacle to a scene on disk, in place of those whose middle it covers; nothing else is touched.
+
+    Returns:
+        Number of pieces it replaces.
+    Raises:
+        ValueError: If the folder holds no scene of this format.
+    """
+    description = _read_description(folder)
+    key = "surfaces" if isinstance(piece, Surface) else "obstacles"
+    box = volume(piece) if isinstance(piece, Surface) else piece
+    reach = replace(box, size=np.array([box.size[0], np.inf, box.size[2]]))
+    kept = [row for row in description[key] if not inside_box(reach, np.array(row["center"], float))]
+    replaced = len(description[key]) - len(kept)
+    description[key] = [*kept, asdict(piece)]
+    write_atomic(folder / SCENE_FILE, canonical_json(description))
+    return replaced
 
 
 def scene_digest(folder: Path) -> str:

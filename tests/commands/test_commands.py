@@ -15,7 +15,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -27,7 +27,9 @@ import yaml
 
 import augment.cli
 import recognition.cli
+from augment.scene.store import load_scene, save_scene
 from tests.make.realdata import require
+from tests.make.rooms import room
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "140"}
@@ -174,6 +176,23 @@ def test_recipe_typo_and_unknown_action_say_what_is_valid(tmp_path):
     code, text = run("motions", "sample", "shipped", "--action", "levitate", "--out", tmp_path / "m")
     refused(text, code, "levitate", "walk")
     assert not (tmp_path / "o").exists()
+
+
+def test_furniture_is_added_by_its_corners_and_shown(tmp_path):
+    save_scene(replace(room(), surfaces=(), obstacles=()), tmp_path / "s")
+    corners = (40, 60, 90, 60, 100, 90, 30, 90)
+    code, text = run("scenes", "furniture", tmp_path / "s", "--corners", *corners, "--height", "0.3")
+    assert code == 0, text
+    (bed,) = load_scene(tmp_path / "s").surfaces
+    assert bed.center[1] == pytest.approx(0.3)
+    assert (tmp_path / "s" / "boxes.png").stat().st_size > 100
+    code, text = run("scenes", "furniture", tmp_path / "s", "--corners", *corners, "--kind", "table")
+    assert code == 0, text
+    assert [box.name for box in load_scene(tmp_path / "s").obstacles] == ["table"]
+    code, text = run("scenes", "furniture", tmp_path / "s", "--corners", *corners[:6])
+    refused(text, code, "4 corners", "3")
+    code, text = run("scenes", "furniture", tmp_path / "absent")
+    refused(text, code, "absent")
 
 
 def test_truncated_video_is_refused_by_name(tmp_path):

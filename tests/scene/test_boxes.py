@@ -14,10 +14,12 @@ from augment.raster.software import rasterize
 from augment.scene.boxes import (
     blocking_boxes,
     box_depth,
+    draw_boxes,
     furnished_depth,
     hidden_by,
     hiding_boxes,
     inside_box,
+    piece_from_corners,
     solid_part,
     volume,
 )
@@ -105,3 +107,58 @@ def test_a_point_is_inside_a_turned_box_if_it_is_when_turned_back(grow):
     expected = (np.abs(local) <= obstacle.size / 2 + grow).all(1)
     np.testing.assert_array_equal(inside_box(obstacle, world, grow), expected)
     assert 0 < expected.sum() < 500
+
+
+def top_in_picture(surface: Surface) -> np.ndarray:
+    """Pixels of the corners of a top, head end or back first, in turn."""
+    across, along = np.array(surface.size) / 2
+    front = 1.0 if surface.kind == "bed" else -1.0
+    local = np.array([[across, 0, front * along], [-across, 0, front * along], [-across, 0, -front * along],
+                      [across, 0, -front * along]])  # fmt: skip
+    world = local @ axis_rotation("y", surface.yaw).T + surface.center
+    return project(transform_points(invert_transform(camera().T_world_camera), world), camera().K)
+
+
+@settings(max_examples=25, deadline=None)
+@given(yaw=st.floats(-3.1, 3.1), x=st.floats(-0.8, 0.8), z=st.floats(-1.2, 0.2), kind=st.sampled_from(["bed", "chair"]))
+def test_a_top_seen_in_a_picture_is_found_where_it_is(yaw, x, z, kind):
+    surface = Surface(kind=kind, center=np.array([x, 0.45, z]), size=(0.9, 1.8) if kind == "bed" else (0.4, 0.5), yaw=yaw)
+    found = piece_from_corners(top_in_picture(surface), 0.45, camera(), kind)
+    assert isinstance(found, Surface)
+    np.testing.assert_allclose(found.center, surface.center, atol=1e-6)
+    np.testing.assert_allclose(found.size, surface.size, atol=1e-6)
+    assert np.cos(found.yaw - yaw) == pytest.approx(1.0)
+
+
+def test_any_other_kind_is_an_obstacle_from_the_floor_up():
+    table = piece_from_corners(top_in_picture(replace(BED, kind="bed")), 0.5, camera(), "table")
+    assert isinstance(table, Obstacle)
+    assert table.name == "table"
+    assert table.center[1] - table.size[1] / 2 == pytest.approx(0.0)
+    assert table.center[1] + table.size[1] / 2 == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda c: (c[[0, 1, 3, 2]], 0.5), "no rectangle.*in turn"),
+        (lambda c: (c + [[0, 0], [60, 0], [0, 0], [0, 0]], 0.5), "no rectangle"),
+        (lambda c: (c - [0, 200], 0.5), "above the horizon"), (lambda c: (c, 2.5), "less than the camera's 2.20 m"),
+        (lambda c: (c, 0.0), "more than 0"),
+    ],
+)  # fmt: skip
+def test_corners_that_make_no_top_are_refused(change, words):
+    corners, height = change(top_in_picture(BED))
+    with pytest.raises(ValueError, match=words) as caught:
+        piece_from_corners(corners, height, camera(), "bed")
+    assert "\n" not in str(caught.value)
+
+
+def test_edges_are_drawn_where_boxes_are_and_nowhere_else():
+    scene = replace(room(), surfaces=(BED,), obstacles=())
+    changed = (draw_boxes(scene) != scene.plate).any(-1)
+    assert 50 < changed.sum() < 2000
+    for u, v in top_in_picture(BED):
+        if 1 < u < 127 and 1 < v < 95:
+            assert changed[int(v) - 1 : int(v) + 2, int(u) - 1 : int(u) + 2].any()
+    assert (draw_boxes(replace(scene, surfaces=())) == scene.plate).all()

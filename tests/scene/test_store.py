@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from augment.geometry import look_at
-from augment.scene.store import load_scene, save_scene, scene_digest
+from augment.scene.store import add_furniture, load_scene, save_scene, scene_digest
 from augment.types import Camera, Light, Obstacle, Scene, SceneMesh, Surface
 
 
@@ -112,3 +112,17 @@ def test_a_wrong_field_is_a_value_error_that_names_the_file(tmp_path: Path, chan
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=r"scene\.json: a field is"):
         load_scene(tmp_path / "s")
+
+
+def test_added_furniture_replaces_what_it_covers_and_leaves_the_rest(tmp_path: Path):
+    scene = small_scene()
+    before = save_scene(scene, tmp_path)
+    bed = Surface(kind="bed", center=np.array([1.2, 0.25, 2.2]), size=(1.0, 2.0), yaw=0.3)
+    assert add_furniture(tmp_path, bed) == 1
+    loaded = load_scene(tmp_path)
+    assert_same(loaded.surfaces, (bed,))
+    assert_same(loaded.obstacles, scene.obstacles)
+    assert scene_digest(tmp_path) != before
+    shelf = Obstacle(name="shelf", center=np.array([0.2, 0.9, 0.3]), size=np.array([0.3, 1.8, 0.4]))
+    assert add_furniture(tmp_path, shelf) == 0
+    assert_same(load_scene(tmp_path).obstacles, (*scene.obstacles, shelf))
