@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
-from scipy.sparse import csr_array, diags_array, vstack
-from scipy.spatial import KDTree
+from scipy.sparse import csr_array, vstack
 
 from ..body.model import Body
 from ..raster.shading import srgb_to_linear, vertex_normals
-from .hair import HAIR_COLORS, HAIR_STYLES, draw_weighted, hair_volumes, paint_brows_and_eyes, scalp, skin_colors
-from .tailor import ARMS, FEET, HANDS, HEAD, LEGS, Pattern, attach, pattern_of, ripple, shoe, skirt, smoothed, soft
+from . import garments
+from .cloth import Dye, draw_dye, print_on, ripple, soft
+from .hair import HAIR_COLORS, HAIR_STYLES, Skin, draw_skin, draw_weighted, hair_volumes, peak
+from .outfits import OUTFITS, Outfit
+from .pattern import FEET, HEAD, LEGS, Pattern, Points, pattern_of
+from .pieces import attach, shoe, skirt
+from .sewing import sew
+from .tailor import Garment, Sheet, carve, spread
 
-Color = Float[np.ndarray, "3"]
+OVER = {"cardigan": "knit", "jacket": "coat", "coat": "coat", "labcoat": "labcoat", "apron": "apron"}
+"""What is worn over the top, and the palette of its cloth."""
 Piece = tuple[csr_array, np.ndarray, np.ndarray, np.ndarray]
 """Mix rows, faces, colours and offsets of one part of a look."""
 
@@ -43,86 +48,15 @@ class Look:
         """``colors`` in linear light, 0..1."""
         return srgb_to_linear(self.colors / np.float32(255))
 
+    def parts(self, body: Body) -> UInt8[np.ndarray, "n"]:
+        """The SMPL joint that moves each vertex most: its index in ``types.SMPL_JOINTS``."""
+        return (self.mix @ body.weights).argmax(axis=1).astype(np.uint8)
+
 
 def wear(look: Look, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "n 3"]:
     """Vertices of the dressed person from the body's posed vertices, metres."""
     surface = (look.mix @ vertices.astype(np.float32)).astype(np.float32)
     return surface + vertex_normals(surface, look.faces) * look.offsets[:, None].astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outfit:
-    """What is worn, as drawn; lengths are shares: of the arm to the wrist, of the leg to the ankle."""
-
-    top: str
-    """``shirt`` or ``vneck``."""
-    sleeve: float
-    bottom: str
-    """``trousers`` or ``skirt`` (a tube around both legs)."""
-    leg: float
-    """How far down the bottom reaches."""
-    one_piece: bool = False
-    """Top and bottom are one cloth (gown, dress)."""
-    same_cloth: bool = False
-    """Top and bottom have the same colour (scrubs, pyjamas)."""
-    shoes: str = "shoes"
-    """``shoes``, ``slippers``, ``socks`` or ``bare``."""
-    palette: str = "day"
-
-
-def _day(rng: np.random.Generator) -> Outfit:
-    sleeve = float(rng.choice([0.32, 0.42, 0.97, 0.97, 0.97, 0.75]))
-    leg = float(rng.choice([0.97, 0.97, 0.97, 0.97, 0.9, 0.5]))
-    shoes = str(rng.choice(["shoes", "shoes", "shoes", "slippers"]))
-    return Outfit(top=str(rng.choice(["shirt", "shirt", "vneck"])), sleeve=sleeve, bottom="trousers", leg=leg, shoes=shoes)
-
-
-def _skirted(rng: np.random.Generator) -> Outfit:
-    return Outfit(top="shirt", sleeve=float(rng.choice([0.35, 0.97])), bottom="skirt", leg=float(rng.uniform(0.5, 0.75)))
-
-
-def _dress(rng: np.random.Generator) -> Outfit:
-    sleeve, leg = float(rng.choice([0.12, 0.35, 0.97])), float(rng.uniform(0.5, 0.8))
-    return Outfit(top="vneck", sleeve=sleeve, bottom="skirt", leg=leg, one_piece=True)
-
-
-def _gown(rng: np.random.Generator) -> Outfit:
-    shoes = str(rng.choice(["bare", "socks", "slippers"]))
-    leg = float(rng.uniform(0.52, 0.72))
-    return Outfit(top="shirt", sleeve=0.42, bottom="skirt", leg=leg, one_piece=True, shoes=shoes, palette="gown")
-
-
-def _scrubs(rng: np.random.Generator) -> Outfit:
-    return Outfit(top="vneck", sleeve=0.38, bottom="trousers", leg=0.97, same_cloth=True, palette="scrubs")
-
-
-def _pyjamas(rng: np.random.Generator) -> Outfit:
-    shoes = str(rng.choice(["bare", "socks", "slippers"]))
-    return Outfit(top="vneck", sleeve=0.96, bottom="trousers", leg=0.96, same_cloth=True, shoes=shoes, palette="pyjamas")
-
-
-OUTFITS: dict[str, tuple[float, Callable[[np.random.Generator], Outfit]]] = {
-    "day": (0.46, _day), "skirt": (0.08, _skirted), "dress": (0.08, _dress), "gown": (0.13, _gown),
-    "scrubs": (0.12, _scrubs), "pyjamas": (0.13, _pyjamas),
-}  # fmt: skip
-"""Outfit to its relative frequency and the function that draws it."""
-
-PALETTES: dict[str, list[tuple[int, int, int]]] = {
-    "day": [
-        (222, 222, 218), (40, 42, 48), (58, 74, 108), (118, 34, 40), (62, 92, 70), (150, 148, 142), (176, 150, 118),
-        (92, 120, 156), (200, 176, 96), (132, 92, 128), (196, 112, 84), (74, 60, 52), (178, 196, 204),
-    ],
-    "bottom": [
-        (38, 40, 48), (52, 62, 88), (76, 88, 112), (96, 90, 82), (140, 126, 104), (58, 52, 48), (112, 114, 116), (30, 30, 32),
-    ],
-    "gown": [(206, 220, 232), (226, 230, 232), (190, 214, 206), (168, 196, 218)],
-    "scrubs": [(58, 120, 140), (70, 96, 150), (94, 140, 118), (226, 230, 232), (44, 62, 98), (120, 58, 86)],
-    "pyjamas": [(150, 168, 196), (196, 182, 190), (120, 132, 150), (214, 208, 196), (92, 104, 132), (176, 128, 130)],
-    "shoes": [(36, 34, 34), (70, 52, 42), (200, 200, 198), (112, 84, 60), (60, 64, 76)],
-    "slippers": [(96, 72, 60), (70, 78, 100), (136, 120, 108)],
-    "socks": [(210, 210, 206), (52, 54, 60), (120, 126, 136)],
-}  # fmt: skip
-"""Colours that cloth is drawn from, sRGB, by the name in ``Outfit.palette``."""
 
 
 def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = None) -> Look:
@@ -138,201 +72,153 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
         raise ValueError(f"unknown outfit {name!r}; expected one of: {', '.join(OUTFITS)}")
     worn = OUTFITS[name][1](rng)
     pattern = pattern_of(body)
-    color = skin_colors(pattern, rng=rng)
-    offsets = np.zeros(len(color))
-    cloth = np.zeros(len(color))
     style = draw_weighted(HAIR_STYLES, rng=rng)
     hair_name = draw_weighted({key: odds for key, (_, odds) in HAIR_COLORS.items()}, rng=rng)
     hair = np.array(HAIR_COLORS[hair_name][0]) * rng.uniform(0.85, 1.15)
-    paint_brows_and_eyes(pattern, color, hair)
-    folds = ripple(pattern.rest * [1, 0.6, 1], rng=rng, period=(0.07, 0.22))
-    top_dye, bottom_dye = _cloth_colors(pattern, worn, rng=rng)
-    fit = rng.uniform(0.3, 1.0)
-
-    def put_on(mask: np.ndarray, dye: np.ndarray, stand_off: np.ndarray | float) -> None:
-        color[:] = color * (1 - mask[:, None]) + mask[:, None] * dye
-        offsets[:] = offsets * (1 - mask) + mask * stand_off
-        np.maximum(cloth, mask, out=cloth)
-
-    shoes = _feet(pattern, worn, put_on, rng=rng)
-    if worn.bottom == "trousers":
-        mask, loose = _trousers(pattern, worn.leg)
-        put_on(mask, bottom_dye, 0.006 + 0.012 * fit * loose + 0.003 * folds)
-    else:
-        put_on(_hips(pattern), bottom_dye, 0.008)
-    loose = 0.6 + 0.4 * (1 - pattern.share(ARMS))
-    # Below the waist a one-piece lies under its own skirt.
-    under = soft(pattern.at("pelvis")[1] + 0.06 - pattern.rest[:, 1], 0.05) if worn.one_piece else 0.0
-    put_on(_top(pattern, worn), top_dye, (0.008 + 0.012 * fit * loose + 0.004 * folds) * (1 - 0.7 * under))
-    grows = scalp(pattern, style) if style != "bald" else np.zeros(len(color))
-    strands = ripple(pattern.rest * [1, 0.5, 1], rng=rng, period=(0.012, 0.05))
-    thick = {"receding": 0.006, "short": 0.010, "full": 0.022, "bob": 0.018, "long": 0.016, "bun": 0.010}.get(style, 0.0)
-    color[:] = color * (1 - grows[:, None]) + grows[:, None] * hair * (1 + 0.10 * strands[:, None])
-    offsets += grows * thick * (1 + 0.15 * strands)
-    rows = smoothed(pattern, np.maximum(cloth, grows) * 0.8, 4)
-    faces = _without_feet(pattern, pattern.faces) if shoes else pattern.faces
-    if worn.bottom == "skirt":
-        faces = _without_thighs(pattern, faces, worn)
-    pieces = [(rows, faces, color, offsets), *shoes]
-    if worn.bottom == "skirt":
-        pieces.append(_skirt_piece(pattern, worn, bottom_dye, fit, rng=rng))
-    anchors = np.flatnonzero(pattern.share(HEAD) > 0.9)[::97]
-    for points, faces in hair_volumes(pattern, style, rng=rng):
-        strands = ripple(points * [1, 0.3, 1], rng=rng, period=(0.015, 0.06))[:, None]
-        piece = np.tile(hair, (len(points), 1)) * (1 + 0.10 * strands)
-        pieces.append((attach(pattern, anchors, points), faces, piece, np.zeros(len(points))))
+    skin = draw_skin(pattern, style, hair, rng=rng)
+    fit = float(rng.uniform(0.3, 1.0))
+    dye = draw_dye(worn.palette, rng=rng)
+    bottom = dye if worn.one_piece or worn.same_cloth else draw_dye(_second(worn), rng=rng, plain=worn.palette == "day")
+    upper = draw_dye(OVER[worn.over], rng=rng) if worn.over else dye
+    layers = _layers(pattern.points, worn, style, skin, (dye, bottom, upper), fit, rng=rng)
+    shoes = _shoes(pattern, worn, rng=rng)
+    sheet = _without_hidden(spread(pattern), worn)
+    for index in reversed(range(len(layers))):
+        garment, cloth = layers[index]
+        sheet = carve(sheet, garment, index)
+        sheet = print_on(sheet, index, cloth) if cloth else sheet
+    pieces = [sew(sheet, [garment for garment, _ in layers], skin.color), *shoes]
+    pieces += _tubes(pattern, worn, (bottom, upper), fit, rng=rng)
+    pieces += _on_head(pattern, worn, style, skin, layers[-1][1], rng=rng)
     description = {
-        "outfit": name, "top": worn.top, "sleeve": worn.sleeve, "bottom": worn.bottom, "shoes": worn.shoes, "hair": style,
-        "hair_color": hair_name,
+        "outfit": name, "top": worn.top, "sleeve": worn.sleeve, "bottom": worn.bottom, "over": worn.over, "shoes": worn.shoes,
+        "hat": worn.hat, "hair": style, "hair_color": hair_name,
     }  # fmt: skip
-    return _join(pieces, open=worn.bottom == "skirt", description=description)
+    return _join(pieces, open=worn.bottom == "skirt" or worn.over in garments.SKIRTED, description=description)
+
+
+def _second(worn: Outfit) -> str:
+    return "bottom" if worn.palette == "day" else worn.palette
+
+
+def _layers(
+    points: Points, worn: Outfit, style: str, skin: Skin, dyes: tuple[Dye, Dye, Dye], fit: float, *, rng: np.random.Generator
+) -> list[tuple[Garment, Dye | None]]:
+    """What is cut out of the body's surface, from the inside out, each with its cloth."""
+    head = skin.head
+    dye, bottom, upper = dyes
+    folds = ripple(rng=rng, period=(0.09, 0.25))
+    layers: list[tuple[Garment, Dye | None]] = []
+    if style != "bald":
+        strands = ripple(rng=rng, period=(0.02, 0.06))
+        layers.append((garments.hair(style, skin, strands), None))
+    if worn.shoes != "bare":
+        height = points.at("ankle")[1] + rng.uniform(0.02, 0.08) * points.stature
+        layers.append((garments.sock(height, draw_dye("socks", rng=rng)), None))
+    layers.append(
+        (garments.hips(bottom), None) if worn.bottom == "skirt" else (garments.trousers(worn, bottom, fit, folds), bottom)
+    )
+    layers.append((garments.top(worn, dye, fit, folds), dye))
+    if worn.over:
+        layers.append((garments.over(worn, upper, fit, folds), upper))
+    if worn.hat:
+        cloth = draw_dye("surgical cap" if worn.hat == "surgical cap" else "headwear", rng=rng)
+        layers.append((garments.hat(head, worn.hat, cloth), cloth))
+    return layers
+
+
+def _without_hidden(sheet: Sheet, worn: Outfit) -> Sheet:
+    """The body without what is inside shoes or under a skirt, so that it does not show through."""
+    points = sheet.points
+    y, legs, hidden = points.rest[:, 1], points.share(LEGS) > 0.3, np.zeros(len(points.rest), bool)
+    if worn.shoes in ("shoes", "slippers"):
+        hidden |= (points.share(FEET) > 0.6) & (y < points.at("ankle")[1] - 0.02)
+    if worn.bottom == "skirt":
+        top, hem = _skirt_heights(points, worn.leg)
+        hidden |= legs & (y < top - 0.06) & (y > hem + 0.06)
+    kept = ~hidden[sheet.faces].all(1)
+    return replace(sheet, faces=sheet.faces[kept], worn=sheet.worn[kept], ink=sheet.ink[kept])
+
+
+def _skirt_heights(points: Points, leg: float) -> tuple[float, float]:
+    hip, ankle = points.at("hip")[1], points.at("ankle")[1]
+    return garments.waist_of_skirt(points), hip + leg * (ankle - hip)
+
+
+def _tubes(pattern: Pattern, worn: Outfit, dyes: tuple[Dye, Dye], fit: float, *, rng: np.random.Generator) -> list[Piece]:
+    """What hangs around both legs: a skirt, a coat's tails, an apron."""
+    bottom, upper = dyes
+    pieces = []
+    if worn.bottom == "skirt":
+        top, hem = _skirt_heights(pattern.points, worn.leg)
+        tube = skirt(pattern, top, hem, 0.01 + 0.04 * fit)
+        pieces.append(_tube(tube, bottom, fit, 0.0, 0.005 if worn.one_piece else 0.0, rng=rng))
+    if worn.over in garments.SKIRTED:
+        top, hem = _skirt_heights(pattern.points, float(rng.uniform(0.40, 0.52)))
+        gap = 0.25 if worn.open_front and worn.over != "apron" else 0.0
+        over_skirt = 0.02 if worn.bottom == "skirt" else 0.006
+        tube = skirt(pattern, top, hem, 0.02 + 0.03 * fit, gap=gap, front=1.2 if worn.over == "apron" else np.pi)
+        pieces.append(_tube(tube, upper, fit, over_skirt, 0.0 if worn.over == "apron" else 0.005, rng=rng))
+    return pieces
+
+
+def _tube(tube: Pattern, dye: Dye, fit: float, off: float, tuck: float, *, rng: np.random.Generator) -> Piece:
+    rest = tube.points.rest
+    top, hem = rest[:, 1].max(), rest[:, 1].min()
+    count, phase = int(rng.integers(5, 11)), rng.uniform(0, 6.28)
+
+    def pleats(points: Points) -> np.ndarray:
+        drop = np.clip((top - points.rest[:, 1]) / (top - hem), 0, 1)
+        return np.sin(np.arctan2(points.rest[:, 0], points.rest[:, 2]) * count + phase) * drop
+
+    garment = Garment(
+        inside=lambda points: np.ones(len(points.rest)),
+        # A gown's or coat's skirt is tucked under its upper part.
+        stand_off=lambda points: (
+            points.slack + off - tuck * soft(points.rest[:, 1] - top + 0.05, 0.04) + 0.006 * fit * pleats(points)
+        ),
+        color=lambda points, ink: dye.color(points, ink) * (1 + 0.06 * pleats(points)[:, None]),
+    )
+    sheet = print_on(carve(spread(tube), garment, 0), 0, dye)
+    return sew(sheet, [garment], lambda points: points.rest)
+
+
+def _shoes(pattern: Pattern, worn: Outfit, *, rng: np.random.Generator) -> list[Piece]:
+    """Shoes are pieces of their own; feet with their toes would show through anything laid on them."""
+    if worn.shoes not in ("shoes", "slippers"):
+        return []
+    points = pattern.points
+    color = draw_dye(worn.shoes, rng=rng).inks[0]
+    rim = np.array([220.0, 220.0, 215.0]) if rng.random() < 0.35 else color * 0.6
+    top = points.at("ankle")[1] + (0.012 if worn.shoes == "shoes" else -0.004) * points.stature
+    pieces = []
+    for side in ("left", "right"):
+        rows, faces, sole = shoe(pattern, side, top)
+        pieces.append((rows, faces, np.where(sole[:, None], rim, color), np.zeros(len(sole))))
+    return pieces
+
+
+def _on_head(
+    pattern: Pattern, worn: Outfit, style: str, skin: Skin, hat: Dye | None, *, rng: np.random.Generator
+) -> list[Piece]:
+    """Shapes that hang from the head: long hair, a cap's peak."""
+    anchors = np.flatnonzero(pattern.points.share(HEAD) > 0.9)[::61]
+    shapes = [] if worn.hat else [(shape, skin.hair) for shape in hair_volumes(skin.head, style, rng=rng)]
+    if worn.hat == "cap" and hat:
+        shapes.append((peak(skin.head), hat.inks[0] * 0.9))
+    pieces = []
+    for (points, faces), color in shapes:
+        strands = ripple(rng=rng, period=(0.02, 0.06))(points * [1, 0.3, 1])[:, None]
+        pieces.append((attach(pattern, anchors, points), faces, color * (1 + 0.08 * strands), np.zeros(len(points))))
+    return pieces
 
 
 def _join(pieces: list[Piece], **rest: Any) -> Look:
     starts = np.cumsum([0] + [len(colors) for _, _, colors, _ in pieces])
     faces = np.concatenate([f + start for (_, f, _, _), start in zip(pieces, starts, strict=False)])
     colors = np.clip(np.rint(np.concatenate([c for _, _, c, _ in pieces])), 0, 255).astype(np.uint8)
-    mix = csr_array(vstack([rows for rows, _, _, _ in pieces]))
+    mix = csr_array(vstack([rows for rows, _, _, _ in pieces]), dtype=np.float64)
     # Rows that sum to 1 exactly move with the body exactly.
-    mix = csr_array(diags_array(1 / np.asarray(mix.sum(axis=1)).ravel()) @ mix, dtype=np.float32)
+    mix.data /= np.repeat(mix.sum(axis=1), np.diff(mix.indptr))
+    mix = csr_array(mix, dtype=np.float32)
     return Look(mix=mix, faces=faces, colors=colors, offsets=np.concatenate([o for _, _, _, o in pieces]), **rest)
-
-
-def _cloth_colors(pattern: Pattern, worn: Outfit, *, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Colours of the top's and the bottom's cloth at every vertex, sRGB."""
-
-    def pick(palette: str) -> np.ndarray:
-        return np.array(PALETTES[palette][int(rng.integers(len(PALETTES[palette])))], float) + rng.normal(0, 8, 3)
-
-    second = pick("bottom") if worn.palette == "day" else pick(worn.palette)
-    print_odds = {"day": (0.62, 0.16, 0.1, 0.12), "gown": (0.4, 0.15, 0.0, 0.45), "scrubs": (1.0, 0, 0, 0)}
-    odds = print_odds.get(worn.palette, (0.45, 0.3, 0.15, 0.1))
-    kind = str(rng.choice(["plain", "stripes", "checks", "dots"], p=odds))
-    top = _cloth(pattern, pick(worn.palette), kind, rng=rng)
-    if worn.one_piece or worn.same_cloth:
-        return top, top
-    return top, _cloth(pattern, second, "plain", rng=rng)
-
-
-def _cloth(pattern: Pattern, base: Color, kind: str, *, rng: np.random.Generator) -> np.ndarray:
-    p = pattern.rest
-    # Along an arm or down the trunk: the way that rings of a garment are counted.
-    arm = pattern.share(ARMS)
-    down = np.where(arm > 0.5, np.abs(p[:, 0]), p[:, 1])
-    other = np.clip(base + rng.choice([-1, 1]) * rng.uniform(45, 90) + rng.normal(0, 15, 3), 10, 245)
-    size = rng.uniform(0.045, 0.11)
-    wave = np.sin(2 * np.pi * down / size)
-    if kind == "stripes":
-        amount = soft(wave * 0.02, 0.02)
-    elif kind == "checks":
-        across = np.arctan2(p[:, 0], p[:, 2] + 0.05) * 0.15
-        amount = 0.5 * soft(wave * 0.02, 0.02) + 0.5 * soft(np.sin(2 * np.pi * across / size) * 0.02, 0.02)
-    elif kind == "dots":
-        cell = 2 * np.pi / rng.uniform(0.03, 0.06)
-        amount = soft((np.sin(p[:, 0] * cell) * np.sin(p[:, 1] * cell) * np.cos(p[:, 2] * cell * 0.5) - 0.35) * 0.02, 0.012)
-    else:
-        amount = np.zeros(len(p))
-    shade = 1 + 0.07 * ripple(p * [1, 0.6, 1], rng=rng, period=(0.06, 0.2)) + 0.03 * ripple(p, rng=rng, period=(0.02, 0.05))
-    return (base + amount[:, None] * (other - base)) * shade[:, None]
-
-
-def _top(pattern: Pattern, worn: Outfit) -> np.ndarray:
-    p, s = pattern.rest, pattern.stature
-    shoulder, wrist = abs(pattern.at("shoulder")[0]), abs(pattern.at("wrist")[0])
-    cuff = shoulder + worn.sleeve * (wrist - shoulder)
-    hem = pattern.at("hip")[1] + (0.0 if worn.bottom != "skirt" or worn.one_piece else 0.05 * s)
-    neck = pattern.at("neck")
-    front = soft(p[:, 2] - neck[2], 0.10)
-    # The collar's plane slants down to the front, but cuts only what is near the neck, not the shoulders.
-    collar = neck[1] - 0.002 * s - 0.026 * s * front
-    if worn.top == "vneck":
-        collar = collar - front * np.maximum(0.055 * s - 1.1 * np.abs(p[:, 0]), 0)
-    covered = np.maximum(collar - p[:, 1], np.abs(p[:, 0]) - 0.042 * s)
-    mask = soft(np.minimum(np.minimum(p[:, 1] - hem, covered), cuff - np.abs(p[:, 0])))
-    return mask * (pattern.share(HEAD) < 0.5) * (pattern.share(HANDS) < 0.9)
-
-
-def _trousers(pattern: Pattern, leg: float) -> tuple[np.ndarray, np.ndarray]:
-    """Mask of the trousers, and their looseness (more towards the cuff)."""
-    p = pattern.rest
-    hip, ankle = pattern.at("hip")[1], pattern.at("ankle")[1]
-    cuff = hip + leg * (ankle - hip) - 0.01
-    waist = pattern.at("pelvis")[1] + 0.03 * pattern.stature
-    mask = soft(np.minimum(waist - p[:, 1], p[:, 1] - cuff)) * (pattern.share(ARMS) < 0.5)
-    loose = np.clip((hip - p[:, 1]) / (hip - ankle), 0, 1)
-    return mask, 0.4 + 0.9 * loose
-
-
-def _hips(pattern: Pattern) -> np.ndarray:
-    p = pattern.rest
-    waist, crotch = pattern.at("pelvis")[1] + 0.04 * pattern.stature, pattern.at("hip")[1] - 0.08 * pattern.stature
-    return soft(np.minimum(waist - p[:, 1], p[:, 1] - crotch)) * (pattern.share(ARMS) < 0.5)
-
-
-def _skirt_heights(pattern: Pattern, worn: Outfit) -> tuple[float, float]:
-    hip, ankle = pattern.at("hip")[1], pattern.at("ankle")[1]
-    return pattern.at("pelvis")[1] + 0.035 * pattern.stature, hip + worn.leg * (ankle - hip)
-
-
-def _without_thighs(pattern: Pattern, faces: np.ndarray, worn: Outfit) -> np.ndarray:
-    """Faces without those under a skirt, so that nothing shows through it."""
-    top, hem = _skirt_heights(pattern, worn)
-    y = pattern.rest[:, 1]
-    hidden = (pattern.share(LEGS) > 0.3) & (y < top - 0.06) & (y > hem + 0.05)
-    return faces[~hidden[faces].all(1)]
-
-
-def _without_feet(pattern: Pattern, faces: np.ndarray) -> np.ndarray:
-    """Faces without those inside a shoe."""
-    hidden = (pattern.share(FEET) > 0.6) & (pattern.rest[:, 1] < pattern.at("ankle")[1] - 0.02)
-    return faces[~hidden[faces].all(1)]
-
-
-def _skirt_piece(pattern: Pattern, worn: Outfit, dye: np.ndarray, fit: float, *, rng: np.random.Generator) -> Piece:
-    top, hem = _skirt_heights(pattern, worn)
-    rows, faces, offsets = skirt(pattern, top, hem, 0.01 + 0.04 * fit)
-    # The cloth's colour is looked up on the body's surface nearest to each vertex of the skirt.
-    rest = rows @ body_rest(pattern)
-    near = KDTree(pattern.rest).query(rest)[1]
-    drop = np.clip((top - rest[:, 1]) / (top - hem), 0, 1)
-    angle = np.arctan2(rest[:, 0], rest[:, 2])
-    pleats = np.sin(angle * int(rng.integers(5, 11)) + rng.uniform(0, 6.28)) * drop
-    color = dye[near] * (1 + 0.08 * pleats[:, None])
-    return rows, faces, color, offsets + 0.006 * pleats * fit + (0.010 if worn.one_piece else 0.0) * (1 - drop)
-
-
-def body_rest(pattern: Pattern) -> np.ndarray:
-    """Zero-pose vertices of the body itself: the pattern's first rows are the body's own vertices."""
-    rest = np.zeros((int((pattern.mix.shape or (0, 0))[1]), 3))
-    single = np.flatnonzero(np.diff(pattern.mix.indptr) == 1)
-    rest[pattern.mix.indices[pattern.mix.indptr[single]]] = pattern.rest[single]
-    return rest
-
-
-def _feet(pattern: Pattern, worn: Outfit, put_on: Any, *, rng: np.random.Generator) -> list[Piece]:
-    """Dress the feet: socks are put on the skin, shoes are pieces of their own."""
-    p, s = pattern.rest, pattern.stature
-    sole, ankle = float(p[:, 1].min()), pattern.at("ankle")[1]
-    if worn.shoes == "bare":
-        return []
-
-    def pick(palette: str) -> np.ndarray:
-        return np.array(PALETTES[palette][int(rng.integers(len(PALETTES[palette])))], float) * rng.uniform(0.85, 1.1)
-
-    # Nothing may reach below the sole: it stands on the floor.
-    up = soft(pattern.normals[:, 1] + 0.35, 0.6)
-    sock = soft(ankle + rng.uniform(0.02, 0.08) * s - p[:, 1]) * (pattern.share(LEGS) > 0.5)
-    put_on(sock, pick("socks"), 0.003 * up)
-    if worn.shoes == "socks":
-        return []
-    dye = pick(worn.shoes)
-    rim = np.array([225.0, 225.0, 220.0]) if rng.random() < 0.35 else dye * 0.6
-    top = ankle + (0.012 if worn.shoes == "shoes" else -0.004) * s
-    pieces = []
-    for side in ("left", "right"):
-        rows, faces = shoe(pattern, side, top)
-        rest = rows @ body_rest(pattern)
-        flat = soft(rest[:, 1] - sole - 0.012, 0.02)
-        color = np.where((rest[:, 1] < sole + 0.014)[:, None], rim, dye)
-        pieces.append((rows, faces, color, 0.006 * flat))
-    return pieces

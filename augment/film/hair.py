@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
-from .tailor import FEET, HANDS, HEAD, Pattern, ripple, soft, tube_faces
+from .cloth import Field, ripple
+from .pattern import FEET, HANDS, HEAD, Pattern, Points
+from .pieces import tube_faces
 
 SKIN_TONES = np.array(
     [
@@ -20,7 +23,7 @@ SKIN_TONES = np.array(
 HAIR_COLORS: dict[str, tuple[tuple[int, int, int], float]] = {
     "black": ((32, 28, 27), 0.20), "dark brown": ((62, 44, 34), 0.20), "brown": ((104, 74, 50), 0.15),
     "blond": ((186, 152, 104), 0.09), "red": ((138, 72, 42), 0.04), "grey": ((142, 140, 138), 0.17),
-    "white": ((214, 212, 208), 0.15),
+    "white": ((190, 188, 184), 0.15),
 }  # fmt: skip
 """sRGB and how often."""
 
@@ -29,7 +32,7 @@ HAIR_STYLES: dict[str, float] = {
 }  # fmt: skip
 """Hair styles and how often."""
 
-_HAIRLINE = ((0.0, 0.86), (0.42, 0.80), (0.52, 0.52), (0.66, 0.44), (0.80, 0.36), (0.92, 0.20), (1.0, 0.17))
+_HAIRLINE = ((0.0, 0.86), (0.36, 0.80), (0.44, 0.50), (0.66, 0.43), (0.80, 0.36), (0.92, 0.20), (1.0, 0.17))
 """How far down the head hair reaches (share of the head's height from the crown), from the back (0) to the front (1)."""
 
 
@@ -52,8 +55,9 @@ class Head:
 
 def measure_head(pattern: Pattern) -> Head:
     """Measure the head of a pattern."""
-    skull = pattern.rest[(pattern.share(HEAD) > 0.5)]
-    crown, height = float(skull[:, 1].max()), 0.13 * pattern.stature
+    points = pattern.points
+    skull = points.rest[(points.share(HEAD) > 0.5)]
+    crown, height = float(skull[:, 1].max()), 0.13 * points.stature
     upper = skull[skull[:, 1] > crown - 0.6 * height]
     brow = skull[(skull[:, 1] > crown - 0.45 * height) & (skull[:, 1] < crown - 0.3 * height)]
     return Head(
@@ -65,70 +69,107 @@ def measure_head(pattern: Pattern) -> Head:
     )
 
 
-def skin_colors(pattern: Pattern, *, rng: np.random.Generator) -> Float[np.ndarray, "n 3"]:
-    """Bare skin with a face, sRGB 0..255."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skin:
+    """Skin and face as they were drawn."""
+
+    head: Head
+    eyes: tuple[float, float] | None
+    """x (of the left one) and y of the middle of separate eyeballs, metres."""
+    base: Float[np.ndarray, "3"]
+    """sRGB."""
+    hair: Float[np.ndarray, "3"]
+    """Of the brows, sRGB."""
+    iris: Float[np.ndarray, "3"]
+    blotch: Field
+    hairline: Callable[[Points], Float[np.ndarray, "n"]] | None
+    """Signed distance to the edge of the hair, metres; None for a bald head."""
+
+    def color(self, points: Points) -> Float[np.ndarray, "n 3"]:
+        """Bare skin with a face, sRGB 0..255."""
+        head, p, base = self.head, points.rest, self.base
+        color = base * (1 + 0.025 * self.blotch(p))[:, None]
+        rosy = 0.5 * points.share(HANDS) + 0.5 * points.share(FEET)
+        face = (points.share(HEAD) > 0.5) & (p[:, 2] > (head.back + head.front) / 2)
+        side = np.abs(p[:, 0]) / head.width
+
+        def spot(across: float, down: float, wide: float, tall: float) -> np.ndarray:
+            x, y = (side - across) / wide, (p[:, 1] - head.down(down)) / (tall * head.height)
+            return np.where(face, np.exp(-0.5 * (x * x + y * y)), 0.0)
+
+        rosy = rosy + 0.8 * spot(0.28, 0.62, 0.1, 0.07) + 0.6 * spot(0.0, 0.62, 0.07, 0.06)
+        color *= 1 - rosy[:, None] * np.array([0.02, 0.12, 0.11])
+        color *= 1 - 0.22 * np.clip(spot(0.21, 0.50, 0.09, 0.035), 0, 1)[:, None]
+        lips = np.clip(1.4 * spot(0.0, 0.80, 0.11, 0.020), 0, 1)[:, None]
+        color = color * (1 - 0.65 * lips) + 0.65 * lips * base * [0.80, 0.52, 0.52]
+        if self.hairline:
+            # Hair thins out towards its edge.
+            stubble = 0.45 * np.clip(1 + self.hairline(points) / 0.012, 0, 1)[:, None]
+            color = color * (1 - stubble) + stubble * self.hair
+        paint_brows_and_eyes(self, points, color)
+        return color
+
+
+def draw_skin(pattern: Pattern, style: str, hair: Float[np.ndarray, "3"], *, rng: np.random.Generator) -> Skin:
+    """Draw the skin of a person with this colour of hair (sRGB)."""
     tone = rng.beta(0.9, 1.3) * (len(SKIN_TONES) - 1)
     low = int(min(tone, len(SKIN_TONES) - 2))
     base = SKIN_TONES[low] + (tone - low) * (SKIN_TONES[low + 1] - SKIN_TONES[low])
-    base = base + rng.normal(0, 4, 3)
-    color = np.tile(base, (len(pattern.rest), 1))
-    color *= 1 + 0.03 * ripple(pattern.rest, rng=rng, period=(0.03, 0.12))[:, None]
-    rosy = 0.5 * pattern.share(HANDS) + 0.5 * pattern.share(FEET)
-    head, p = measure_head(pattern), pattern.rest
-    face = (pattern.share(HEAD) > 0.5) & (p[:, 2] > (head.back + head.front) / 2)
-    side = np.abs(p[:, 0]) / head.width
-
-    def spot(across: float, down: float, wide: float, tall: float) -> np.ndarray:
-        x, y = (side - across) / wide, (p[:, 1] - head.down(down)) / (tall * head.height)
-        return np.where(face, np.exp(-0.5 * (x * x + y * y)), 0.0)
-
-    rosy = rosy + 0.8 * spot(0.28, 0.62, 0.1, 0.07) + 0.6 * spot(0.0, 0.62, 0.07, 0.06)
-    color *= 1 - rosy[:, None] * np.array([0.02, 0.12, 0.11])
-    color *= 1 - 0.18 * np.clip(spot(0.21, 0.50, 0.09, 0.035), 0, 1)[:, None]
-    lips = np.clip(1.4 * spot(0.0, 0.80, 0.13, 0.022), 0, 1)[:, None]
-    return color * (1 - 0.55 * lips) + 0.55 * lips * base * [0.82, 0.55, 0.55]
+    # Light eyes are rare in dark faces.
+    light = rng.random() < 0.6 * (1 - tone / (len(SKIN_TONES) - 1)) ** 2
+    head, uneven = measure_head(pattern), ripple(rng=rng, period=(0.015, 0.05))
+    ball = pattern.points.rest[pattern.points.eye > 0.5]
+    return Skin(
+        head=head,
+        eyes=(float(np.abs(ball[:, 0]).mean()), float(ball[:, 1].mean())) if len(ball) else None,
+        base=base + rng.normal(0, 4, 3),
+        hair=hair,
+        iris=np.array([86, 104, 112] if light else [58, 40, 30], float),
+        blotch=ripple(rng=rng, period=(0.05, 0.15)),
+        hairline=None if style == "bald" else lambda points: hairline(head, points, style, uneven),
+    )
 
 
-def paint_brows_and_eyes(pattern: Pattern, color: np.ndarray, hair: np.ndarray) -> None:
+def paint_brows_and_eyes(skin: Skin, points: Points, color: Float[np.ndarray, "n 3"]) -> None:
     """Brows in the hair's colour and eyes, in place."""
-    head, p = measure_head(pattern), pattern.rest
-    face = (pattern.share(HEAD) > 0.5) & (p[:, 2] > head.front - 0.45 * (head.front - head.back))
+    head, p = skin.head, points.rest
+    face = (points.share(HEAD) > 0.5) & (p[:, 2] > head.front - 0.45 * (head.front - head.back))
     side = np.abs(p[:, 0]) / head.width
     x, y = (side - 0.22) / 0.10, (p[:, 1] - head.down(0.43)) / (0.016 * head.height)
-    brow = (0.55 * np.exp(-0.5 * (x**4 + y * y)) * face)[:, None]
-    color[:] = color * (1 - brow) + brow * hair * 0.8
-    if len(pattern.eyes):
-        eye = pattern.rest[pattern.eyes]
-        middle = np.array([0.0, eye[:, 1].mean(), 0.0])
-        middle_x = np.sign(eye[:, 0]) * np.abs(eye[:, 0]).mean()
-        away = np.hypot(eye[:, 0] - middle_x, eye[:, 1] - middle[1])
-        color[pattern.eyes] = np.where((away < 0.0062)[:, None], [50, 38, 32], [222, 216, 210])
+    brow = (0.6 * np.exp(-0.5 * (x**4 + y * y)) * face)[:, None]
+    color[:] = color * (1 - brow) + brow * skin.hair * 0.8
+    if skin.eyes is not None:
+        middle_x, middle_y = skin.eyes
+        away = np.hypot(np.abs(p[:, 0]) - middle_x, p[:, 1] - middle_y)
+        # White is never seen as white: lids and lashes keep the light off it.
+        white = 0.55 * np.array([205.0, 196.0, 190.0]) + 0.45 * skin.base * 0.8
+        ball = points.eye > 0.5
+        color[ball] = np.where((away < 0.0074)[:, None], skin.iris * 0.8, white)[ball]
     else:
         x, y = (side - 0.21) / 0.055, (p[:, 1] - head.down(0.5)) / (0.02 * head.height)
         eye = (0.7 * np.exp(-0.5 * (x * x + y * y)) * face)[:, None]
         color[:] = color * (1 - eye) + eye * np.array([40, 32, 30])
 
 
-def scalp(pattern: Pattern, style: str) -> Float[np.ndarray, "n"]:
-    """Density of hair at each vertex, 0..1."""
-    head, p = measure_head(pattern), pattern.rest
+def hairline(head: Head, points: Points, style: str, uneven: Field) -> Float[np.ndarray, "n"]:
+    """Signed distance to the edge of the hair, about metres, positive where it grows."""
+    p = points.rest
     along = np.clip((p[:, 2] - head.back) / (head.front - head.back), 0, 1)
     reach = np.interp(along, [a for a, _ in _HAIRLINE], [b for _, b in _HAIRLINE])
     if style in ("full", "bob", "long", "bun"):
         reach = reach + np.where(along < 0.6, 0.06, 0.02)
-    grows = soft(p[:, 1] - head.down(1.0) - (1 - reach) * head.height, 0.010)
+    grows = p[:, 1] - head.down(1.0) - (1 - reach) * head.height
     # Ears stand out sideways from the skull; hair grows behind and above them.
-    ear = (np.abs(p[:, 0]) > 0.455 * head.width) & (p[:, 1] < head.down(0.40)) & (along > 0.35)
-    grows = np.where(ear, 0.0, grows) * (pattern.share(HEAD) > 0.4)
+    beside = np.maximum(0.455 * head.width - np.abs(p[:, 0]), p[:, 1] - head.down(0.40))
+    above = np.maximum(p[:, 1] - head.down(0.43), (0.36 - along) * (head.front - head.back))
+    grows = np.minimum(grows, np.minimum(above, np.maximum(beside, (0.30 - along) * (head.front - head.back))))
     if style == "receding":
-        top = soft(p[:, 1] - head.down(0.30), 0.03) * soft((along - 0.12) * 0.2, 0.02)
-        grows = grows * (1 - top)
-    return grows
+        grows = np.minimum(grows, -np.minimum(p[:, 1] - head.down(0.30), (along - 0.12) * 0.2))
+    return np.minimum(grows + 0.004 * uneven(p), (points.share(HEAD) - 0.4) * 0.1)
 
 
-def hair_volumes(pattern: Pattern, style: str, *, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+def hair_volumes(head: Head, style: str, *, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
     """Closed shapes that hang from the head, zero pose: (vertices, faces) each; none for short hair."""
-    head = measure_head(pattern)
     width, depth = head.width, head.front - head.back
     middle = head.back + 0.5 * depth
     if style == "bob":
@@ -148,8 +189,16 @@ def hair_volumes(pattern: Pattern, style: str, *, rng: np.random.Generator) -> l
     return []
 
 
+def peak(head: Head) -> tuple[np.ndarray, np.ndarray]:
+    """The peak of a cap, zero pose: vertices and faces."""
+    points, faces = _ellipsoid([0.0, 0.0, 0.0], [0.40 * head.width, 0.006, 0.075])
+    # It bends down to the sides and to the front.
+    points[:, 1] -= 1.6 * points[:, 0] ** 2 + 0.25 * np.maximum(points[:, 2], 0)
+    return points + [0.0, head.down(0.27), head.front - 0.005], faces
+
+
 def _ellipsoid(center: list[float], radii: list[float]) -> tuple[np.ndarray, np.ndarray]:
-    rings, around = 14, 20
+    rings, around = 10, 16
     polar = np.linspace(0, np.pi, rings + 1)[:, None]
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
     unit = np.stack([np.sin(polar) * np.sin(turn), np.cos(polar) + 0 * turn, np.sin(polar) * np.cos(turn)], axis=-1)

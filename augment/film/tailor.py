@@ -1,264 +1,244 @@
-"""The mesh that clothes are cut from: the body's own surface, finer where cloth meets skin, as weighted means of its vertices.
-
-Every vertex of a dressed person is a fixed linear mix of the body's vertices (rows of a sparse matrix), so clothes follow any
-pose by one product. Smoothing the rows smooths the surface: toes become a shoe, buttocks a pair of trousers.
-"""
+"""Cut clothes out of a pattern: hems and stripes become edges of the mesh, so that colours end where the cloth ends."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy.sparse import coo_array, csr_array, diags_array, vstack
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import ConvexHull, KDTree
+from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array, diags_array, eye_array, vstack
+from scipy.spatial import KDTree
 
-from ..body.model import Body
-from ..raster.shading import vertex_normals
-from ..types import JOINT
+from .pattern import FIELDS, Pattern, Points
 
-LONGEST_EDGE = 0.02
-"""Metres; longer edges are halved (twice at most), so that hems and stripes come out straight."""
-
-HEAD = (JOINT["head"],)
-ARMS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hand"))
-HANDS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("wrist", "hand"))
-LEGS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot"))
-FEET = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "foot"))
+SNAP = 0.3
+"""A vertex nearer to a line than this share of an edge is moved onto it instead of cutting the edge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pattern:
-    """A body's surface in its zero pose and mean shape, with the measures that clothes need."""
+class Garment:
+    """One piece of cloth on the body's surface (hair and lips are cut the same way)."""
 
-    mix: csr_array
-    """(n, v): this mesh's vertices as means of the body's."""
+    inside: Callable[[Points], Float[np.ndarray, "n"]]
+    """Signed distance to the hem, about metres, positive where the cloth is."""
+    stand_off: Callable[[Points], Float[np.ndarray, "n"]]
+    """How far it stands off the skin, metres; always a little more than what is under it."""
+    color: Callable[[Points, int], Float[np.ndarray, "n 3"]]
+    """Its colour (sRGB 0..255) in one of its inks."""
+    rim: float = 0.45
+    """Brightness of the hem's underside."""
+    smooth: bool = True
+    """It bridges the body's hollows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """A pattern being cut up."""
+
+    pattern: Pattern
+    rows: csr_array
+    """(n, p): vertices as means of the pattern's."""
+    points: Points
     faces: Int[np.ndarray, "f 3"]
-    rest: Float[np.ndarray, "n 3"]
-    """Zero pose, metres."""
-    normals: Float[np.ndarray, "n 3"]
-    weights: Float[np.ndarray, "n 24"]
-    joints: Float[np.ndarray, "24 3"]
-    neighbours: csr_array
-    """(n, n): the mean over each vertex's neighbours."""
-    eyes: Int[np.ndarray, " e"]
-    """Vertices of separate eyeballs; empty for a body without them."""
-
-    def share(self, parts: tuple[int, ...]) -> Float[np.ndarray, "n"]:
-        """How much each vertex belongs to these joints, 0..1."""
-        return self.weights[:, list(parts)].sum(1)
-
-    def at(self, joint: str) -> Float[np.ndarray, "3"]:
-        """A joint in the zero pose; ``hip`` and the like mean the left one."""
-        return self.joints[JOINT.get(joint, JOINT.get(f"left_{joint}", 0))]
-
-    @property
-    def stature(self) -> float:
-        """Sole to crown, metres."""
-        return float(np.ptp(self.rest[:, 1]))
+    worn: Int[np.ndarray, " f"]
+    """Index of the garment that a face belongs to; -1: none."""
+    ink: Int[np.ndarray, " f"]
+    """Which of the garment's colours a face has."""
+    fixed: Bool[np.ndarray, " n"]
+    """Vertices on a line that was cut before: they stay."""
 
 
-@lru_cache(maxsize=4)
-def pattern_of(body: Body) -> Pattern:
-    """The body's pattern (made once per body)."""
-    rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
-    count = len(rest)
-    pieces, piece = connected_components(_edge_matrix(body.faces, count), directed=False)
-    eyes, hidden = np.zeros(count, bool), np.zeros(count, bool)
-    for index in range(pieces):
-        inside = piece == index
-        if inside.sum() < 0.1 * count:
-            # Loose pieces: a pair of eyeballs beside the middle, or teeth and tongue, which nobody sees.
-            (eyes if abs(rest[inside, 0].mean()) > 0.01 else hidden)[inside] = True
-    faces = body.faces[~hidden[body.faces].any(1)]
-    mix = csr_array(diags_array(np.ones(count)))
-    for _ in range(2):
-        faces, mix = _halve_long_edges(faces, mix, mix @ rest)
-    used = np.unique(faces)
-    renumber = np.full(mix.indptr.size - 1, -1)
-    renumber[used] = np.arange(len(used))
-    faces, mix = renumber[faces], csr_array(mix[used])
-    vertices = mix @ rest
-    edges = _edge_matrix(faces, len(vertices))
-    return Pattern(
-        mix=mix,
-        faces=faces,
-        rest=vertices,
-        normals=vertex_normals(vertices, faces),
-        weights=mix @ body.weights,
-        joints=joints,
-        neighbours=csr_array(diags_array(1 / np.maximum(edges.sum(1), 1)) @ edges),
-        eyes=np.flatnonzero(mix @ eyes.astype(float) > 0.5),
+def spread(pattern: Pattern) -> Sheet:
+    """The whole pattern, nothing cut."""
+    count, faces = len(pattern.points.rest), len(pattern.faces)
+    return Sheet(
+        pattern=pattern,
+        rows=csr_array(eye_array(count, format="csr")),
+        points=pattern.points,
+        faces=pattern.faces,
+        worn=np.full(faces, -1),
+        ink=np.zeros(faces, int),
+        fixed=np.zeros(count, bool),
     )
 
 
-def _edge_matrix(faces: np.ndarray, count: int) -> csr_array:
-    pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    pairs = np.unique(np.sort(pairs, axis=1), axis=0)
-    both = np.concatenate([pairs, pairs[:, ::-1]])
-    return csr_array(coo_array((np.ones(len(both)), (both[:, 0], both[:, 1])), shape=(count, count)))
+def carve(sheet: Sheet, garment: Garment, index: int) -> Sheet:
+    """Cut one garment out of what nothing covers yet."""
+    sheet, value = cut(sheet, garment.inside(sheet.points), sheet.worn < 0)
+    inside = (sheet.worn < 0) & (value[sheet.faces].mean(1) > 0)
+    return replace(sheet, worn=np.where(inside, index, sheet.worn))
 
 
-def _halve_long_edges(faces: np.ndarray, mix: csr_array, rest: np.ndarray) -> tuple[np.ndarray, csr_array]:
-    """Put a vertex in the middle of every long edge and cut the faces around it to fit, without cracks."""
-    sides = np.stack([faces, np.roll(faces, -1, axis=1)], axis=-1)
-    pairs, which = np.unique(np.sort(sides.reshape(-1, 2), axis=1), axis=0, return_inverse=True)
-    long = np.linalg.norm(rest[pairs[:, 0]] - rest[pairs[:, 1]], axis=1) > LONGEST_EDGE
-    middle = np.full(len(pairs), -1)
-    middle[long] = (mix.indptr.size - 1) + np.arange(long.sum())
-    m = middle[which.reshape(-1)].reshape(-1, 3)
-    split = m >= 0
-    count = split.sum(1)
-    # Turn every face so that an unsplit side comes last (one or two splits), or any (none, three).
-    turn = np.where(count == 1, np.argmax(split, 1), np.where(count == 2, (np.argmin(split, 1) + 1) % 3, 0))
-    order = (turn[:, None] + np.arange(3)) % 3
-    f, m = np.take_along_axis(faces, order, 1), np.take_along_axis(m, order, 1)
-    (a, b, c), (ab, bc, ca) = f.T, m.T
-    one, two, three = count == 1, count == 2, count == 3
-
-    def take(where: np.ndarray, *triangles: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[np.ndarray]:
-        return [np.stack(t, axis=1)[where] for t in triangles]
-
-    parts = [faces[count == 0]]
-    parts += take(one, (a, ab, c), (ab, b, c))
-    parts += take(two, (ab, b, bc), (a, ab, bc), (a, bc, c))
-    parts += take(three, (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-    halves = 0.5 * (mix[pairs[long, 0]] + mix[pairs[long, 1]])
-    return np.concatenate(parts), csr_array(vstack([mix, halves]))
-
-
-def smoothed(pattern: Pattern, amount: Float[np.ndarray, "n"], rounds: int) -> csr_array:
-    """The pattern's mix with the surface averaged over neighbours ``rounds`` times where ``amount`` (0..1) says."""
-    where = np.flatnonzero(amount > 0)
-    step = diags_array(1 - amount) + diags_array(amount) @ pattern.neighbours
-    rows = csr_array(step)[where]
-    for _ in range(rounds - 1):
-        rows = rows @ step
-    rows = csr_array(rows @ pattern.mix)
-    others = np.flatnonzero(~(amount > 0))
-    order = np.concatenate([others, where])
-    stacked = csr_array(vstack([csr_array(pattern.mix)[others], rows]))
-    return csr_array(stacked[np.argsort(order)])
-
-
-def soft(distance: Float[np.ndarray, "n"], width: float = 0.012) -> Float[np.ndarray, "n"]:
-    """A soft edge: 0 outside, 1 inside, smooth over ``width`` metres around distance 0 (positive inside)."""
-    x = np.clip(distance / width + 0.5, 0.0, 1.0)
-    return x * x * (3 - 2 * x)
-
-
-def ripple(
-    points: Float[np.ndarray, "n 3"], *, rng: np.random.Generator, period: tuple[float, float]
-) -> Float[np.ndarray, "n"]:
-    """Smooth random bumps, about -1..1: waves of drawn directions, phases and periods (metres)."""
-    total, waves = np.zeros(len(points)), 6
-    for _ in range(waves):
-        direction = rng.normal(size=3)
-        direction /= np.linalg.norm(direction)
-        length = rng.uniform(*period)
-        bend = 0.5 * np.sin(points @ rng.normal(size=3) * 9 + rng.uniform(0, 6.28))
-        total += np.sin(points @ direction * 2 * np.pi / length + rng.uniform(0, 6.28) + bend)
-    return total / np.sqrt(waves / 2) / 1.6
-
-
-def skirt(pattern: Pattern, top: float, hem: float, flare: float) -> tuple[csr_array, np.ndarray, np.ndarray]:
-    """A tube around both legs that follows them: it runs along the legs' common outline, straight across the gap between them.
+def stripe(
+    sheet: Sheet,
+    index: int,
+    value: Float[np.ndarray, "n"],
+    part: Bool[np.ndarray, " f"] | bool = True,
+    *,
+    every: bool = True,
+    ink: int = 1,
+    snap: float = SNAP,
+) -> Sheet:
+    """Cut a garment at every whole number of a value and give every second band in between the next ink.
 
     Args:
-        top, hem: Heights in the zero pose, metres.
-        flare: How far the hem stands off more than the top, metres.
-    Returns:
-        mix rows (n, v), faces (f, 3), offsets (n,) along the normal, metres.
+        index: Which garment.
+        value: At the sheet's vertices.
+        part: Which of its faces; all by default.
+        every: False: cut where the value is 0, and ink what is above.
+        ink: Added to the ink of those bands.
+        snap: See ``SNAP``.
     """
-    rings, around = 18, 40
-    lower = np.flatnonzero((pattern.share(ARMS) < 0.3) & (pattern.rest[:, 1] < top + 0.05))
-    rest = pattern.rest[lower]
-    ends, shares = [], []
-    for height in np.linspace(top, hem, rings):
-        band = rest[np.abs(rest[:, 1] - height) < 0.03][:, [0, 2]]
-        a, b, share = _outline(band, around)
-        ends += [np.insert(a, 1, height, axis=1), np.insert(b, 1, height, axis=1)]
-        shares.append(share)
-    first, second = np.concatenate(ends[0::2]), np.concatenate(ends[1::2])
-    share = np.concatenate(shares)
-    rows = diags_array(1 - share) @ _near_rows(pattern, lower, first) + diags_array(share) @ _near_rows(pattern, lower, second)
-    drop = np.repeat(np.linspace(0, 1, rings), around)
-    return csr_array(rows @ pattern.mix), tube_faces(rings, around), 0.014 + flare * drop
+    marked = replace(sheet, worn=np.where((sheet.worn == index) & part, -2, sheet.worn))
+    for _ in range(3 if every else 1):
+        marked, value = cut(marked, value, marked.worn == -2, every=every, snap=snap)
+    part, middle = marked.worn == -2, value[marked.faces].mean(1)
+    inked = np.floor(middle).astype(int) % 2 if every else middle > 0
+    return replace(marked, worn=np.where(part, index, marked.worn), ink=marked.ink + np.where(part, ink * inked, 0))
 
 
-def tube_faces(rings: int, around: int) -> Int[np.ndarray, "f 3"]:
-    """Faces of a tube whose vertices lie ring after ring from the top down, ``around`` of them in each."""
-    ring, k = np.divmod(np.arange((rings - 1) * around), around)
-    a, b = ring * around + k, ring * around + (k + 1) % around
-    return np.concatenate([np.stack([a, a + around, b], 1), np.stack([b, a + around, b + around], 1)])
+def cut(
+    sheet: Sheet,
+    value: Float[np.ndarray, "n"],
+    part: Bool[np.ndarray, " f"],
+    *,
+    every: bool = False,
+    snap: float = SNAP,
+) -> tuple[Sheet, Float[np.ndarray, "m"]]:
+    """Cut faces along the line where a value is 0 (or, with ``every``, any whole number).
 
-
-def _near_rows(pattern: Pattern, lower: np.ndarray, points: np.ndarray, count: int = 24) -> csr_array:
-    """Rows over the pattern that reproduce points from the vertices around them, smoothly from point to point."""
-    distance, near = KDTree(pattern.rest[lower]).query(points, k=count)
-    near = lower[near]
-    weight = np.exp(-0.5 * (distance / 0.03) ** 2) + 1e-6
-    weight /= weight.sum(1, keepdims=True)
-    # The smallest change of the weights that makes them give the point itself, still summing to 1.
-    around = np.concatenate([pattern.rest[near] - points[:, None], np.full((*near.shape, 1), 0.05)], axis=-1)
-    wrong = np.concatenate([np.zeros_like(points), np.full((len(points), 1), 0.05)], axis=-1) - np.einsum(
-        "nk,nkd->nd", weight, around
-    )
-    gram = np.einsum("nkd,nke->nde", around, around) + 1e-7 * np.eye(4)
-    weight = weight + np.einsum("nkd,nd->nk", around, np.linalg.solve(gram, wrong[..., None])[..., 0])
-    rows = np.repeat(np.arange(len(points)), count)
-    return csr_array(coo_array((weight.reshape(-1), (rows, near.reshape(-1))), shape=(len(points), len(pattern.rest))))
-
-
-def _outline(points: np.ndarray, around: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Convex outline of (x, z) points at even angles about its middle: the edge hit, as two corners and the share between."""
-    outline = points[ConvexHull(points).vertices]
-    middle = (points.min(0) + points.max(0)) / 2
-    along = np.roll(outline, -1, axis=0) - outline
-    angle = 2 * np.pi * np.arange(around) / around
-    ray = np.stack([np.sin(angle), np.cos(angle)], axis=1)  # from +z towards +x
-    cross = along[None, :, 0] * ray[:, None, 1] - along[None, :, 1] * ray[:, None, 0]
-    away = middle - outline
-    share = (away[None, :, 0] * ray[:, None, 1] - away[None, :, 1] * ray[:, None, 0]) / np.where(cross == 0, 1e-12, cross)
-    reach = np.einsum("aed,ad->ae", (outline - middle)[None] + share[..., None] * along[None], ray)
-    hit = (share >= -1e-9) & (share <= 1 + 1e-9) & (reach > 0)
-    edge = np.argmax(np.where(hit, reach, -np.inf), axis=1)
-    return outline[edge], outline[(edge + 1) % len(outline)], share[np.arange(around), edge]
-
-
-def shoe(pattern: Pattern, side: str, top: float) -> tuple[csr_array, np.ndarray]:
-    """A shoe: the convex hulls of the fore- and the hindfoot below ``top`` (height in the zero pose, metres), toes and all.
-
+    Args:
+        value: At the sheet's vertices; linear between them.
+        part: Which faces to cut; their neighbours are divided to fit.
     Returns:
-        mix rows (n, v) and faces (f, 3).
+        The sheet, and the value at its vertices.
     """
-    ankle = pattern.joints[JOINT[f"{side}_ankle"]]
-    foot = pattern.weights[:, [JOINT[f"{side}_ankle"], JOINT[f"{side}_foot"]]].sum(1) > 0.5
-    foot &= pattern.rest[:, 1] < top
-    front = pattern.rest[:, 2] - ankle[2]
-    rows, faces, base = [], [], 0
-    for part in (foot & (front > 0.035), foot & (front < 0.10)):
-        index = np.flatnonzero(part)
-        hull = ConvexHull(pattern.rest[index])
-        corners = pattern.rest[index][hull.simplices]
-        outward = (np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]) * hull.equations[:, :3]).sum(1) > 0
-        triangles = np.where(outward[:, None], hull.simplices, hull.simplices[:, ::-1])
-        used, triangles = np.unique(triangles, return_inverse=True)
-        mix = csr_array(diags_array(np.ones(len(pattern.rest))))[index[used]]
-        triangles, mix = _halve_long_edges(triangles.reshape(-1, 3), csr_array(mix), mix @ pattern.rest)
-        rows.append(mix)
-        faces.append(triangles + base)
-        base += mix.indptr.size - 1
-    return csr_array(csr_array(vstack(rows)) @ pattern.mix), np.concatenate(faces)
+    corners = sheet.faces[part]
+    sides, level, share = _crossed(corners, value, every)
+    if snap > 0:
+        sheet, value = _snap(sheet, value, sides, level, share)
+        sides, level, share = _crossed(corners, value, every)
+    a, b, t = sides[:, 0], sides[:, 1], share
+    faces, origin = divide(sheet.faces, sides, len(value))
+    sheet = _appended(sheet, a, b, t)
+    fixed = sheet.fixed.copy()
+    # Also what lay on the line already, or was moved onto it.
+    used = np.zeros(len(value), bool)
+    used[corners] = True
+    fixed[: len(value)] |= used & (value == (np.rint(value) if every else 0))
+    return replace(sheet, faces=faces, worn=sheet.worn[origin], ink=sheet.ink[origin], fixed=fixed), np.concatenate(
+        [value, level]
+    )  # fmt: skip
 
 
-def attach(pattern: Pattern, anchors: Int[np.ndarray, " a"], points: Float[np.ndarray, "n 3"]) -> csr_array:
-    """Rows that carry zero-pose points along rigidly with some vertices: the smallest affine weights that give each point."""
-    system = np.vstack([pattern.rest[anchors].T, np.ones(len(anchors))])
-    weights = np.linalg.pinv(system) @ np.vstack([points.T, np.ones(len(points))])
-    rows = np.repeat(np.arange(len(points)), len(anchors))
-    columns = np.tile(anchors, len(points))
-    flat = csr_array(coo_array((weights.T.reshape(-1), (rows, columns)), shape=(len(points), len(pattern.rest))))
-    return csr_array(flat @ pattern.mix)
+def dot(sheet: Sheet, index: int, radius: float, apart: float, *, rng: np.random.Generator) -> Sheet:
+    """Cut dots (the next ink) around some of a garment's vertices.
+
+    Args:
+        radius: Of a dot, metres.
+        apart: Least distance between the middles of two dots, metres.
+    """
+    rest = sheet.points.rest
+    mine = np.setdiff1d(sheet.faces[sheet.worn == index], sheet.faces[sheet.worn != index])
+    places = KDTree(rest[mine])
+    taken, middles = np.zeros(len(mine), bool), []
+    for candidate in rng.permutation(len(mine)):
+        if not taken[candidate]:
+            middles.append(candidate)
+            taken[places.query_ball_point(rest[mine[candidate]], apart)] = True
+    value = np.full(len(rest), -1.0)
+    if middles:
+        value = radius - KDTree(rest[mine[middles]]).query(rest)[0]
+    return stripe(sheet, index, value, every=False, snap=0.0)
+
+
+def _appended(sheet: Sheet, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> Sheet:
+    """A sheet with further vertices, each a share ``t`` of the way from one to another (its faces stay)."""
+    points = sheet.points
+    ends, shares = np.stack([a, b], axis=1).ravel(), np.stack([1 - t, t], axis=1).ravel()
+    rows = csr_array((shares, ends, np.arange(0, len(ends) + 1, 2)), shape=(len(a), len(points.rest)))
+    fields = {name: np.concatenate([getattr(points, name), rows @ getattr(points, name)]) for name in FIELDS}
+    return replace(
+        sheet, rows=csr_array(vstack([sheet.rows, rows @ sheet.rows])), points=replace(points, **fields),
+        fixed=np.concatenate([sheet.fixed, np.ones(len(a), bool)]),
+    )  # fmt: skip
+
+
+def _crossed(
+    faces: Int[np.ndarray, "f 3"], value: Float[np.ndarray, "n"], every: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Edges that a line crosses, each once: their ends (e, 2), the value there, and where between the ends."""
+    found = []
+    for corner in range(3):
+        a, b = faces[:, corner], faces[:, (corner + 1) % 3]
+        low, high = np.minimum(value[a], value[b]), np.maximum(value[a], value[b])
+        level = np.floor(low) + 1 if every else 0.0
+        where = np.flatnonzero((low < level) & (level < high))
+        found.append((np.minimum(a[where], b[where]) << 32) | np.maximum(a[where], b[where]))
+    keys = np.unique(np.concatenate(found))
+    sides = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
+    start, end = value[sides[:, 0]], value[sides[:, 1]]
+    level = np.floor(np.minimum(start, end)) + 1 if every else np.zeros(len(sides))
+    return sides, level, (level - start) / (end - start)
+
+
+def _snap(sheet: Sheet, value: np.ndarray, sides: np.ndarray, level: np.ndarray, share: np.ndarray) -> tuple[Sheet, np.ndarray]:
+    """Move vertices that are close to the line onto it, along an edge."""
+    from_start = share < 0.5
+    move = np.where(from_start, sides[:, 0], sides[:, 1])
+    to, amount = np.where(from_start, sides[:, 1], sides[:, 0]), np.where(from_start, share, 1 - share)
+    near = np.flatnonzero(amount < SNAP)
+    near = near[~sheet.fixed[move[near]]]
+    # The shortest way for each vertex; its target must not move itself.
+    near = near[np.argsort(amount[near], kind="stable")]
+    near = near[np.unique(move[near], return_index=True)[1]]
+    moving = np.zeros(len(value), bool)
+    moving[move[near]] = True
+    near = near[~moving[to[near]]]
+    a, b, t = move[near], to[near], amount[near]
+    keep = np.ones(len(value))
+    keep[a] = 1 - t
+    turn = diags_array(keep) + csr_array((t, (a, b)), shape=(len(value), len(value)))
+    points = sheet.points
+    fields = {name: turn @ getattr(points, name) for name in FIELDS}
+    value = value.copy()
+    value[a] = level[near]
+    return replace(sheet, rows=csr_array(turn @ sheet.rows), points=replace(points, **fields)), value
+
+
+def divide(faces: np.ndarray, split: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces with a vertex (numbered from ``first``) on each split edge, and the face that each comes from.
+
+    ``split`` has the lower end first and is in order, as from ``_crossed``.
+    """
+    if not len(split):
+        return faces, np.arange(len(faces))
+    end = np.zeros(first, bool)
+    end[split] = True
+    touched = np.flatnonzero(np.add(*(end[faces[:, k]].astype(np.int8) for k in (0, 1))) + end[faces[:, 2]] >= 2)
+    near = faces[touched]
+    keys, following = (split[:, 0] << 32) | split[:, 1], near[:, [1, 2, 0]]
+    wanted = (np.minimum(near, following) << 32) | np.maximum(near, following)
+    slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    m = np.where(keys[slot] == wanted, first + slot, -1)
+    count = (m >= 0).sum(1)
+    # Turn every face so that an unsplit side comes last (one or two splits), or any (none, three).
+    turn = np.where(count == 1, np.argmax(m >= 0, 1), np.where(count == 2, (np.argmin(m >= 0, 1) + 1) % 3, 0))
+    order = (turn[:, None] + np.arange(3)) % 3
+    f, m = np.take_along_axis(near, order, 1), np.take_along_axis(m, order, 1)
+    (a, b, c), (ab, bc, ca) = f.T, m.T
+    whole = np.ones(len(faces), bool)
+    whole[touched[count > 0]] = False
+    parts, origins = [faces[whole]], [np.flatnonzero(whole)]
+
+    def take(splits: int, *triangles: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        where = np.flatnonzero(count == splits)
+        for triangle in triangles:
+            parts.append(np.stack(triangle, axis=1)[where])
+            origins.append(touched[where])
+
+    take(1, (a, ab, c), (ab, b, c))
+    take(2, (ab, b, bc), (a, ab, bc), (a, bc, c))
+    take(3, (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
+    return np.concatenate(parts), np.concatenate(origins)

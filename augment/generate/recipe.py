@@ -42,7 +42,7 @@ def _usable_rasterizer(kind: str) -> str:
 
 
 def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
-    from ..film.appearance import OUTFITS
+    from ..film.outfits import OUTFITS
 
     for name in names:
         if name not in OUTFITS:
@@ -112,7 +112,7 @@ class PeopleOptions(Strict):
     age: Range = (60.0, 90.0)
     """Years, 25-90; it changes body shape and hair."""
     outfits: Annotated[tuple[str, ...], AfterValidator(_known_outfits)] = ()
-    """Keys of ``film.appearance.OUTFITS`` to draw from; empty: all, by their usual odds."""
+    """Keys of ``film.outfits.OUTFITS`` to draw from; empty: all, by their usual odds."""
     body: Path | None = None
     """An SMPL-family file instead of the open default body, relative to the recipe."""
 

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from augment.body.model import pose_body
 from augment.body.shapes import sample_betas
-from augment.film.appearance import OUTFITS, sample_look, wear
-from augment.film.hair import paint_brows_and_eyes
-from augment.film.tailor import pattern_of
+from augment.film.appearance import sample_look, wear
+from augment.film.hair import draw_skin
+from augment.film.outfits import OUTFITS
+from augment.film.pattern import pattern_of
 from augment.raster.shading import vertex_normals
 from augment.types import JOINT
 from tests.make.rooms import standing, the_body
@@ -68,18 +70,34 @@ def test_rows_of_the_mix_are_means():
     np.testing.assert_allclose(np.asarray(look.mix.sum(axis=1)).ravel(), 1.0, atol=1e-3)
 
 
-def test_the_pattern_keeps_the_surface_and_has_no_long_edges():
-    pattern = pattern_of(the_body())
-    ends = pattern.rest[pattern.faces]
-    longest = np.linalg.norm(ends - np.roll(ends, 1, axis=1), axis=-1).max()
-    assert longest < 0.032
-    body, rest = the_body(), the_body().rest_vertices(np.zeros(10))
+def test_rows_of_the_mix_are_calm():
+    """No vertex is extrapolated far from the ones it is mixed of: it would swing about when they move apart."""
+    for outfit in OUTFITS:
+        look = sample_look(the_body(), rng=np.random.default_rng(1), outfit=outfit)
+        assert np.abs(look.mix.data).max() < 2
 
-    def volume(vertices, faces):
-        a, b, c = (vertices[faces[:, k]] for k in range(3))
-        return np.einsum("fk,fk->f", a, np.cross(b, c)).sum() / 6
 
-    assert volume(pattern.rest, pattern.faces) == pytest.approx(volume(rest, body.faces), rel=0.01)
+@pytest.mark.parametrize("outfit", sorted(OUTFITS))
+def test_a_dressed_person_has_fewer_vertices_than_the_body_alone(outfit):
+    """The engine's time is proportional to it; every vertex is drawn."""
+    looks = [sample_look(the_body(), rng=np.random.default_rng(seed), outfit=outfit) for seed in range(4)]
+    assert np.median([len(look.colors) for look in looks]) < 0.8 * len(the_body().weights)
+    for look in looks:
+        assert set(np.unique(look.faces)) == set(range(len(look.colors)))
+
+
+def test_the_part_of_a_vertex_is_that_of_the_body_beside_it():
+    body = the_body()
+    look = sample_look(body, rng=np.random.default_rng(2), outfit="pyjamas")
+    rest = body.rest_vertices(np.zeros(10))
+    parts, near = look.parts(body), KDTree(rest).query(wear(look, rest))[1]
+    assert parts.shape == (len(look.colors),)
+    assert parts.dtype == np.uint8
+    assert set(np.unique(parts)) <= set(range(24))
+    # Where a joint's share is not the largest by far, a neighbouring joint may win.
+    weight = body.weights[near, parts]
+    assert (parts == body.part_of_vertex[near]).mean() > 0.9
+    assert np.quantile(weight, 0.02) > 0.2
 
 
 def test_normals_point_outwards():
@@ -106,16 +124,34 @@ def test_other_shapes_are_dressed_too():
         assert worn[:, 1].min() > -0.02
 
 
-def test_a_body_without_eyeballs_is_dressed_as_well():
+def test_a_body_without_eyeballs_has_eyes_as_well():
     """SMPL's mesh is one piece; its eyes are painted on the face."""
     pattern = pattern_of(the_body())
-    assert len(pattern.eyes) > 0
-    bare = replace(pattern, eyes=np.zeros(0, int))
-    color = np.full(bare.rest.shape, 200.0)
-    paint_brows_and_eyes(bare, color, np.array([50.0, 40, 30]))
-    assert color.min() < 120
+    points = pattern.points
+    assert points.eye.any()
+    skin = draw_skin(pattern, "bald", np.array([50.0, 40, 30]), rng=np.random.default_rng(0))
+    middle = points.rest[points.eye > 0.5].mean(0)
+    face = (points.eye == 0) & (np.abs(points.rest[:, 1] - middle[1]) < 0.01) & (points.rest[:, 2] > middle[2])
+    painted = replace(skin, eyes=None).color(replace(points, eye=np.zeros_like(points.eye)))
+    assert painted[face].min() < skin.color(points)[face].min() - 15
+
+
+@pytest.mark.parametrize("name", ["coat", "labcoat", "apron", "gown", "scrubs", "skirt"])
+def test_what_is_worn_is_in_the_description(name):
+    description = sample_look(the_body(), rng=np.random.default_rng(3), outfit=name).description
+    assert description["outfit"] == name
+    assert {"top", "sleeve", "bottom", "over", "shoes", "hat", "hair", "hair_color"} <= set(description)
+    if name in ("coat", "labcoat", "apron"):
+        assert description["over"] == name
+
+
+def test_hats_and_bare_feet_are_worn_by_some():
+    looks = [sample_look(the_body(), rng=np.random.default_rng(seed), outfit=name).description
+             for name in ("coat", "scrubs", "pyjamas") for seed in range(12)]  # fmt: skip
+    assert {"", "woolly hat", "surgical cap"} <= {look["hat"] for look in looks}
+    assert {"bare", "socks", "slippers", "shoes"} == {look["shoes"] for look in looks}
 
 
 def test_an_unknown_outfit_is_refused_with_the_valid_ones():
-    with pytest.raises(ValueError, match="day, skirt, dress, gown, scrubs, pyjamas"):
+    with pytest.raises(ValueError, match="day, skirt, dress, gown, scrubs, pyjamas, coat"):
         sample_look(the_body(), rng=np.random.default_rng(0), outfit="armour")

@@ -1,0 +1,212 @@
+"""The mesh that clothes are cut from: a body's own surface, thinned where nobody sees the difference, with measures of it.
+
+Every vertex of a dressed person is a fixed linear mix of the body's vertices (rows of a sparse matrix), so clothes follow any
+pose by one product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.interpolate import RegularGridInterpolator
+from scipy.sparse import csr_array, diags_array, eye_array, vstack
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import ConvexHull
+
+from ..body.model import Body
+from ..raster.shading import vertex_normals
+from ..types import JOINT
+from .thin import edges_of, thin
+
+HEAD = (JOINT["head"],)
+ARMS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hand"))
+HANDS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("wrist", "hand"))
+LEGS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot"))
+FEET = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "foot"))
+
+THINNING = {"face": (0.008, 0.0003), "head": (0.018, 0.0008), "hands": (0.016, 0.0010), "feet": (0.022, 0.0012)}
+"""Part of the body to the longest edge and the largest change that thinning may make there, metres."""
+ELSEWHERE = (0.035, 0.0008)
+"""The same for all other parts."""
+
+
+FIELDS = ("rest", "normals", "weights", "slack", "hollow", "room", "eye")
+"""What ``Points`` has at every point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """Points of a body's surface in its zero pose and mean shape."""
+
+    rest: Float[np.ndarray, "n 3"]
+    """Zero pose, metres."""
+    normals: Float[np.ndarray, "n 3"]
+    weights: Float[np.ndarray, "n 24"]
+    slack: Float[np.ndarray, "n"]
+    """How far cloth that hangs from the shoulders stays off the skin, metres."""
+    hollow: Float[np.ndarray, "n"]
+    """How far the convex outline of the trunk at this height is off the skin, metres: at most ``slack``."""
+    room: Float[np.ndarray, "n"]
+    """How far cloth can stand off before it meets itself in a hollow, metres."""
+    eye: Float[np.ndarray, "n"]
+    """1 on separate eyeballs, 0 elsewhere."""
+    joints: Float[np.ndarray, "24 3"]
+    stature: float
+    """Sole to crown, metres."""
+
+    def share(self, parts: tuple[int, ...]) -> Float[np.ndarray, "n"]:
+        """How much each point belongs to these joints, 0..1."""
+        return self.weights[:, list(parts)].sum(1)
+
+    def pick(self, index: Int[np.ndarray, "m"]) -> Points:
+        """Some of the points."""
+        return replace(self, **{name: getattr(self, name)[index] for name in FIELDS})
+
+    def at(self, joint: str) -> Float[np.ndarray, "3"]:
+        """A joint in the zero pose; ``hip`` and the like mean the left one."""
+        return self.joints[JOINT.get(joint, JOINT.get(f"left_{joint}", 0))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pattern:
+    """A body's thinned surface; two are equal if they are the same object."""
+
+    points: Points
+    faces: Int[np.ndarray, "f 3"]
+    mix: csr_array
+    """(2 n, v): this mesh's vertices as means of the body's, as they are, and once more drawn towards their neighbours: what
+    cloth lies on."""
+
+
+@lru_cache(maxsize=4)
+def pattern_of(body: Body) -> Pattern:
+    """The body's pattern (made once per body)."""
+    rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
+    count = len(rest)
+    pieces, piece = connected_components(edges_of(body.faces, count), directed=False)
+    eyes, hidden = np.zeros(count, bool), np.zeros(count, bool)
+    for index in range(pieces):
+        inside = piece == index
+        if inside.sum() < 0.1 * count:
+            # Loose pieces: a pair of eyeballs beside the middle, or teeth and tongue, which nobody sees.
+            (eyes if abs(rest[inside, 0].mean()) > 0.01 else hidden)[inside] = True
+    longest, tolerance = _limits(body, rest)
+    faces = thin(rest, body.faces[~hidden[body.faces].any(1)], longest=longest, tolerance=tolerance)
+    used, flat = np.unique(faces, return_inverse=True)
+    faces = flat.reshape(-1, 3)
+    mix = csr_array((np.ones(len(used)), used, np.arange(len(used) + 1)), shape=(len(used), count))
+    vertices = rest[used]
+    near = _cotangents(vertices, faces)
+    means = csr_array(diags_array(1 / np.maximum(near.sum(1), 1e-9)) @ near)
+    step = 0.3 * eye_array(len(used)) + 0.7 * means
+    points = Points(
+        rest=vertices,
+        normals=vertex_normals(vertices, faces).astype(np.float64),
+        weights=body.weights[used],
+        slack=np.zeros(len(used)),
+        hollow=np.zeros(len(used)),
+        room=_room(step @ (step @ vertices), faces),
+        eye=eyes[used].astype(float),
+        joints=joints,
+        stature=float(np.ptp(vertices[:, 1])),
+    )
+    points.slack[:], points.hollow[:] = _slack(points)
+    return Pattern(points=points, faces=faces, mix=csr_array(vstack([mix, step @ step @ mix])))
+
+
+def _limits(body: Body, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Longest edge and largest change at each vertex of the body, for ``thin``."""
+    share = {name: body.weights[:, list(parts)].sum(1) for name, parts in (("head", HEAD), ("hands", HANDS), ("feet", FEET))}
+    kind = np.full(len(rest), "other")
+    for name, amount in share.items():
+        kind[amount > 0.5] = name
+    head = rest[kind == "head"]
+    front, top = head[:, 2].max(), head[:, 1].max()
+    kind[(kind == "head") & (rest[:, 2] > front - 0.075) & (rest[:, 1] < top - 0.07)] = "face"
+    table = THINNING | {"other": ELSEWHERE}
+    limits = np.array([table[name] for name in table])[[list(table).index(name) for name in kind.tolist()]]
+    return limits[:, 0], limits[:, 1]
+
+
+def _cotangents(vertices: np.ndarray, faces: np.ndarray) -> csr_array:
+    """Weights of neighbours that smooth a surface without moving its vertices along it."""
+    start, end, weight = [], [], []
+    for corner in range(3):
+        tip, a, b = (faces[:, (corner + k) % 3] for k in range(3))
+        to_a, to_b = vertices[a] - vertices[tip], vertices[b] - vertices[tip]
+        sine = np.linalg.norm(np.cross(to_a, to_b), axis=1)
+        cotangent = np.clip((to_a * to_b).sum(1) / np.maximum(sine, 1e-12), 0.05, 4.0)
+        start += [a, b]
+        end += [b, a]
+        weight += [cotangent, cotangent]
+    pairs = np.concatenate(start), np.concatenate(end)
+    return csr_array((np.concatenate(weight), pairs), shape=(len(vertices), len(vertices)))
+
+
+def _room(vertices: np.ndarray, faces: np.ndarray) -> Float[np.ndarray, "n"]:
+    """Radius of the tightest hollow at each vertex or beside it, metres; large where the surface bulges."""
+    normals = vertex_normals(vertices, faces).astype(np.float64)
+    a, b = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    edge = vertices[b] - vertices[a]
+    bend = ((normals[a] - normals[b]) * edge).sum(1) / np.maximum((edge**2).sum(1), 1e-9)
+    tightest = np.zeros(len(vertices))
+    np.maximum.at(tightest, a, bend)
+    np.maximum.at(tightest, b, bend)
+    beside = tightest.copy()
+    np.maximum.at(beside, a, 0.7 * tightest[b])
+    np.maximum.at(beside, b, 0.7 * tightest[a])
+    return 1 / np.maximum(beside, 1.0)
+
+
+def _slack(points: Points) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+    """``slack``: distance to a cloth around the trunk that does not go in again below where it is wide; and ``hollow``."""
+    rest = points.rest
+    top, low = points.at("neck")[1], points.at("hip")[1] - 0.06 * points.stature
+    trunk = (points.share(ARMS) < 0.5) & (points.share(HEAD) < 0.5)
+    heights, around = np.linspace(top, low, 40), 36
+    reach, middle = np.zeros((2, len(heights), around + 1)), np.zeros((len(heights), 2))
+    angle = 2 * np.pi * np.arange(around) / around
+    ray = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    for index, height in enumerate(heights):
+        band = rest[trunk & (np.abs(rest[:, 1] - height) < 0.025)][:, [0, 2]]
+        a, b, share = outline(band, around)
+        middle[index] = (band.min(0) + band.max(0)) / 2
+        reach[:, index, :-1] = ((a + share[:, None] * (b - a) - middle[index]) * ray).sum(1)
+        if index and height < points.at("shoulder")[1] - 0.1:
+            reach[0, index] = np.maximum(reach[0, index], reach[0, index - 1] - 0.35 * (heights[index - 1] - height))
+    reach[..., -1] = reach[..., 0]
+    center = np.stack([np.interp(-rest[:, 1], -heights, middle[:, axis]) for axis in range(2)], axis=1)
+    away = rest[:, [0, 2]] - center
+    turn = np.mod(np.arctan2(away[:, 0], away[:, 1]), 2 * np.pi)
+    distance = np.linalg.norm(away, axis=1)
+    outward = (points.normals[:, [0, 2]] * away).sum(1) / np.maximum(distance, 1e-6)
+    most = np.interp(rest[:, 1], [points.at("hip")[1], points.at("pelvis")[1] + 0.1], [0.02, 0.06])
+    gaps = []
+    for table in reach:
+        grid = RegularGridInterpolator((-heights, np.append(angle, 2 * np.pi)), table, bounds_error=False, fill_value=0.0)
+        gap = np.clip(grid(np.column_stack([-rest[:, 1], turn])) - distance, 0.0, most)
+        gaps.append(gap * np.clip(outward, 0, 1) ** 2 * trunk)
+    return gaps[0], gaps[1]
+
+
+def outline(points: Float[np.ndarray, "n 2"], around: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Convex outline of (x, z) points at even angles about its middle, from +z towards +x.
+
+    Returns:
+        The edge that each ray hits, as two corners (around, 2) each, and the share of the way between them (around,).
+    """
+    corner = points[ConvexHull(points).vertices]
+    middle = (points.min(0) + points.max(0)) / 2
+    along = np.roll(corner, -1, axis=0) - corner
+    angle = 2 * np.pi * np.arange(around) / around
+    ray = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    cross = along[None, :, 0] * ray[:, None, 1] - along[None, :, 1] * ray[:, None, 0]
+    away = middle - corner
+    share = (away[None, :, 0] * ray[:, None, 1] - away[None, :, 1] * ray[:, None, 0]) / np.where(cross == 0, 1e-12, cross)
+    reach = np.einsum("aed,ad->ae", (corner - middle)[None] + share[..., None] * along[None], ray)
+    hit = (share >= -1e-9) & (share <= 1 + 1e-9) & (reach > 0)
+    edge = np.argmax(np.where(hit, reach, -np.inf), axis=1)
+    return corner[edge], corner[(edge + 1) % len(corner)], share[np.arange(around), edge]
