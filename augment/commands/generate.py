@@ -16,7 +16,7 @@ class Generate:
     recipe: Annotated[Path, tyro.conf.Positional]
     """A YAML recipe."""
     out: Path
-    """Folder for shards, rooms, sheet.png and manifest.json."""
+    """Folder for shards, rooms, sheet.png, coverage.png and manifest.json."""
     seed: int | None = None
     """Overrides the recipe's seed."""
     workers: int = 0
@@ -43,7 +43,7 @@ class Generate:
         given_up = f", {len(manifest['given_up'])} given up (see given_up)" if manifest["given_up"] else ""
         print(
             f"{self.out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
-            f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'}"
+            f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'} and coverage.png"
         )
 
 

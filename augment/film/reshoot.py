@@ -39,8 +39,8 @@ class Limit:
         return f"{self.metres:g} m and {self.degrees:g} degrees (depth {self.depth})"
 
 
-MEASURED = Limit(metres=0.3, degrees=12.0, unseen=0.12, depth="measured")
-GUESSED = Limit(metres=0.1, degrees=12.0, unseen=0.12, depth="guessed")
+MEASURED = Limit(metres=0.4, degrees=12.0, unseen=0.12, depth="measured")
+GUESSED = Limit(metres=0.15, degrees=12.0, unseen=0.12, depth="guessed")
 
 
 def has_whole_geometry(scene: Scene) -> bool:
@@ -86,7 +86,7 @@ def reshoot(scene: Scene, camera: Camera) -> Scene:
         ValueError: If the camera is too far away, or sees too much that the own camera did not.
     """
     check_reach(scene, camera)
-    depth, unseen, known, uv = _bent(scene, camera)
+    depth, unseen, known, uv = bent(scene, camera)
     _require_seen(scene, float(unseen.mean()))
     plate = cv2.remap(scene.plate, uv[..., 0] - 0.5, uv[..., 1] - 0.5, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     plate = _painted(plate, unseen)
@@ -110,10 +110,10 @@ def _require_seen(scene: Scene, unseen: float) -> None:
 
 def unseen_share(scene: Scene, camera: Camera) -> float:
     """Share of a camera's picture that the scene's own camera did not see."""
-    return float(_bent(scene, camera)[1].mean())
+    return float(bent(scene, camera)[1].mean())
 
 
-def _bent(
+def bent(
     scene: Scene, camera: Camera
 ) -> tuple[Float32[np.ndarray, "h w"], Bool[np.ndarray, "h w"], Bool[np.ndarray, "h w"], Float32[np.ndarray, "h w 2"]]:
     """The new camera's depth without gaps; pixels whose colour is unknown; whose depth is known; where the plate shows them."""

@@ -17,6 +17,7 @@ from ..shards.sample import Sample
 from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, read_shard, write_manifest, write_shard
 from ..workers import map_unordered
 from .casting import check_sources
+from .coverage import COVERAGE, draw_coverage, figures, read_takes
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
 from .studio import FilmingJob, MadeClip, camera_of, init_worker, make_clip
@@ -80,10 +81,12 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
         raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
     write_sheet(out, records)
+    coverage = write_coverage(out, records, scenes)
     manifest = write_manifest(
         out, records, name=recipe.name, plan_sha256=plan_sha256, **facts,
         planned=len(plan), actions=dict(sum((shard.actions for shard in ordered), Counter())), rejections=dict(rejections),
         given_up=[key for shard in ordered for key in shard.given_up], finished=[shard.to_line() for shard in ordered],
+        coverage=coverage,
     )  # fmt: skip
     close_journal(out)
     return manifest
@@ -175,6 +178,13 @@ def write_sheet(out: Path, records: list[ShardRecord]) -> None:
                 frames = np.concatenate([sample["mp4"][:1], closeup(sample["mp4"], sample["npz"]["joints2d"])])
                 clips.append((frames, f"{sample['json']['label']}: {sample['json']['caption']}"))
     contact_sheet(sorted(clips, key=lambda clip: clip[1]), out / SHEET)
+
+
+def write_coverage(out: Path, records: list[ShardRecord], scenes: dict[str, tuple[Path, str]]) -> dict[str, Any]:
+    """Draw what the clips cover; the numbers behind it and the picture's name, for the manifest."""
+    takes = list(read_takes(out / record.name for record in records))
+    draw_coverage(takes, {digest: (name, folder) for name, (folder, digest) in scenes.items()}, out / COVERAGE)
+    return {"picture": COVERAGE, **figures(takes)}
 
 
 def _one_of_each(out: Path, records: list[ShardRecord]) -> set[tuple[str, str]]:

@@ -92,6 +92,9 @@ def test_generated_shards_verify_and_hold_what_was_asked_for(reference: Path):
     manifest = read_manifest(reference)
     assert manifest["planned"] == manifest["samples"] + len(manifest["given_up"]) == 4
     assert (reference / "sheet.png").exists()
+    coverage = read_manifest(reference)["coverage"]
+    assert (reference / coverage["picture"]).read_bytes()[:4] == b"\x89PNG"
+    assert coverage["cameras"] == 1
 
 
 def test_two_workers_killed_half_way_give_the_same_bytes_as_one(kitchen: Path, reference: Path):
