@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from .types import SMPL_PARENTS, Camera
+from .lens import distort
+from .types import SMPL_PARENTS, Camera, Lens
 
 Array = Any
 """A NumPy array or a torch tensor; the result is of the same kind."""
@@ -160,12 +161,13 @@ def transform_points(T_dst_src: Array, points: Array) -> Array:
     return points @ T_dst_src[..., :3, :3].swapaxes(-1, -2) + T_dst_src[..., None, :3, 3]
 
 
-def project(points_camera: Array, K: Array) -> Array:
-    """Project camera-frame points to pixels with a pinhole model.
+def project(points_camera: Array, K: Array, lens: Lens | None = None) -> Array:
+    """Project camera-frame points to pixels with a pinhole model, or through a lens.
 
     Args:
         points_camera: Points, OpenCV camera frame, metres. Shape (*batch, 3).
         K: Intrinsics, pixels. Shape (3, 3).
+        lens: NumPy only.
     Returns:
         (u, v) in pixels, not clipped to the image. Shape (*batch, 2).
     Raises:
@@ -175,21 +177,34 @@ def project(points_camera: Array, K: Array) -> Array:
     """
     if not bool((points_camera[..., 2] > 0).all()):
         raise ValueError("project: a point lies behind the camera (z <= 0); cull points before projecting")
+    if lens is not None:
+        points_camera = _bent(points_camera / points_camera[..., 2:], lens)
     homogeneous = points_camera @ K.swapaxes(-1, -2)
     return homogeneous[..., :2] / homogeneous[..., 2:]
 
 
-def project_clamped(points_camera: Array, K: Array, *, nearest: float) -> Array:
+def _bent(points: Float[np.ndarray, "*batch 3"], lens: Lens) -> Float[np.ndarray, "*batch 3"]:
+    """Points at z = 1, moved to where the lens puts them."""
+    return np.concatenate([distort(points[..., :2], lens), points[..., 2:]], axis=-1)
+
+
+def project_clamped(points_camera: Array, K: Array, *, nearest: float, lens: Lens | None = None) -> Array:
     """``project`` for points that may lie behind the camera: those with z < ``nearest`` are projected as if z were ``nearest``.
 
     Args:
         points_camera: Points, OpenCV camera frame, metres. Shape (*batch, 3).
         K: Intrinsics without skew, pixels. Shape (3, 3).
         nearest: Smallest z to divide by, metres, > 0.
+        lens: NumPy only.
     Returns:
         (u, v) in pixels, not clipped to the image; far outside it for most points behind the camera. Shape (*batch, 2).
     """
     z = points_camera[..., 2].clip(min=nearest)
+    if lens is not None:
+        points_camera, z = (
+            _bent(np.concatenate([points_camera[..., :2], z[..., None]], -1) / z[..., None], lens),
+            np.ones(z.shape),
+        )
     uv = [points_camera[..., k] / z * K[k, k] + K[k, 2] for k in (0, 1)]
     return torch.stack(uv, dim=-1) if isinstance(points_camera, Tensor) else np.stack(uv, axis=-1)
 

@@ -31,8 +31,18 @@ JOINT = {name: index for index, name in enumerate(SMPL_JOINTS)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lens:
+    """How a lens bends the picture: points at z = 1 in front of a pinhole to where the lens puts them (OpenCV's models)."""
+
+    kind: str
+    """``brown`` (radial and tangential) or ``fisheye``."""
+    coefficients: tuple[float, ...]
+    """``brown``: k1, k2, p1, p2, k3; ``fisheye``: k1, k2, k3, k4."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Camera:
-    """A pinhole camera, still or moving."""
+    """A camera, still or moving: a pinhole, with a lens or without."""
 
     K: Float[np.ndarray, "3 3"]
     """Intrinsics, pixels."""
@@ -42,12 +52,14 @@ class Camera:
     """Picture width, pixels."""
     height: int
     """Picture height, pixels."""
+    lens: Lens | None = None
+    """None for a plain pinhole."""
 
     def scaled_to(self, height: int, width: int | None = None) -> Camera:
         """The same view at another size (the aspect may change): K scales with the picture."""
         width = width or round(self.width * height / self.height)
         scale = np.diag([width / self.width, height / self.height, 1.0])
-        return Camera(K=scale @ self.K, T_world_camera=self.T_world_camera, width=width, height=height)
+        return replace(self, K=scale @ self.K, width=width, height=height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

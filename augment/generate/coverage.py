@@ -15,9 +15,10 @@ from jaxtyping import Float
 
 from ..files import write_atomic
 from ..geometry import axis_angle_to_matrix, heading_of, turn_about_y
+from ..lens import undistort
 from ..shards.sample import Sample
 from ..shards.tar import read_shard
-from ..types import Scene
+from ..types import Lens, Scene
 
 COVERAGE = "coverage.png"
 ROOMS = 12
@@ -69,10 +70,20 @@ def take_of(sample: Sample) -> Take:
         scene=str(meta["provenance"].get("scene", {}).get("sha256", "")), label=meta["label"], camera=first[:3, 3],
         yaw=float(np.degrees(np.arctan2(forward[0], forward[2]))),
         pitch=float(np.degrees(np.arcsin(np.clip(-forward[1], -1, 1)))),
-        fov=float(np.degrees(2 * np.arctan(meta["width"] / 2 / arrays["K"][0, 0]))), pelvis=pelvis[:, [0, 2]],
+        fov=_fov(arrays, meta["width"]), pelvis=pelvis[:, [0, 2]],
         distance=np.linalg.norm(away, axis=1), height=v.max(axis=1) - v.min(axis=1),
         heading=(np.degrees(turns - to_camera) + 180) % 360 - 180,
     )  # fmt: skip
+
+
+def _fov(arrays: dict[str, np.ndarray], width: int) -> float:
+    """Angle between the left and right ends of the picture's middle row, degrees."""
+    K = np.asarray(arrays["K"], float)
+    ends = np.array([[(u - K[0, 2]) / K[0, 0], 0.0] for u in (0, width)])
+    if "distortion" in arrays:
+        numbers = tuple(float(number) for number in arrays["distortion"])
+        ends = undistort(ends, Lens(kind="fisheye" if len(numbers) == 4 else "brown", coefficients=numbers))
+    return float(np.degrees(np.ptp(np.arctan(ends[:, 0]))))
 
 
 def read_takes(shards: Iterable[Path]) -> Iterator[Take]:
@@ -114,7 +125,7 @@ def draw_coverage(takes: Sequence[Take], scenes: dict[str, tuple[str, Path]], pa
     rows = -(-len(rooms) // 4)
     figure = Figure(figsize=(15, 3.9 * rows + 3.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.9 * rows, 3.2])
+    upper, lower = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=[3.9 * rows, 3.2])))
     plans = np.atleast_1d(upper.subplots(rows, 4)).ravel()
     for axes in plans[len(rooms) :]:
         axes.set_axis_off()

@@ -6,7 +6,7 @@ import difflib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
@@ -16,6 +16,7 @@ from ..files import sha256_of_json
 from ..seeds import clip_rng
 from ..shards.sample import KEY_PATTERN
 from .events import ActionItem, ClipItem, Strict, require_known_actions
+from .filming import CameraKind, FilmOptions, GivenCamera, SceneCameras
 
 
 def _ordered(pair: tuple[float, float]) -> tuple[float, float]:
@@ -30,17 +31,6 @@ def _named(name: str) -> str:
     return name
 
 
-def _usable_rasterizer(kind: str) -> str:
-    if kind == "egl":
-        from ..raster.rasterize import make_rasterizer
-
-        try:
-            make_rasterizer(kind)
-        except RuntimeError as error:
-            raise ValueError(f"{error}; use rasterizer: auto or rasterizer: software") from error
-    return kind
-
-
 def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
     from ..film.outfits import OUTFITS
 
@@ -50,29 +40,7 @@ def _known_outfits(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _known_camera(kind: str) -> str:
-    from ..film.cameras import CAMERAS
-
-    if kind not in CAMERAS:
-        raise ValueError(f"unknown camera {kind!r}; expected one of: {', '.join(CAMERAS)}")
-    return kind
-
-
-CameraKind = Annotated[str, AfterValidator(_known_camera)]
 Range = Annotated[tuple[float, float], AfterValidator(_ordered)]
-
-
-class GivenCamera(Strict):
-    """A camera by its measures, in the scene's world."""
-
-    position: tuple[float, float, float]
-    """x, y (up), z, metres; inside the room."""
-    yaw: float = 0.0
-    """Heading, degrees about +y from +z: 90 looks along +x."""
-    pitch: float = Field(default=20.0, ge=-85, le=85)
-    """Degrees downwards."""
-    fov: float = Field(default=75.0, ge=5, le=150)
-    """Horizontal field of view, degrees."""
 
 
 class SceneItem(Strict):
@@ -115,28 +83,6 @@ class PeopleOptions(Strict):
     """Keys of ``film.outfits.OUTFITS`` to draw from; empty: all, by their usual odds."""
     body: Path | None = None
     """An SMPL-family file instead of the open default body, relative to the recipe."""
-
-
-class FilmOptions(Strict):
-    """How clips are filmed."""
-
-    height: int = Field(default=224, ge=32, le=2160)
-    """Picture height, pixels; the width follows from the scene's camera."""
-    fps: float = Field(default=10.0, gt=0, le=60)
-    """Frames a second."""
-    seconds: float | None = Field(default=10.0, gt=0.5)
-    """Longest clip; longer motions are cut around what they are named for. null: no cut."""
-    camera: CameraKind = "scene"
-    """``scene``: the room's own camera. ``jitter``: cameras near it. ``sweep``: ceiling corners, walls and bedside in turns
-    (needs rooms known from all sides)."""
-    views: int = Field(default=3, ge=1)
-    """Number of cameras in each room, with ``jitter`` and ``sweep``."""
-    crf: int = Field(default=18, ge=0, le=40)
-    """Video quality: 0 best, 18 looks like the source, 40 poor."""
-    layers: tuple[Literal["mask", "depth"], ...] = ()
-    """Extra members in every sample."""
-    rasterizer: Annotated[Literal["auto", "egl", "software"], AfterValidator(_usable_rasterizer)] = "auto"
-    """Rasterizer of the people; the same one gives the same bytes."""
 
 
 class ShardOptions(Strict):
@@ -271,17 +217,6 @@ def scene_names(recipe: Recipe) -> dict[str, int | Path]:
                 raise ValueError(f"scenes: {scene} and {names[name]} are both called {name!r}; rename one folder")
             names[name] = scene
     return names
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SceneCameras:
-    """The cameras that a scene is filmed from."""
-
-    kind: str
-    """A key of ``film.cameras.CAMERAS``, or ``given``."""
-    views: int
-    """Number of them."""
-    given: tuple[GivenCamera, ...] = ()
 
 
 def scene_cameras(recipe: Recipe) -> dict[str, SceneCameras]:

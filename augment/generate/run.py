@@ -20,7 +20,8 @@ from .casting import check_sources
 from .coverage import COVERAGE, draw_coverage, figures, read_takes
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
-from .studio import FilmingJob, MadeClip, camera_of, init_worker, make_clip
+from .studio import FilmingJob, MadeClip, init_worker, make_clip
+from .views import camera_of
 
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""

@@ -13,10 +13,11 @@ import numpy as np
 from ..body.model import load_body
 from ..seeds import clip_rng
 from ..shards.sample import Sample, clip_to_sample, motion_arrays
-from ..types import Camera, Clip, Performance, Scene, Segment
+from ..types import Clip, Performance, Segment
 from ..workers import stopping
 from .casting import cast
-from .recipe import PlannedClip, Recipe, SceneCameras, scene_cameras
+from .recipe import PlannedClip, Recipe, scene_cameras
+from .views import room_view, scene_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,8 @@ def make_clip(clip: PlannedClip) -> MadeClip:
 def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     from ..film.appearance import sample_look
     from ..film.film import film
+    from ..film.sensor import apply_sensor, sample_sensor
+    from ..film.through_lens import bend_layers
     from ..placement.place import place
 
     recipe, rng = job.recipe, clip_rng(job.seed, clip.key, attempt)
@@ -84,18 +87,22 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     folder, digest = job.scenes[clip.scene]
     cameras = scene_cameras(recipe)[clip.scene]
     number = 0 if cameras.kind == "scene" else int(rng.integers(cameras.views))
-    scene, view = _scene(folder), _view(folder, recipe.film.height, cameras, number)
-    if cameras.kind != "scene":
+    look = recipe.film.look[int(rng.integers(len(recipe.film.look))) if len(recipe.film.look) > 1 else 0]
+    scene, room = scene_of(folder), room_view(folder, cameras, number, recipe.film, look)
+    if cameras.kind != "scene" or room.bend is not None:
         # Placement must judge what this camera sees.
-        scene = replace(scene, camera=view.camera, plate=view.plate, depth=view.depth)
+        scene = replace(scene, camera=room.seen.camera, plate=room.seen.plate, depth=room.seen.depth)
     performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
     outfits = recipe.people.outfits
     looks = [
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
     ]
     layers = film(
-        performance, view, body, looks, rng=rng, fps=recipe.film.fps, rasterizer=_rasterizer(recipe.film.rasterizer),
+        performance, room.filmed, body, looks, rng=rng, fps=recipe.film.fps, rasterizer=_rasterizer(recipe.film.rasterizer),
     )  # fmt: skip
+    sensor = sample_sensor(look, recipe.film.exposure, recipe.film.compression, rng=rng)
+    layers = layers if room.bend is None else bend_layers(layers, room.bend)
+    layers["frames"] = apply_sensor(layers["frames"], sensor, recipe.film.fps, rng=rng)
     provenance = {
         "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
         "scene": {
@@ -105,6 +112,8 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
         },
         "looks": [look.description for look in looks],
         "style": asdict(layers["style"]),
+        "look": look,
+        "sensor": asdict(sensor),
         "body": {"name": body.name, "licence": body.licence},
         **performance.provenance,
     }  # fmt: skip
@@ -118,7 +127,7 @@ def _to_sample(
     frames = layers["frames"]
     count, height, width = len(frames), frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
     camera = layers["camera"]
-    camera = Camera(K=camera.K, T_world_camera=camera.T_world_camera, width=width, height=height)
+    camera = replace(camera, width=width, height=height)
     clip = Clip(
         frames=np.ascontiguousarray(frames[:, :height, :width]),
         fps=recipe.film.fps,
@@ -143,40 +152,6 @@ def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment
         )
         for number, segment in enumerate(kept)
     )
-
-
-def camera_of(scene: Scene, cameras: SceneCameras, number: int) -> Camera:
-    """The ``number``-th camera that a scene is filmed from, at its plate's size.
-
-    Raises:
-        ValueError: If it is outside the room, or farther from the room's own than its geometry bears.
-    """
-    from ..film.cameras import CAMERAS, given_camera
-
-    if cameras.given:
-        return given_camera(scene, **cameras.given[number].model_dump())
-    return CAMERAS[cameras.kind](scene, number)
-
-
-@lru_cache(maxsize=16)
-def _scene(folder: Path) -> Scene:
-    from ..scene.store import load_scene
-
-    return load_scene(folder)
-
-
-@lru_cache(maxsize=48)
-def _view(folder: Path, height: int, cameras: SceneCameras, number: int) -> Any:
-    from ..film.reshoot import has_whole_geometry, reshoot
-    from ..film.view import prepare_view
-
-    scene = _scene(folder)
-    if cameras.kind == "scene":
-        return prepare_view(scene, height=height)
-    camera = camera_of(scene, cameras, number)
-    if has_whole_geometry(scene):
-        return prepare_view(scene, height=height, camera=camera)
-    return prepare_view(reshoot(scene, camera), height=height)
 
 
 @lru_cache(maxsize=1)

@@ -161,7 +161,7 @@ def seen(
     """
     local = transform_points(invert_transform(camera.T_world_camera), joints)
     z = local[..., 2]
-    uv = project_clamped(local, camera.K, nearest=1e-3)
+    uv = project_clamped(local, camera.K, nearest=1e-3, lens=camera.lens)
     inside = (z > 0.2) & (uv > 0).all(-1) & (uv < [camera.width, camera.height]).all(-1)
     if (inside.mean(1) >= IN_VIEW).mean() < IN_VIEW_FRAMES or inside[-1].mean() < 0.5:
         return "out_of_view"

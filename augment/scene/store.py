@@ -44,7 +44,8 @@ def save_scene(scene: Scene, folder: Path, *, cloud: Cloud | None = None) -> str
     description = {
         "format": FORMAT,
         "name": scene.name,
-        "camera": asdict(scene.camera),
+        # A scene's own camera is a pinhole.
+        "camera": {name: value for name, value in asdict(scene.camera).items() if name != "lens"},
         "floor": scene.floor,
         "surfaces": [asdict(surface) for surface in scene.surfaces],
         "obstacles": [asdict(obstacle) for obstacle in scene.obstacles],

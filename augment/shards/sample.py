@@ -80,6 +80,13 @@ SCHEMA: dict[str, Field] = {
         unit="m",
         meaning="camera to world, (4, 4) still or (t, 4, 4) moving; OpenCV axes",
     ),
+    "distortion": Field(
+        member="npz",
+        kind="float32",
+        shape=("4|5",),
+        meaning="the lens, OpenCV's coefficients: 5 k1, k2, p1, p2, k3, or 4 k1..k4 of a fisheye; a pinhole if absent",
+        required=False,
+    ),
     "others_global_orient": Field(
         member="npz",
         kind="float32",
@@ -129,6 +136,8 @@ def motion_arrays(
         "K": camera.K,
         "T_world_camera": camera.T_world_camera,
     }
+    if camera.lens is not None:
+        arrays["distortion"] = np.array(camera.lens.coefficients)
     if others:
         for name in ("global_orient", "body_pose", "transl", "betas"):
             arrays[f"others_{name}"] = np.stack([getattr(person, name) for person in others])

@@ -176,7 +176,8 @@ def npz_problems(arrays: dict[str, np.ndarray], sizes: dict[str, int]) -> Iterat
             continue
         array = arrays[name]
         expected = tuple(sizes.get(str(size), size) for size in field.shape)
-        allowed = [(4, 4), (sizes["t"], 4, 4)] if name == "T_world_camera" else [expected]
+        others = {"T_world_camera": [(4, 4), (sizes["t"], 4, 4)], "distortion": [(4,), (5,)]}
+        allowed = others.get(name, [expected])
         if array.shape not in allowed:
             yield f"npz: {name} has shape {array.shape}, expected {' or '.join(map(str, allowed))}"
         elif array.dtype != field.kind:
