@@ -42,10 +42,10 @@ def undistort(points: Float[np.ndarray, "*batch 2"], lens: Lens) -> Float[np.nda
     """Inverse of ``distort``; points that no direction in front of the camera reaches give large numbers."""
     points = np.asarray(points, np.float64)
     if lens.kind == "fisheye":
-        bent = np.linalg.norm(points, axis=-1)
+        bent = np.linalg.norm(points, axis=-1, keepdims=True)
         angle = _newton(lambda a: a * _radial(a * a, lens.coefficients), np.minimum(bent, 1.5), bent)
         angle = np.clip(angle, 0.0, np.pi / 2 - 1e-6)
-        return points * np.where(bent > 1e-9, np.tan(angle) / np.maximum(bent, 1e-12), 1.0)[..., None]
+        return points * np.where(bent > 1e-9, np.tan(angle) / np.maximum(bent, 1e-12), 1.0)
     found = points.copy()
     for _ in range(30):
         # Newton's step with differences: the tangential part couples the axes.
@@ -68,14 +68,14 @@ def _radial(square: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
 
 def _brown(points: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
     k1, k2, p1, p2, k3 = coefficients
-    x, y = points[..., 0], points[..., 1]
+    x, y = points[..., :1], points[..., 1:]
     square = x * x + y * y
     inside = np.minimum(square, _turn(k1, k2, k3) ** 2)
     factor = _radial(inside, (k1, k2, k3))
     # The tangential part grows with the square as well: beyond the turn it is kept at its share.
     share = np.sqrt(inside / np.maximum(square, 1e-12))
     slant_x, slant_y = 2 * p1 * x * y + p2 * (square + 2 * x * x), p1 * (square + 2 * y * y) + 2 * p2 * x * y
-    return np.stack([x * factor + slant_x * share, y * factor + slant_y * share], axis=-1)
+    return np.concatenate([x * factor + slant_x * share, y * factor + slant_y * share], axis=-1)
 
 
 @lru_cache(maxsize=64)
@@ -87,10 +87,10 @@ def _turn(k1: float, k2: float, k3: float) -> float:
 
 
 def _fisheye(points: np.ndarray, coefficients: tuple[float, ...]) -> np.ndarray:
-    radius = np.linalg.norm(points, axis=-1)
+    radius = np.linalg.norm(points, axis=-1, keepdims=True)
     angle = np.arctan(radius)
     bent = angle * _radial(angle * angle, coefficients)
-    return points * np.where(radius > 1e-9, bent / np.maximum(radius, 1e-12), 1.0)[..., None]
+    return points * np.where(radius > 1e-9, bent / np.maximum(radius, 1e-12), 1.0)
 
 
 def _newton(function: Callable[[np.ndarray], np.ndarray], start: np.ndarray, value: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,12 +11,8 @@ from jaxtyping import Float, UInt8
 from ..raster.shading import linear_to_srgb, srgb_to_linear
 from ..shards.video_codec import decode_video, encode_video
 
-LOOKS = ("day", "night")
-"""Looks that a recipe can name."""
-EXPOSURES = ("fixed", "auto")
-"""``auto``: the camera's exposure hunts and its light flickers."""
-COMPRESSIONS = ("none", "jpeg", "h264")
-"""A first generation of compression, as in a camera, before the clip's own."""
+QUALITIES = {"jpeg": (18, 55), "h264": (30, 42)}
+"""Compression in the camera, before the clip's own, to the range its quality is drawn from: JPEG quality, H.264 crf."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,28 +37,29 @@ class Sensor:
     noise: float = 0.0
     """Standard deviation in 8-bit steps at middle grey, more in the dark."""
     compression: str = "none"
-    """One of ``COMPRESSIONS``."""
+    """``none``, or a key of ``QUALITIES``."""
     quality: int = 0
     """JPEG quality (0..100) or H.264 crf (0..51)."""
 
 
 def sample_sensor(look: str = "day", exposure: str = "fixed", compression: str = "none", *, rng: np.random.Generator) -> Sensor:
-    """Draw a camera; only what the recipe asks for is drawn."""
-    values: dict[str, float | int | str | bool] = {}
+    """Draw a camera; only what is asked for is drawn.
+
+    Args:
+        look: ``day`` or ``night``.
+        exposure: ``fixed``, or ``auto``: it drifts, and lamps flicker.
+        compression: ``none``, or a key of ``QUALITIES``.
+    """
+    sensor = Sensor()
     if look == "night":
-        values |= {
-            "grey": True, "vignette": rng.uniform(0.25, 0.6), "bloom": rng.uniform(0.15, 0.5), "noise": rng.uniform(2.0, 6.0),
-        }  # fmt: skip
+        vignette, bloom, noise = rng.uniform([0.25, 0.15, 2.0], [0.6, 0.5, 6.0]).tolist()
+        sensor = replace(sensor, grey=True, vignette=vignette, bloom=bloom, noise=noise)
     if exposure == "auto":
-        values |= {
-            "drift": rng.uniform(0.03, 0.12), "drift_seconds": rng.uniform(1.0, 6.0), "flicker": rng.uniform(0.0, 0.03),
-            "flicker_hz": rng.uniform(0.5, 5.0),
-        }  # fmt: skip
-    if compression == "jpeg":
-        values |= {"compression": "jpeg", "quality": int(rng.integers(18, 55))}
-    if compression == "h264":
-        values |= {"compression": "h264", "quality": int(rng.integers(30, 42))}
-    return Sensor(**{name: float(value) if isinstance(value, np.floating) else value for name, value in values.items()})  # pyright: ignore[reportArgumentType]
+        drift, seconds, flicker, rate = rng.uniform([0.03, 1.0, 0.0, 0.5], [0.12, 6.0, 0.03, 5.0]).tolist()
+        sensor = replace(sensor, drift=drift, drift_seconds=seconds, flicker=flicker, flicker_hz=rate)
+    if compression in QUALITIES:
+        sensor = replace(sensor, compression=compression, quality=int(rng.integers(*QUALITIES[compression])))
+    return sensor
 
 
 def apply_sensor(
@@ -77,9 +74,9 @@ def apply_sensor(
     """
     if sensor == Sensor():
         return frames
-    gains, shape = exposures(len(frames), sensor, fps, rng=rng), frames.shape[1:3]
-    shade = _vignette(*shape, sensor.vignette)
-    noise = _NoiseField(shape, sensor, rng=rng) if sensor.noise > 0 else None
+    gains, (height, width) = exposures(len(frames), sensor, fps, rng=rng), frames.shape[1:3]
+    shade = _vignette(height, width, sensor.vignette)
+    noise = _NoiseField((height, width), sensor, rng=rng) if sensor.noise > 0 else None
     result = np.empty_like(frames)
     for number, frame in enumerate(frames):
         picture = _develop(frame, sensor, shade * np.float32(gains[number])) if _changes_light(sensor) else frame

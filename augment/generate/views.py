@@ -35,7 +35,7 @@ def room_view(folder: Path, cameras: SceneCameras, number: int, film: FilmOption
 
     Args:
         number: Of the camera, below ``cameras.views``.
-        look: One of ``film.sensor.LOOKS``.
+        look: ``day`` or ``night``.
     """
     return _room_view(folder, film.height, cameras, number, (film.lens, film.distortion, look))
 

@@ -24,7 +24,7 @@ def sample(*, pelvis=(0.0, 1.0, 0.0), heading: float = 0.0, target=(0.0, 1.0, 0.
         "json": {"label": "walk", "width": 200, "height": 150, "provenance": {"scene": {"sha256": scene}}},
         "npz": {
             "joints": np.tile(np.array(pelvis), (1, 24, 1)), "joints2d": joints2d, "T_world_camera": look_at(EYE, target),
-            "global_orient": np.array([[0, np.radians(heading), 0]]), "K": np.diag([100.0, 100, 1]),
+            "global_orient": np.array([[0, np.radians(heading), 0]]), "K": np.array([[100.0, 0, 100], [0, 100, 75], [0, 0, 1]]),
         },
     }  # fmt: skip
 
@@ -37,6 +37,14 @@ def test_a_take_says_how_the_camera_sees_the_person():
     assert take.distance == pytest.approx(np.hypot(2.0, 1.0))
     assert take.height == pytest.approx(100)
     assert np.allclose(take.pelvis, [[0.0, 1.0]])
+
+
+def test_a_lens_shows_more_than_a_pinhole():
+    shown = sample()
+    shown["npz"]["distortion"] = np.array([-0.2, 0.05, 0, 0, 0], np.float32)
+    assert take_of(shown).fov > 95
+    shown["npz"]["distortion"] = np.zeros(4, np.float32)  # an equidistant fisheye: the angle itself, 1 to each side
+    assert take_of(shown).fov == pytest.approx(np.degrees(2))
 
 
 @pytest.mark.parametrize(("heading", "expected"), [(0, 0), (90, 90), (-60, -60), (180, -180)])

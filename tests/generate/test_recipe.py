@@ -178,6 +178,12 @@ def test_every_action_may_be_asked_for(action: str):
             "expected camera or cameras, not both",
         ),
         (("rooms: 2", "room: 2\n    cameras: [{position: [1, 2, 1], fov: 190}]"), "scenes[0].cameras[0].fov"),
+        (("height: 64", "height: 64, lens: zoom"), "film.lens"),
+        (("height: 64", "height: 64, distortion: [0.1]"), "film: distortion needs lens: wide or lens: fisheye"),
+        (("height: 64", "height: 64, lens: fisheye, distortion: [0.1]"), "film: lens 'fisheye': expected the coefficients"),
+        (("height: 64", "height: 64, look: dusk"), "film.look"),
+        (("height: 64", "height: 64, look: []"), "film: look: expected day, night or both"),
+        (("height: 64", "height: 64, compression: gif"), "film.compression"),
     ],
 )
 def test_faults_of_cameras_are_named_in_one_line(tmp_path: Path, change: tuple[str, str], fault: str):

@@ -232,6 +232,28 @@ def test_clips_are_filmed_from_the_cameras_that_the_recipe_names(kitchen: Path, 
         assert np.allclose(sample["npz"]["T_world_camera"][:3, 3], [0.4, 2.2, 0.5])
 
 
+def test_lens_look_exposure_and_compression_reach_the_samples(kitchen: Path, tmp_path: Path):
+    """Joints in view stay on the mask behind a lens, and night clips have no colour."""
+    options = "lens: wide, distortion: [-0.2, 0.05, 0, 0, 0], look: night, exposure: auto, compression: jpeg"
+    (kitchen / "night.yaml").write_text(RECIPE.replace("fps: 6", f"fps: 6, {options}"))
+    generate(load_recipe(kitchen / "night.yaml"), tmp_path / "night", workers=1)
+    assert verify(tmp_path / "night") == []
+    for sample in read_shards(tmp_path / "night"):
+        provenance, arrays = sample["json"]["provenance"], sample["npz"]
+        assert provenance["look"] == "night"
+        assert provenance["sensor"]["compression"] == "jpeg"
+        assert provenance["sensor"]["drift"] > 0
+        assert np.allclose(arrays["distortion"], [-0.2, 0.05, 0, 0, 0])
+        assert np.ptp(sample["mp4"].astype(int), axis=-1).mean() < 3
+        u, v, seen = np.moveaxis(arrays["joints2d"], -1, 0)
+        at = np.argwhere(seen == 1)
+        mask = sample["mask.mp4"]
+        near = [
+            mask[t, max(int(v[t, j]) - 1, 0) : int(v[t, j]) + 2, max(int(u[t, j]) - 1, 0) : int(u[t, j]) + 2] for t, j in at
+        ]
+        assert np.mean([cut.any() for cut in near]) > 0.97
+
+
 def test_a_camera_outside_the_room_stops_the_run_before_any_clip(kitchen: Path, tmp_path: Path):
     given = "{path: room, cameras: [{position: [9, 2.2, 0.5]}]}"
     (kitchen / "far.yaml").write_text(RECIPE.replace("{path: room}", given))
