@@ -9,7 +9,7 @@ import numpy as np
 from augment.shards.verify import verify
 from augment.shards.video_codec import decode_video
 from examples import film_one_clip, own_motion, own_room, pytorch_loop, study
-from tests.make.mocap import STRAIGHT, cmu_bvh_text
+from tests.make.mocap import wandering_bvh
 from tests.make.shards import read_shards
 from tests.make.videos import write_samples, write_videos
 
@@ -36,12 +36,11 @@ def test_own_room(tmp_path):
 
 
 def test_own_motion(tmp_path):
-    arms = {"LeftArm": (-80, 0, 0), "RightArm": (80, 0, 0)}
-    poses = [STRAIGHT | arms | {"at": (0, 16, 0.05 * frame)} for frame in range(90)]
-    (tmp_path / "walk.bvh").write_text(cmu_bvh_text(poses))
-    own_motion.main(tmp_path / "walk.bvh", tmp_path / "out")
+    (tmp_path / "wander.bvh").write_text(wandering_bvh(90))
+    own_motion.main(tmp_path / "wander.bvh", tmp_path / "out")
     (sample,) = clips(tmp_path / "out" / "clips")
-    assert sample["json"]["label"] == "walk"
+    assert (sample["json"]["label"], sample["json"]["caption"]) == ("wander", "A person wanders about.")
+    assert [segment["label"] for segment in sample["json"]["segments"]] == ["wandering"]
 
 
 def test_pytorch_loop(tmp_path, capsys):

@@ -11,7 +11,19 @@ import tyro
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Make every clip of a recipe and store them in shards. Safe to interrupt: the same command continues."""
+    """Make every clip of a recipe and store them in shards. Safe to interrupt: the same command continues.
+
+    RECIPE.yaml, paths relative to it:
+
+    - scenes: [{rooms: 4}, {path: rooms/cam2}] -- embedded rooms, and rooms of your own
+
+    - clips: [{action: walk, count: 9, from: library}] -- or from: physics (falls), from: generator, from: store
+
+    - an event of your own: clips: [{action: wander, from: takes/wander.bvh}] -- or .npz (AMASS), with
+      actions: {wander: {label: wandering, captions: "{who} wanders about."}} -- its frame label, and words if you like
+
+    - further keys: name, seed, people, film, shards, attempts; a wrong one is answered with those that are right
+    """
 
     recipe: Annotated[Path, tyro.conf.Positional]
     """A YAML recipe."""
@@ -22,12 +34,13 @@ class Generate:
     workers: int = 0
     """Processes; 0 takes one for each core. The clips do not depend on it."""
     dry_run: bool = False
-    """Show the plan and stop."""
+    """Check the recipe and what it names, show the plan and stop."""
 
     def run(self) -> None:
         import os
 
-        from ..generate.recipe import load_recipe
+        from ..generate.casting import check_sources
+        from ..generate.recipe import load_recipe, make_plan
         from ..generate.run import generate, plan_table
 
         if self.workers < 0:
@@ -36,6 +49,7 @@ class Generate:
             raise ValueError(f"--seed {self.seed}: expected 0 or more")
         recipe = load_recipe(self.recipe)
         if self.dry_run:
+            check_sources(make_plan(recipe, recipe.seed), recipe.people.body)
             _show(plan_table(recipe, self.seed))
             return
         manifest = generate(recipe, self.out, seed=self.seed, workers=self.workers or len(os.sched_getaffinity(0)))

@@ -202,9 +202,8 @@ def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:
     """Summarize the plan: one row for each action and source, with the number of clips and their scenes."""
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for clip in make_plan(recipe, recipe.seed if seed is None else seed):
-        row = rows.setdefault(
-            (clip.action, clip.source), {"action": clip.action, "from": clip.source, "clips": 0, "scenes": Counter()}
-        )
+        source = clip.path.name if clip.source == "file" and clip.path else clip.source
+        row = rows.setdefault((clip.action, source), {"action": clip.action, "from": source, "clips": 0, "scenes": Counter()})
         row["clips"] += 1
         row["scenes"][clip.scene] += 1
     return sorted(rows.values(), key=lambda row: (row["action"], row["from"]))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from augment.actions import Action
+from augment.commands.generate import Generate
 from augment.files import sha256_of_file
 from augment.generate.casting import cast, check_sources
 from augment.generate.recipe import PeopleOptions, PlannedClip, Recipe, load_recipe, make_plan
@@ -142,6 +143,15 @@ def test_a_file_that_cannot_be_used_is_named_before_any_work(
     with pytest.raises(ValueError, match=message) as caught:
         check_sources([planned(tmp_path / name, action, support=support)])
     assert "\n" not in str(caught.value)
+
+
+def test_a_dry_run_shows_the_file_and_finds_what_is_wrong_with_it(kitchen: Path, tmp_path: Path, capsys):
+    Generate(recipe=kitchen / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
+    assert "wander.bvh" in capsys.readouterr().out
+    (tmp_path / "recipe.yaml").write_text(THREE_LINES)
+    with pytest.raises(ValueError, match=r"doze\.npz: expected a BVH or npz file"):
+        Generate(recipe=tmp_path / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
+    assert not (tmp_path / "out").exists()
 
 
 def test_support_of_a_file_is_what_was_asked_for(kitchen: Path, body):

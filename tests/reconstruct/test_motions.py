@@ -72,6 +72,14 @@ def test_a_cut_motion_is_the_persons_own_frames_with_its_labels():
     assert cut_motion(person, part, "ward.mp4", 0, ()).action == "other"
 
 
+def test_a_stretch_under_a_label_of_ones_own_is_an_action_of_that_name_and_goes_into_the_store(tmp_path):
+    labels = (Segment(label="walk", start_sec=0.0, end_sec=1.0), Segment(label="pacing about", start_sec=1.0, end_sec=4.0))
+    store_motions(tmp_path, [somebody()], videos=["a.mp4"], segments=[labels], rest_pelvis={0: np.zeros(3)})
+    (motion,) = read_store(tmp_path)
+    assert (motion.action, motion.label) == ("pacing_about", "pacing about")
+    assert {segment.label for segment in motion.segments} == {"walk", "pacing about"}
+
+
 @pytest.mark.parametrize(
     ("labels", "action"),
     [(("walk",), "walk"), (("standing", "sit_down", "sitting"), "sit_down"), (("sitting",), "sit"), (("lying",), "lie"),
