@@ -213,8 +213,8 @@ _FALLS = ("fall_forward_hands", "fall_forward_knees", "fall_backward", "fall_sid
 PROPS: dict[str, PropKind] = {
     "walker": PropKind(
         hands=2, follow=_walker, outline=_WALKER_OUTLINE, words="with a walker", pace=(0.3, 0.7),
-        # Who falls forward comes down on it.
-        actions=("walk", "stand", "sit_down", "lie_down", "fall_backward", "fall_sideways"),
+        # Who falls forward comes down on it; who lies down swings the legs through it.
+        actions=("walk", "stand", "sit_down", "fall_backward", "fall_sideways"),
     ),
     "wheelchair": PropKind(
         hands=0, follow=_nothing, outline=(), words="in a wheelchair",
