@@ -220,11 +220,13 @@ class SceneMesh:
 class Clip:
     """One filmed performance, or one stretch of real video."""
 
-    frames: UInt8[np.ndarray, "t h w 3"]
-    """RGB."""
+    frames: UInt8[np.ndarray, "t h w 3"] | None
+    """RGB; None for a clip of labels without pictures."""
     fps: float
     action: str
     segments: tuple[Segment, ...]
+    shape: tuple[int, int, int] | None = None
+    """Number of frames, height and width, where there are no pictures."""
     caption: str = ""
     is_synthetic: bool = True
     arrays: dict[str, np.ndarray] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from augment.body.model import load_body, pose_body
 from augment.film.appearance import sample_look
 from augment.film.film import film
 from augment.film.view import prepare_view
-from augment.raster.egl import GL_FROM_CV
+from augment.raster.pyrender_egl import GL_FROM_CV
 from augment.raster.rasterize import make_rasterizer
 from augment.scene.rooms.care_room import make_room
 from augment.types import Camera, Motion, Performance, SceneMesh

@@ -117,7 +117,7 @@ def judge_sequence(number: int, *, seconds: float, prior: Any, camera_error: flo
     Args:
         camera_error: See ``given_camera``; with more than 0 the fit may refine the camera.
     """
-    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
+    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("compiled"))
     truth = case.truth
     camera = given_camera(truth, rng=np.random.default_rng([number, 11]), error=camera_error)
     result: dict[str, Any] = {
@@ -136,7 +136,7 @@ def judge_sequence(number: int, *, seconds: float, prior: Any, camera_error: flo
 
 def judge_peer(number: int, *, seconds: float, stride: int, prior: Any) -> dict[str, Any]:
     """SMPLify and our fit on the same keypoints with the true camera, judged on every ``stride``-th frame found."""
-    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
+    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("compiled"))
     truth, points = case.truth, case.keypoints
     assert points.keypoints2d is not None
     enough = (points.keypoints2d[..., 2] > 0.1).sum(1) >= 8
@@ -186,7 +186,7 @@ class _Seen:
 
 def judge_room(number: int, *, seconds: float, prior: Any, outliers: tuple[float, ...], maps: int = 15) -> dict[str, Any]:
     """Median relative error of the room's depth, fused with FITTED bodies, for each share of outliers."""
-    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("software"))
+    case = sequence(number, seconds=seconds, rasterizer=make_rasterizer("compiled"))
     truth, rasterizer = case.truth, make_rasterizer("auto")
     recovered, camera, _ = run_fit([joined(case.bodies, case.keypoints)], truth.camera, truth, prior=prior, refine=False)
     frames = np.array(depth_frames(np.arange(len(truth)), recovered, camera, maps))

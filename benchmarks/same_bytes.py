@@ -36,7 +36,7 @@ ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
 }  # fmt: skip
 
-FILM = {"height": 96, "fps": 8.0, "seconds": 3.0, "rasterizer": "software"}
+FILM = {"height": 96, "fps": 8.0, "seconds": 3.0, "rasterizer": "compiled"}
 RECIPES: dict[str, dict[str, Any]] = {
     "library": {
         "name": "library",
@@ -49,7 +49,7 @@ RECIPES: dict[str, dict[str, Any]] = {
                 for action in ("stand", "sit", "lie", "pick_up", "sit_down", "fall_backward", "fall_from_chair")
             ),
         ],
-        "film": {**FILM, "layers": ["mask", "depth"]},
+        "film": {**FILM, "layers": ["rgb", "mask", "depth"]},
     },
     "generator": {
         "name": "generator",

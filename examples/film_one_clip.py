@@ -13,7 +13,6 @@ from augment.film.view import prepare_view
 from augment.motion.library.falls.plan import FallRequest
 from augment.motion.library.falls.simulate import simulate_fall
 from augment.placement.place import place
-from augment.raster.rasterize import make_rasterizer
 from augment.scene.rooms.care_room import make_room
 from augment.shards.video_codec import encode_video
 from augment.types import Performance
@@ -27,7 +26,7 @@ def main(out: Path) -> None:
     performance = Performance(people=(fall,), action=fall.action, caption=fall.caption, segments=fall.segments)
     placed, view = place(performance, room, body, rng=rng), prepare_view(room, height=144)
     looks = [sample_look(body, rng=rng)]
-    layers = film(placed, view, body, looks, rng=rng, fps=10, rasterizer=make_rasterizer("auto"))
+    layers = film(placed, view, body, looks, rng=rng, fps=10)
     out.mkdir(parents=True, exist_ok=True)
     (out / "fall.mp4").write_bytes(encode_video(layers["frames"], fps=10))
     np.savez(out / "fall.npz", mask=layers["mask"], depth=layers["depth"], joints=layers["joints"], K=layers["camera"].K)

@@ -1,1 +1,1 @@
-"""A performance filmed in a room: looks, camera, composite, layers."""
+"""A performance filmed in a room: looks, cameras, light, layers."""

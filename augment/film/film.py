@@ -1,36 +1,32 @@
-"""Film a performance in a room: the layers of a clip."""
+"""Film a performance in a room: the layers of a clip.
+
+One compiled pass a frame: skin the dressed bodies, draw them into a z-buffer, cut away what is behind the room, and compute
+light, edges and labels for what is left alone. A frame depends on no other, so frames may be made in any order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..body.balls import RADII, ball_centers
-from ..body.model import Body, pose_body
-from ..geometry import invert_transform, transform_points
+from ..body.model import Body
 from ..motion.resample import resample
 from ..raster.rasterize import Rasterizer
-from ..raster.shading import vertex_normals
-from ..types import Camera, Performance, SceneMesh
-from .appearance import Look, wear
-from .body_shadow import BodyShadow
-from .composite import (
-    Grain,
-    Style,
-    compose,
-    fine_camera,
-    joint_visibility,
-    light_body,
-    plate_light,
-    sample_style,
-)
-from .props import add_props
+from ..types import Performance
+from .actors import carried, person
+from .appearance import Look
+from .costume import fit_look, pose_joints
+from .keypoints import LAYOUTS, keypoints_3d, project_keypoints, visibility
+from .props import add_props, moving_props
+from .shot import TRACED, Layers, Shot
+from .style import Grain, Style, sample_style
 from .view import View
 
-CHUNK = 16
-"""Frames whose vertices are held at once."""
+LAYERS = ("rgb", "mask", "depth", "parts", "normals", "flow")
+"""What can be asked for."""
 
 
 def film(
@@ -41,7 +37,8 @@ def film(
     *,
     rng: np.random.Generator,
     fps: float,
-    rasterizer: Rasterizer,
+    layers: Sequence[str] = ("rgb", "mask", "depth"),
+    rasterizer: Rasterizer | None = None,
     style: Style | None = None,
 ) -> dict[str, Any]:
     """Film a performance that has been placed in a room.
@@ -52,72 +49,56 @@ def film(
         looks: One for each person.
         rng: For the camera's style, the props' colours and the sensor noise.
         fps: Frames a second of the clip.
+        layers: Names of ``LAYERS``; what is not asked for is not computed.
+        rasterizer: Draws the people's colours and depth instead of the compiled z-buffer, for comparison.
         style: Drawn if None.
     Returns:
-        ``frames`` (t, h, w, 3) u8 RGB; ``mask`` (t, h, w) u8, 0 = room, n = n-th person; ``depth`` (t, h, w) f32, metres,
-        0 = unknown; ``joints`` (t, 24, 3) f32, world, metres, first person; ``joints2d`` (t, 24, 3) f32, (u, v, confidence)
-        with the confidence of ``composite.joint_visibility``; ``people`` the motions at ``fps``; ``camera`` at the clip's size;
-        ``style`` as used.
+        The layers asked for: ``rgb`` as ``frames`` (t, h, w, 3) u8; ``mask`` (t, h, w) u8, 0 = room, n = n-th person; ``depth``
+        (t, h, w) f32, metres, 0 = unknown; ``parts`` (t, h, w) u8, 0 = room, 1 + SMPL joint that moves the surface most;
+        ``normals`` (t, h, w, 3) f32, unit, camera axes, 0 = unknown; ``flow`` (t, h, w, 2) f32, pixels that a surface moves to
+        the right and down until the next frame, 0 in the last. Always ``joints`` (t, 24, 3) f32, world, metres, first person;
+        ``joints2d`` (t, 24, 3), ``keypoints_coco`` (t, 17, 3), ``keypoints_mediapipe`` (t, 33, 3) f32 of the first person,
+        (u, v, confidence) with the confidence of ``keypoints.visibility``; ``people`` the motions at ``fps``; ``camera`` at
+        the clip's size; ``style`` as used.
     Raises:
-        ValueError: If looks and people differ in number.
+        ValueError: If looks and people differ in number, a layer is unknown, or the rasterizer cannot give a layer.
     """
     if len(looks) != len(performance.people):
         raise ValueError(f"film: {len(performance.people)} people but {len(looks)} looks; give one look a person")
+    _check_layers(layers, rasterizer)
     style = style or sample_style(rng=rng)
     view = add_props(view, performance.provenance.get("props", ()), rng=rng)
-    grain = Grain(view, style, rng=rng)
     people = tuple(motion if motion.fps == fps else resample(motion, fps) for motion in performance.people)
     count = min(len(motion) for motion in people)
-    shape = (count, view.camera.height, view.camera.width)
-    frames, mask = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.uint8)
-    depth = np.zeros(shape, np.float32)
-    joints, joints2d = np.zeros((count, 24, 3), np.float32), np.zeros((count, 24, 3), np.float32)
-    for start in range(0, count, CHUNK):
-        part = slice(start, min(start + CHUNK, count))
-        posed = [pose_body(body, motion, part) for motion in people]
-        joints[part] = posed[0][1]
-        for frame in range(part.start, part.stop):
-            meshes = [wear(look, vertices[frame - start]) for look, (vertices, _) in zip(looks, posed, strict=True)]
-            skeletons = [skeleton[frame - start] for _, skeleton in posed]
-            frames[frame], mask[frame], depth[frame] = film_frame(
-                view, meshes, skeletons, looks, rasterizer=rasterizer, style=style, noise=grain.next()
-            )
-            joints2d[frame] = _joints2d(skeletons[0], view.camera, mask[frame], depth[frame])
+    people = tuple(motion.take(slice(count)) for motion in people)
+    grain = Grain(view, style, rng=rng)
+    skeletons = [pose_joints(body, motion) for motion in people]
+    actors = [
+        person(fit_look(look, body, motion.betas), motion, skeleton, number)
+        for number, (look, motion, skeleton) in enumerate(zip(looks, people, skeletons, strict=True), start=1)
+    ]
+    moving = moving_props(replace(performance, people=people), body, rng=rng)
+    shot = Shot(view, [*actors, *(carried(mesh) for mesh in moving)], style, rasterizer)
+    clip = Layers(layers, count, view)
+    points = keypoints_3d(body, people[0].betas, *skeletons[0])
+    keypoints = project_keypoints(points, view.camera)
+    confidence = np.zeros(keypoints.shape[:2], np.float32)
+    for frame in range(count):
+        mask, depth = shot.draw(frame, clip, grain)
+        visibility(keypoints[frame], mask, depth, 1, confidence[frame])
+    keypoints[..., 2] = confidence
+    named, start = {}, 0
+    for name, size in LAYOUTS.items():
+        named[name], start = keypoints[:, start : start + size], start + size
     return {
-        "frames": frames, "mask": mask, "depth": depth, "joints": joints, "joints2d": joints2d,
-        "people": tuple(motion.take(slice(count)) for motion in people), "camera": view.camera, "style": style,
+        **clip.asked_for(), **named, "joints": skeletons[0][0], "people": people, "camera": view.camera, "style": style,
     }  # fmt: skip
 
 
-def film_frame(
-    view: View,
-    meshes: Sequence[np.ndarray],
-    skeletons: Sequence[np.ndarray],
-    looks: Sequence[Look],
-    *,
-    rasterizer: Rasterizer,
-    style: Style,
-    noise: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One frame, mask and depth (see ``composite.compose``) from dressed vertices (v, 3) and joints (24, 3) per person."""
-    camera = fine_camera(view.camera)
-    drawn, shadows = [], []
-    for vertices, look in zip(meshes, looks, strict=True):
-        lamps = [BodyShadow(lamp, vertices) for lamp in view.lights]
-        normals = vertex_normals(vertices, look.faces)
-        colors = light_body(view, vertices, normals, look.linear, lamps, style)
-        mesh = SceneMesh(vertices=vertices, faces=look.faces, colors=colors)
-        drawn.append(rasterizer.render_mesh(mesh, camera, lights=None, cull=not look.open))
-        shadows.append(lamps)
-    balls = [(ball_centers(joints).astype(np.float32), RADII) for joints in skeletons]
-    light = plate_light(view, shadows, balls, style)
-    return compose(view, drawn, light, style, noise)
-
-
-def _joints2d(joints: np.ndarray, camera: Camera, mask: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    local = transform_points(invert_transform(camera.T_world_camera), joints.astype(np.float64))
-    z = local[:, 2]
-    homogeneous = local @ camera.K.T
-    # A joint behind the camera is not in the picture: it gets pixels far outside it and confidence 0.
-    uv = homogeneous[:, :2] / np.maximum(z, 1e-3)[:, None]
-    return np.column_stack([uv, joint_visibility(uv, z, mask, depth, 1)]).astype(np.float32)
+def _check_layers(layers: Sequence[str], rasterizer: Rasterizer | None) -> None:
+    unknown = [name for name in layers if name not in LAYERS]
+    if unknown:
+        raise ValueError(f"film: unknown layer {unknown[0]!r}; expected one of: {', '.join(LAYERS)}")
+    traced = [name for name in layers if name in TRACED]
+    if rasterizer is not None and traced:
+        raise ValueError(f"film: layer {traced[0]!r} needs the compiled rasterizer; use rasterizer: compiled, or leave it out")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float, Float32, Int, Int32, UInt8
 
 from ..body.model import Body
 from ..geometry import axis_rotation, transform_points
@@ -16,8 +16,8 @@ from ..raster.shading import linear_to_srgb, srgb_to_linear
 from ..scene.rooms.furniture import DARK, METAL, rollator, wheelchair
 from ..scene.rooms.parts import box, merge, moved, rod, tube
 from ..types import Performance, SceneMesh
-from .body_shadow import BodyShadow
-from .composite import SUPERSAMPLE, TOLERANCE, Style, fine_camera, plate_light
+from .layers import SUPERSAMPLE, TOLERANCE
+from .room_light import darkened_plate
 from .view import View
 
 _Box = tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, int, int]]
@@ -149,14 +149,13 @@ _BOX_FACES = np.array(
 
 def _stand(view: View, mesh: SceneMesh) -> View:
     n, (height, width) = SUPERSAMPLE, view.depth.shape
-    samples = _surface_samples(mesh)
-    lamps = [BodyShadow(lamp, samples) for lamp in view.lights]
+    corners, weights = surface_samples(mesh.vertices, mesh.faces)
+    samples = np.einsum("skd,sk->sd", mesh.vertices[corners], weights).astype(np.float32)
     # A few dozen small balls near the floor darken what is under furniture; more would make it black.
-    low = samples[samples[:, 1] < 0.3].astype(np.float32)
+    low = samples[samples[:, 1] < 0.3]
     low = low[:: max(len(low) // 40, 1)]
-    share = plate_light(view, [lamps], [(low, np.full(len(low), 0.04, np.float32))], Style(shadow=0.9))
-    plate = srgb_to_linear(view.plate / np.float32(255)) * share[..., None]
-    picture, depth = draw_lit(mesh, fine_camera(view.camera), view.lights)
+    plate = srgb_to_linear(darkened_plate(view, samples, low, 0.04, strength=0.9) / np.float32(255))
+    picture, depth = draw_lit(mesh, view.camera.scaled_to(height * n, width * n), view.lights)
     picture = np.minimum(picture * view.gain, 1.0)
     if view.grey:
         picture = np.repeat((picture @ np.array([0.2126, 0.7152, 0.0722]))[..., None], 3, axis=-1)
@@ -172,12 +171,17 @@ def _stand(view: View, mesh: SceneMesh) -> View:
     return view.with_depth(np.rint(plate * 255).astype(np.uint8), depth, solid_there)
 
 
-def _surface_samples(mesh: SceneMesh) -> np.ndarray:
-    """Points about 2 cm apart on every box face: what casts the furniture's shadow."""
-    points = []
-    for a, b, c in mesh.vertices[mesh.faces]:
+def surface_samples(
+    vertices: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "f 3"]
+) -> tuple[Int32[np.ndarray, "s 3"], Float32[np.ndarray, "s 3"]]:
+    """Points about 2 cm apart on every face, as the face's vertices and their weights: what casts a shadow."""
+    corners, weights = [], []
+    for face in faces:
+        a, b, c = vertices[face]
         steps = int(np.clip(max(np.linalg.norm(b - a), np.linalg.norm(c - a)) / 0.02, 2, 120))
         u, v = np.meshgrid(np.linspace(0, 1, steps), np.linspace(0, 1, steps))
         inside = (u + v) <= 1
-        points.append(a + u[inside, None] * (b - a) + v[inside, None] * (c - a))
-    return np.concatenate(points)
+        u, v = u[inside], v[inside]
+        weights.append(np.stack([1 - u - v, u, v], axis=1))
+        corners.append(np.tile(face, (len(u), 1)))
+    return np.concatenate(corners).astype(np.int32), np.concatenate(weights).astype(np.float32)

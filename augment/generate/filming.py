@@ -13,13 +13,13 @@ from .events import Strict
 
 
 def _usable_rasterizer(kind: str) -> str:
-    if kind == "egl":
+    if kind == "pyrender":
         from ..raster.rasterize import make_rasterizer
 
         try:
             make_rasterizer(kind)
         except RuntimeError as error:
-            raise ValueError(f"{error}; use rasterizer: auto or rasterizer: software") from error
+            raise ValueError(f"{error}; use rasterizer: compiled") from error
     return kind
 
 
@@ -51,6 +51,10 @@ class GivenCamera(Strict):
     """Horizontal field of view, degrees."""
 
 
+Layer = Literal["rgb", "keypoints", "mask", "depth", "parts", "normals", "flow"]
+"""See ``shards.sample.LAYERS``."""
+
+
 class FilmOptions(Strict):
     """How clips are filmed."""
 
@@ -78,10 +82,11 @@ class FilmOptions(Strict):
     """Compression in the camera, of drawn poor quality, before the clip's own."""
     crf: int = Field(default=18, ge=0, le=40)
     """Video quality: 0 best, 18 looks like the source, 40 poor."""
-    layers: tuple[Literal["mask", "depth"], ...] = ()
-    """Extra members in every sample."""
-    rasterizer: Annotated[Literal["auto", "egl", "software"], AfterValidator(_usable_rasterizer)] = "auto"
-    """Rasterizer of the people; the same one gives the same bytes."""
+    layers: tuple[Layer, ...] = Field(default=("rgb",), min_length=1)
+    """What every sample holds: ``rgb`` the video, ``mask`` who is where, ``depth`` in metres, ``parts`` SMPL's body parts,
+    ``normals`` of surfaces, ``flow`` to the next frame. 2D keypoints are always there; ``[keypoints]`` makes no pictures."""
+    rasterizer: Annotated[Literal["auto", "compiled", "pyrender"], AfterValidator(_usable_rasterizer)] = "auto"
+    """What draws the people: ``auto`` and ``compiled`` need nothing, ``pyrender`` needs OpenGL and is there to compare with."""
 
     @model_validator(mode="after")
     def _lens_fits(self) -> FilmOptions:

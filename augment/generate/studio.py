@@ -12,12 +12,15 @@ import numpy as np
 
 from ..body.model import load_body
 from ..seeds import clip_rng
-from ..shards.sample import Sample, clip_to_sample, motion_arrays
+from ..shards.sample import ENCODERS, Sample, clip_to_sample, motion_arrays
 from ..types import Clip, Performance, Segment
 from ..workers import stopping
 from .casting import cast
 from .recipe import PlannedClip, Recipe, scene_cameras
 from .views import room_view, scene_of
+
+KEYPOINTS = ("joints2d", "keypoints_coco", "keypoints_mediapipe")
+"""Sets of 2D keypoints that a sample holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +101,14 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
     ]
     layers = film(
-        performance, room.filmed, body, looks, rng=rng, fps=recipe.film.fps, rasterizer=_rasterizer(recipe.film.rasterizer),
+        performance, room.filmed, body, looks, rng=rng, fps=recipe.film.fps,
+        layers=[name for name in recipe.film.layers if name != "keypoints"],
+        rasterizer=_rasterizer(recipe.film.rasterizer),
     )  # fmt: skip
     sensor = sample_sensor(look, recipe.film.exposure, recipe.film.compression, rng=rng)
     layers = layers if room.bend is None else bend_layers(layers, room.bend)
-    layers["frames"] = apply_sensor(layers["frames"], sensor, recipe.film.fps, rng=rng)
+    if "frames" in layers:
+        layers["frames"] = apply_sensor(layers["frames"], sensor, recipe.film.fps, rng=rng)
     provenance = {
         "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
         "scene": {
@@ -124,21 +130,25 @@ def _to_sample(
     recipe: Recipe, key: str, performance: Performance, layers: dict[str, Any], provenance: dict[str, Any]
 ) -> Sample:
     """Layers to a sample; an odd last row or column is left out (the video halves its colours)."""
-    frames = layers["frames"]
-    count, height, width = len(frames), frames.shape[1] // 2 * 2, frames.shape[2] // 2 * 2
     camera = layers["camera"]
+    count, height, width = len(layers["joints"]), camera.height // 2 * 2, camera.width // 2 * 2
+
+    def cut(name: str) -> np.ndarray:
+        return np.ascontiguousarray(layers[name][:, :height, :width])
+
     camera = replace(camera, width=width, height=height)
     clip = Clip(
-        frames=np.ascontiguousarray(frames[:, :height, :width]),
+        frames=cut("frames") if "frames" in layers else None,
+        shape=(count, height, width),
         fps=recipe.film.fps,
         action=performance.action,
         segments=end_segments(performance.segments, count / recipe.film.fps),
         caption=performance.caption,
-        arrays=motion_arrays(layers["people"], camera, layers["joints"], layers["joints2d"]),
+        arrays=motion_arrays(layers["people"], camera, layers["joints"], {name: layers[name] for name in KEYPOINTS}),
         provenance=provenance,
     )
-    extra = {name: np.ascontiguousarray(layers[name][:, :height, :width]) for name in recipe.film.layers}
-    return clip_to_sample(key, clip, crf=recipe.film.crf, **extra)
+    extra = {name: cut(name) for name in recipe.film.layers if name in ENCODERS}
+    return clip_to_sample(key, clip, crf=recipe.film.crf, layers=extra)
 
 
 def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment, ...]:
@@ -156,6 +166,9 @@ def end_segments(segments: tuple[Segment, ...], seconds: float) -> tuple[Segment
 
 @lru_cache(maxsize=1)
 def _rasterizer(kind: str) -> Any:
+    """What draws people instead of the engine itself, if anything."""
+    if kind != "pyrender":
+        return None
     from ..raster.rasterize import make_rasterizer
 
     return make_rasterizer(kind)

@@ -1,18 +1,14 @@
-"""Draw one mesh through one camera: the interface of the rasterizers, and the choice of one that works here."""
+"""Draw one mesh through one camera: the interface of the rasterizers, and the table of them."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 from ..types import Camera, Light, SceneMesh
-from .egl import EglRasterizer
+from .pyrender_egl import PyrenderRasterizer
 from .shading import DEFAULT_LIGHTS, Rendered
-from .software import SoftwareRasterizer
-
-GL_PACKAGES = ("libegl1", "libegl-mesa0", "libgl1-mesa-dri")
-"""Debian packages that make EGL work without a GPU."""
+from .zbuffer import CompiledRasterizer
 
 
 @runtime_checkable
@@ -21,7 +17,7 @@ class Rasterizer(Protocol):
 
     @property
     def name(self) -> str:
-        """``egl`` or ``software``."""
+        """Its key in ``RASTERIZERS``."""
         ...
 
     def render_mesh(
@@ -40,31 +36,21 @@ class Rasterizer(Protocol):
         ...
 
 
-def _auto() -> Rasterizer:
-    try:
-        return EglRasterizer()
-    except RuntimeError as error:
-        warnings.warn(
-            f"drawing in pure NumPy, several times slower than OpenGL ({error}); "
-            f"on Debian or Ubuntu this would be faster: apt-get install {' '.join(GL_PACKAGES)}",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return SoftwareRasterizer()
+RASTERIZERS: dict[str, Callable[[], Rasterizer]] = {
+    "auto": CompiledRasterizer, "compiled": CompiledRasterizer, "pyrender": PyrenderRasterizer,
+}  # fmt: skip
+"""Every kind by its name. ``compiled`` works everywhere; ``pyrender`` needs OpenGL through EGL and is there to compare with.
+``auto`` is compiled: one draw takes less time than pyrender needs to hand a mesh to a GPU and read the picture back."""
 
 
-RASTERIZERS = {"auto": _auto, "egl": EglRasterizer, "software": SoftwareRasterizer}
-"""Every kind by its name; ``auto`` is EGL where it works, else software with a warning."""
-
-
-def make_rasterizer(kind: str = "auto") -> Rasterizer:
+def make_rasterizer(kind: str = "compiled") -> Rasterizer:
     """Open a rasterizer.
 
     Args:
-        kind: ``auto``, ``egl`` or ``software``.
+        kind: A key of ``RASTERIZERS``.
     Raises:
         ValueError: If the kind is unknown.
-        RuntimeError: For ``egl``, if EGL does not work on this machine; the message is the reason.
+        RuntimeError: For ``pyrender``, if EGL does not work on this machine; the message is the reason.
     """
     if kind not in RASTERIZERS:
         raise ValueError(f"unknown rasterizer {kind!r}; expected one of: {', '.join(RASTERIZERS)}")

@@ -15,7 +15,7 @@ from jaxtyping import Float, Float32, UInt8
 from ..geometry import look_at, pixel_grid, rigid, transform_points, unproject
 from ..types import Camera, Light, SceneMesh
 from .shading import direct, irradiance, linear_to_srgb, shoulder, srgb_to_linear
-from .software import rasterize
+from .zbuffer import rasterize
 
 SHADOW_SIZE = 384
 """Pixels along one side of a shadow map's face."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..actions import require_action_name, require_label
 from ..files import DAMAGED_NPZ
-from .sample import DECODERS, KEY_PATTERN, SCHEMA, Sample
+from .sample import DECODERS, ENCODERS, KEY_PATTERN, LAYERS, SCHEMA, Sample
 from .tar import INDEX, describe_shard, read_manifest, read_shard
 
 JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -101,9 +101,13 @@ def sample_problems(sample: Sample, *, decode_frames: bool = True) -> Iterator[s
         yield from lost
         if isinstance(arrays, dict):
             yield from npz_problems(arrays, sizes)
-    if "mp4" not in sample:
-        yield "member .mp4 is missing"
-    for member in ("mp4", "mask.mp4", "depth.npz") if decode_frames else ():
+    members = {"rgb": "mp4"} | {name: member for name, (member, _) in ENCODERS.items()}
+    for name in meta.get("layers", ["rgb"]):
+        if name not in LAYERS:
+            yield f"json: layers: {name!r} is not one of: {', '.join(LAYERS)}"
+        elif name in members and members[name] not in sample:
+            yield f"member .{members[name]} is missing"
+    for member in members.values() if decode_frames else ():
         if member not in sample:
             continue
         value, lost = _decoded(sample, member)
@@ -122,8 +126,9 @@ def json_problems(meta: dict[str, Any]) -> Iterator[str]:
         value = meta.get(name)
         kinds = JSON_TYPES[field.kind]
         if name not in meta:
-            wrong.add(name)
-            yield f"json: {name} is missing"
+            if field.required:
+                wrong.add(name)
+                yield f"json: {name} is missing"
         elif not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             wrong.add(name)
             yield f"json: {name} is {type(value).__name__}, expected {field.kind}"

@@ -241,7 +241,7 @@ def make_truth(
     raise ValueError(f"make_truth: seed {seed} finds no place for {action!r} in thirty draws; take another seed")
 
 
-def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator, rasterizer: Rasterizer | None = None) -> Truth:
+def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator) -> Truth:
     """Film a case into an mp4 and return it with its real plate: takes seconds."""
     from augment.film.appearance import sample_look
     from augment.film.film import film
@@ -257,7 +257,6 @@ def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator, rasterizer
     )
     layers = film(
         performance, prepare_view(scene, height=truth.camera.height), truth.body, looks, rng=rng, fps=truth.fps,
-        rasterizer=rasterizer or make_rasterizer("auto"),
     )  # fmt: skip
     path.write_bytes(encode_video(layers["frames"], fps=truth.fps))
     return replace(truth, scene=scene)
@@ -304,7 +303,7 @@ def _draw_camera(square: tuple[float, float, float], size: tuple[int, int], *, r
 def _scene(name: str, room: _Room, camera: Camera) -> Scene:
     """The room, plainly lit, in its builder's frame."""
     mesh = room.mesh
-    rgb, depth = make_rasterizer("software").render_mesh(mesh, camera)
+    rgb, depth = make_rasterizer("compiled").render_mesh(mesh, camera)
     low, high = mesh.vertices.min(0), mesh.vertices.max(0)
     floor = np.array([[low[0], low[2]], [low[0], high[2]], [high[0], high[2]], [high[0], low[2]]])
     surfaces = tuple(put.surface for put in room.placed if put.surface is not None)

@@ -37,7 +37,7 @@ def test_the_world_is_the_reconstructions_own(walk):
     assert np.allclose(T[[0, 2], 3], 0.0, atol=1e-9)
     assert abs(T[0, 2]) < 1e-9 < T[2, 2]
     assert abs(walk.scene.mesh.vertices[:, 1].min()) < 0.05
-    again = make_rasterizer("software").render_mesh(walk.scene.mesh, walk.camera)[1]
+    again = make_rasterizer("compiled").render_mesh(walk.scene.mesh, walk.camera)[1]
     assert np.median(np.abs(again - walk.scene.depth)) < 1e-4
     assert len(walk) == 36 == len(walk.joints[0])
 
@@ -55,7 +55,7 @@ def test_keypoints_of_the_skeleton_are_its_joints(walk):
 
 def test_the_z_buffer_holds_the_joints(walk):
     """At the middle of the trunk the body's surface lies within a hand's breadth before the joint, and never behind it."""
-    rasterizer = make_rasterizer("software")
+    rasterizer = make_rasterizer("compiled")
     points, _ = walk.keypoints("smpl24")
     z = transform_points(invert_transform(walk.camera.T_world_camera), walk.joints[0][20])[:, 2]
     buffer = walk.z_buffer(20, rasterizer=rasterizer)
@@ -74,7 +74,7 @@ def test_crossing_people_hide_each_other_and_never_touch():
     assert gap.min() > 0.5
     u = [truth.keypoints("smpl24", person)[0][:, 0, 0] for person in (0, 1)]
     assert (u[0] - u[1])[0] * (u[0] - u[1])[-1] < 0
-    hidden = [truth.occluded("smpl24", person, rasterizer=make_rasterizer("software")) for person in (0, 1)]
+    hidden = [truth.occluded("smpl24", person, rasterizer=make_rasterizer("compiled")) for person in (0, 1)]
     assert max(h.any(axis=1).sum() for h in hidden) >= 2
     assert len(truth.people("coco17")) == 32
 

@@ -224,12 +224,13 @@ def test_half_a_bvh_is_counted_and_the_run_goes_on(tmp_path):
     assert len(list((tmp_path / "store").rglob("*.npz"))) == 1
 
 
-def test_without_gl_the_software_rasterizer_films_and_says_so(tmp_path):
+def test_filming_needs_no_opengl_and_says_nothing_about_it(tmp_path):
     clips = [{"action": "stand", "count": 1, "from": "library"}]
     recipe = write_recipe(tmp_path / "r.yaml", clips=clips)
     code, text = run("generate", recipe, "--out", tmp_path / "o", "--workers", 1, environment={"PYOPENGL_PLATFORM": "osmesa"})
     assert code == 0, text
-    assert "libegl1" in text
+    assert "EGL" not in text
+    assert "arning" not in text
     assert run("verify", tmp_path / "o")[0] == 0
 
 

@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from augment.film.appearance import sample_look
-from augment.film.body_shadow import BodyShadow, contact_light
-from augment.film.composite import TOLERANCE, Style, compose, joint_visibility
 from augment.film.film import film
+from augment.film.keypoints import visibility
+from augment.film.layers import TOLERANCE, Drawn, blend, hide_behind_room, new_canvas, resolve
+from augment.film.light import draw_shadow_maps, lamp_share, lamps_of, new_shadow_maps
 from augment.film.props import add_props
+from augment.film.room_light import darkened_plate
 from augment.film.sheet import contact_sheet
+from augment.film.style import Style
 from augment.film.view import prepare_view
 from augment.raster.room import render_room
-from augment.raster.software import SoftwareRasterizer
 from augment.scene.boxes import box_depth, hiding_boxes
 from augment.types import Camera, Light
 from tests.make.rooms import ball, camera, performance, room, standing, the_body
@@ -28,7 +30,7 @@ def shoot(*people, seed=0, style=CLEAN, scene=None, height=96, camera=None):
     looks = [sample_look(the_body(), rng=rng, outfit="day") for _ in people]
     return film(
         performance(*people), prepare_view(scene or room(), height=height, camera=camera), the_body(), looks, rng=rng, fps=10.0,
-        rasterizer=SoftwareRasterizer(), style=style,
+        style=style,
     )  # fmt: skip
 
 
@@ -124,24 +126,30 @@ def test_of_two_people_the_nearer_covers_the_farther():
 
 
 def test_a_half_covered_pixel_mixes_person_and_plate():
-    view = prepare_view(replace(room(), depth=np.zeros_like(room().depth), surfaces=(), obstacles=()), height=96)
-    rgb, depth = np.zeros((192, 256, 3), np.uint8), np.zeros((192, 256), np.float32)
-    rgb[40, 60], depth[40, 60] = 200, 2.0
-    rgb[41, 61], depth[41, 61] = 200, 2.0
-    frame, mask, near = compose(view, [(rgb, depth)], None, CLEAN)
-    expected = 0.5 * room().plate[20, 30].astype(float) + 100
-    np.testing.assert_allclose(frame[20, 30], expected, atol=1)
+    canvas, box = new_canvas(96, 128), (0, 95, 0, 127)
+    corners = np.array([[58.0, 38.0, 0.5], [58.0, 46.0, 0.5], [66.0, 38.0, 0.5]], np.float32)
+    drawn = Drawn(corners, np.array([[0, 1, 2]], np.int32), np.full((3, 3), 200, np.float32), np.ones(3, np.uint8))
+    for y, x in ((40, 60), (41, 61)):
+        canvas.nearness[y, x], canvas.triangle[y, x] = 0.5, 0
+    hide_behind_room(canvas, (0, 191, 0, 255), np.zeros((96, 128), np.float32), drawn.faces, np.zeros(3, bool))
+    rgba, mask, depth = np.zeros((96, 128, 4), np.float32), np.zeros((96, 128), np.uint8), np.zeros((96, 128), np.float32)
+    nothing, mask_of = np.zeros((0, 0, 3), np.float32), np.arange(2, dtype=np.uint8)
+    resolve(canvas, box, drawn, nothing, mask_of, (rgba, mask, depth, np.full((96, 128), -1, np.int32)))
+    picture = room().plate.astype(np.float32)
+    blend(rgba, box, picture)
+    np.testing.assert_allclose(picture[20, 30], 0.5 * room().plate[20, 30] + 100, atol=1e-3)
     assert mask[20, 30] == 1
-    assert near[20, 30] == pytest.approx(2.0)
-    np.testing.assert_array_equal(frame[50:], room().plate[50:])
+    assert depth[20, 30] == pytest.approx(2.0)
+    np.testing.assert_array_equal(picture[50:], room().plate[50:])
 
 
 def test_confidence_tells_seen_from_hidden_from_absent():
     mask, depth = np.zeros((4, 4), np.uint8), np.full((4, 4), 3.0, np.float32)
     mask[1, 1], depth[1, 1] = 1, 2.0
-    uv = np.array([[1.5, 1.5], [1.5, 1.5], [2.5, 2.5], [2.5, 2.5], [-3.0, 1.0]])
-    z = np.array([2.1, 2.6, 2.5, 3.5, 2.0])
-    np.testing.assert_array_equal(joint_visibility(uv, z, mask, depth, 1), [1.0, 0.5, 1.0, 0.0, 0.0])
+    points = np.array([[1.5, 1.5, 2.1], [1.5, 1.5, 2.6], [2.5, 2.5, 2.5], [2.5, 2.5, 3.5], [-3.0, 1.0, 2.0]], np.float32)
+    confidence = np.zeros(5, np.float32)
+    visibility(points, mask, depth, 1, confidence)
+    np.testing.assert_array_equal(confidence, [1.0, 0.5, 1.0, 0.0, 0.0])
 
 
 def test_a_monochrome_room_gets_a_monochrome_person():
@@ -175,7 +183,7 @@ def test_a_moving_camera_is_refused():
 
 def test_one_look_a_person():
     person, look = standing(the_body(), frames=1), sample_look(the_body(), rng=np.random.default_rng(0))
-    options = {"rng": np.random.default_rng(0), "fps": 10.0, "rasterizer": SoftwareRasterizer()}
+    options = {"rng": np.random.default_rng(0), "fps": 10.0}
     with pytest.raises(ValueError, match="2 people but 1 looks"):
         film(performance(person, person), prepare_view(room(), height=48), the_body(), [look], **options)
 
@@ -184,8 +192,7 @@ def test_resampling_to_the_clips_rate_keeps_the_length():
     person = standing(the_body(), frames=11, at=(0.5, 0.3), step=0.02)
     looks = [sample_look(the_body(), rng=np.random.default_rng(0))]
     shot = film(
-        performance(person), prepare_view(room(), height=48), the_body(), looks, rng=np.random.default_rng(0), fps=5.0,
-        rasterizer=SoftwareRasterizer(),
+        performance(person), prepare_view(room(), height=48), the_body(), looks, rng=np.random.default_rng(0), fps=5.0
     )  # fmt: skip
     assert len(shot["frames"]) == len(shot["people"][0]) == 6
     np.testing.assert_allclose(shot["joints"][-1, 0, 2] - shot["joints"][0, 0, 2], 0.2, atol=1e-3)
@@ -206,20 +213,30 @@ def test_a_prop_stands_in_the_picture_and_its_top_is_where_it_was_asked_for(kind
 
 
 def test_a_lamp_behind_the_body_is_hidden_and_one_beside_it_is_not():
-    vertices, _ = ball(radius=0.3, center=(0, 1.2, 0))
+    vertices, _ = ball(radius=0.3, center=(0, 1.2, 0), rings=120, around=120)
     lamp = Light(kind="point", position=np.array([0.0, 2.5, 0.0]), color=np.ones(3), intensity=1.0)
-    shadow = BodyShadow(lamp, vertices)
-    points = np.array([[0, 0.0, 0], [0.2, 0, 0], [1.5, 0, 0], [0, 2.0, 0]])
-    np.testing.assert_allclose(shadow.visibility(points)[[0, 2, 3]], [0, 1, 1], atol=0.1)
+    maps = new_shadow_maps(1, 1)
+    draw_shadow_maps(maps, 0, vertices.astype(np.float32), lamps_of((lamp,)))
+    points = np.array([[0, 0.0, 0], [1.5, 0, 0], [0, 2.0, 0]], np.float32)
+    share = [lamp_share(maps.views[0, 0], maps.count[0, 0], maps.depth[0, 0], *point) for point in points]
+    np.testing.assert_allclose(share, [0, 1, 1], atol=0.1)
 
 
-def test_contact_shadow_fades_with_distance_and_never_brightens():
-    x = np.linspace(0, 2, 30)
-    points = np.stack([x, 0 * x, 0 * x], axis=1)
-    light = contact_light(np.array([[0, 0.06, 0.0]]), np.array([0.05]), points, np.tile([0.0, 1, 0], (30, 1)))
-    assert (np.diff(light) >= -1e-6).all()
-    assert light[0] < 0.6
-    assert light[-1] == pytest.approx(1.0, abs=0.01)
+def test_a_contact_shadow_fades_with_distance_and_never_brightens():
+    view = prepare_view(room(), height=96)
+    touching = np.array([[0.6, 0.05, 0.3]], np.float32)
+    # The object itself is far above the room: only its contact with the floor is left.
+    picture = darkened_plate(
+        view, touching + np.float32([0, 40, 0]) + np.zeros((9, 3), np.float32), touching, 0.05, strength=1.0
+    )
+    lost = view.plate.astype(np.float32) - picture
+    assert lost.min() > -0.01
+    away = np.linalg.norm(view.points - touching, axis=-1)
+    on_floor = view.solid & (view.points[..., 1] < 0.02)
+    rings = [lost[on_floor & (away >= low) & (away < low + 0.1)].mean() for low in (0.0, 0.1, 0.2, 0.4)]
+    assert rings[0] > 5
+    assert (np.diff(rings) < 0).all()
+    assert lost[away > 0.9].max() < 0.01
 
 
 def test_a_room_drawn_twice_is_the_same_and_its_shadows_only_darken():

@@ -7,9 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from augment.film.appearance import sample_look
+from augment.film.film import film
 from augment.film.props import CARRIED, add_props, moving_props, prop_mesh
+from augment.film.style import Style
 from augment.film.view import prepare_view
-from augment.geometry import axis_rotation
+from augment.geometry import axis_rotation, invert_transform, project, transform_points
 from augment.motion.carrying import PROPS, carrier_of, grip_points, prop_track
 from augment.motion.holding import take_up
 from augment.motion.library.scripted.act import make_action
@@ -73,3 +76,24 @@ def test_a_wheelchair_has_its_seat_where_it_was_asked_for():
     assert mesh.vertices[:, 1].min() == pytest.approx(0.0, abs=0.03)
     with pytest.raises(ValueError, match="expected one of: chair, wheelchair, bed"):
         prop_mesh("throne", np.zeros(3), 0.0, (1.0, 1.0), rng=np.random.default_rng(0))
+
+
+def test_a_carried_prop_is_filmed_hides_its_person_and_is_not_in_the_mask():
+    shown, empty_handed = with_prop("tray"), replace(with_prop("tray"), provenance={})
+    view = prepare_view(room(), height=128)
+    looks = [sample_look(the_body(), rng=np.random.default_rng(0), outfit="scrubs")]
+    options = {"fps": shown.people[0].fps, "style": Style(blur=0.0, noise=0.0), "layers": ("rgb", "mask", "depth", "flow")}
+    shots = [film(p, view, the_body(), looks, rng=np.random.default_rng(1), **options) for p in (shown, empty_handed)]
+    ((vertices, _, _),) = moving_props(shown, the_body(), rng=np.random.default_rng(0))
+    changed = np.abs(shots[0]["frames"].astype(int) - shots[1]["frames"]).max(-1) > 20
+    assert set(np.unique(shots[0]["mask"])) == {0, 1}
+    for frame in (0, len(vertices) // 2):
+        local = transform_points(invert_transform(view.camera.T_world_camera), vertices[frame].astype(float))
+        uv = project(local, view.camera.K)
+        low, high = uv.min(0) - 8, uv.max(0) + 8
+        nearer = shots[0]["depth"][frame] < shots[1]["depth"][frame] - 0.02
+        rows, columns = np.nonzero(nearer)
+        assert len(rows) > 4
+        assert ((columns > low[0]) & (columns < high[0]) & (rows > low[1]) & (rows < high[1])).all()
+        assert (shots[0]["mask"][frame][nearer] == 0).all()
+        assert (nearer & changed[frame]).sum() > 4

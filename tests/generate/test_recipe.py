@@ -36,7 +36,7 @@ def test_egl_where_there_is_none_is_refused_in_one_line_before_any_work(tmp_path
 
     from augment.cli import main
 
-    path = write(tmp_path, GOOD.replace("film: {", "film: {rasterizer: egl, "))
+    path = write(tmp_path, GOOD.replace("film: {", "film: {rasterizer: pyrender, "))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "pyrender", None)
         for options in (["--dry-run"], []):
@@ -45,7 +45,7 @@ def test_egl_where_there_is_none_is_refused_in_one_line_before_any_work(tmp_path
             message = capsys.readouterr().err
             assert message.count("\n") == 1
             assert f"error: {path}: film.rasterizer: EGL does not work here" in message
-            assert "use rasterizer: auto or rasterizer: software" in message
+            assert "use rasterizer: compiled" in message
     assert not (tmp_path / "out").exists()
 
 

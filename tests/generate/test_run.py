@@ -31,7 +31,7 @@ name: tiny
 seed: 5
 scenes: [{path: room}]
 clips: [{action: walk, count: 2}, {action: stand, count: 2}]
-film: {height: 64, fps: 6, seconds: 1.5, layers: [mask]}
+film: {height: 64, fps: 6, seconds: 1.5, layers: [rgb, mask]}
 shards: {samples_per_shard: 1}
 """
 

@@ -68,7 +68,7 @@ def make_clip(folder: Path) -> Clip:
         truth.motions[0], truth.camera, truth.body, rng=np.random.default_rng(2), noise=WHAM_LIKE, focal=400.0
     )  # WHAM takes the diagonal for the focal length
     write_wham(bodies, made.hmr)
-    frames, rasterizer = np.arange(0, 30, 4), make_rasterizer("software")
+    frames, rasterizer = np.arange(0, 30, 4), make_rasterizer("compiled")
     depth = np.stack([truth.depth_with_people(int(frame), rasterizer=rasterizer) for frame in frames])
     spoiled = spoil_depth(depth, rng=np.random.default_rng(3), outliers=0.05)
     np.savez(made.depth, disparity=spoiled.values, frame=frames)

@@ -10,7 +10,7 @@ import torch
 from augment.body.model import Body, pose_body
 from augment.geometry import invert_transform, project, transform_points
 from augment.polygon import inside_polygon
-from augment.raster.software import rasterize
+from augment.raster.zbuffer import rasterize
 from augment.types import JOINT, Camera, Motion, Scene
 
 

@@ -95,7 +95,7 @@ def film_clips(
         together = Performance(people=tuple(placed), action="other", caption="", segments=())
         looks = [sample_look(body, rng=rng, outfit="day") for _ in placed]
         view = prepare_view(scene, height=height)
-        shot = film(together, view, body, looks, rng=rng, fps=fps, rasterizer=rasterizer)
+        shot = film(together, view, body, looks, rng=rng, fps=fps)
         path = folder / f"clip-{number:02d}.mp4"
         path.write_bytes(encode_video(shot["frames"], fps=fps))
         videos.append(path)

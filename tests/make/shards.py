@@ -32,7 +32,7 @@ def tiny_clip(seed: int = 0, *, others: int = 0, frames: int = 12) -> Clip:
             Segment(label="fall", start_sec=0.5, end_sec=frames / 10),
         ),
         caption="A person falls backward.",
-        arrays=motion_arrays((motion,) * (1 + others), camera, joints, joints),
+        arrays=motion_arrays((motion,) * (1 + others), camera, joints, {"joints2d": joints}),
         provenance={"seed": seed},
     )
 

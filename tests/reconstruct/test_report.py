@@ -17,7 +17,7 @@ from augment.body.model import load_body, pose_body
 from augment.body.shapes import betas_from_phenotype
 from augment.motion.library.scripted.act import make_action
 from augment.polygon import polygon_area
-from augment.raster.software import SoftwareRasterizer
+from augment.raster.zbuffer import CompiledRasterizer
 from augment.reconstruct.people import Reconstruction
 from augment.reconstruct.report import page as page_module
 from augment.reconstruct.report.overlay import BRIDGED, OBSERVED, REJECTED, states_of
@@ -74,7 +74,7 @@ def made(tmp_path_factory) -> Reconstruction:
 
 
 def report(reconstruction: Reconstruction, folder: Path, **options) -> tuple[str, dict]:
-    path = write_report(reconstruction, folder, body=BODY, rasterizer=SoftwareRasterizer(), overlay_height=64, **options)
+    path = write_report(reconstruction, folder, body=BODY, rasterizer=CompiledRasterizer(), overlay_height=64, **options)
     assert path == folder / "report.html"
     return path.read_text(), json.loads((folder / "report.json").read_text())
 

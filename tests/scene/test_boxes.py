@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.geometry import axis_rotation, invert_transform, project, transform_points
-from augment.raster.software import rasterize
+from augment.raster.zbuffer import rasterize
 from augment.scene.boxes import (
     blocking_boxes,
     box_depth,

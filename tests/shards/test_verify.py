@@ -21,7 +21,9 @@ def test_sound_shards_have_no_problems(folder):
 
 
 def test_an_optional_layer_is_checked_too(folder):
-    layers = clip_to_sample("x", tiny_clip(), mask=np.ones((12, 48, 64), np.uint8), depth=np.ones((12, 48, 64), np.float32))
+    layers = clip_to_sample(
+        "x", tiny_clip(), layers={"mask": np.ones((12, 48, 64), np.uint8), "depth": np.ones((12, 48, 64), np.float32)}
+    )
     rewrite(folder, lambda samples: [layers, *samples])
     assert verify(folder) == []
     short = encode_mask(np.ones((5, 48, 64), np.uint8), fps=10)
@@ -128,7 +130,7 @@ def test_a_manifest_that_describes_no_shards_is_named(folder, shards):
 def test_flipped_bytes_in_a_member_are_a_problem_not_a_crash():
     rng = np.random.default_rng(0)
     depth = rng.integers(0, 9, (12, 48, 64)).astype(np.float32)
-    sound = clip_to_sample("x", tiny_clip(), depth=depth)
+    sound = clip_to_sample("x", tiny_clip(), layers={"depth": depth})
     for member in ("npz", "depth.npz"):
         for _ in range(60):
             data = bytearray(sound[member])

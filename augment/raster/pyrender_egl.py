@@ -16,20 +16,20 @@ from jaxtyping import Float
 
 from ..types import Camera, Light, SceneMesh
 from .shading import DEFAULT_LIGHTS, Rendered, shade_vertices
-from .software import NEAR
+from .zbuffer import NEAR
 
 GL_FROM_CV = np.diag([1.0, -1.0, -1.0, 1.0])
 """OpenGL's camera looks along -z with +y up."""
 
 
-class EglRasterizer:
+class PyrenderRasterizer:
     """Draws meshes with pyrender. All instances of a process share one OpenGL context: not for use from two threads.
 
     Raises:
         RuntimeError: At construction, if there is no working EGL; the message is the reason.
     """
 
-    name = "egl"
+    name = "pyrender"
 
     def __init__(self) -> None:
         self._pyrender = _import_pyrender()
@@ -58,6 +58,11 @@ class EglRasterizer:
         return np.array(rgb), np.array(depth)
 
 
+def _no_egl(error: Exception) -> str:
+    packages = "libegl1 libegl-mesa0 libgl1-mesa-dri"
+    return f"EGL does not work here: {type(error).__name__}: {error}; on Debian or Ubuntu: apt-get install {packages}"
+
+
 @cache
 def _offscreen(process: int) -> Any:
     """The process's only renderer: closing a second one would terminate the display of the first. A fork needs its own."""
@@ -66,7 +71,7 @@ def _offscreen(process: int) -> Any:
         offscreen = pyrender.OffscreenRenderer(64, 64)
         _draw_one_sample(offscreen._renderer)
     except Exception as error:  # PyOpenGL raises many types: missing library, no device, no config
-        raise RuntimeError(f"EGL does not work here: {type(error).__name__}: {error}") from error
+        raise RuntimeError(_no_egl(error)) from error
     return offscreen
 
 
@@ -85,7 +90,7 @@ def _import_pyrender() -> Any:
     try:
         import pyrender
     except Exception as error:  # PyOpenGL fails with ImportError, AttributeError or OSError where libEGL is missing
-        raise RuntimeError(f"EGL does not work here: {type(error).__name__}: {error}") from error
+        raise RuntimeError(_no_egl(error)) from error
     return pyrender
 
 
