@@ -170,8 +170,9 @@ def resolve(canvas, box, drawn, painted, mask_of, outputs):
                     if owners[at] > 0 and owners[other] == owners[at]:
                         count += 1
                         total += np.float32(1) / near[other]
-                if count > best_count:
-                    best, best_count, best_z, best_at = owners[at], count, total / np.float32(count), at
+                mean = total / np.float32(max(count, 1))
+                if count > best_count or (count == best_count > 0 and mean < best_z):  # of equal shares the nearer counts
+                    best, best_count, best_z, best_at = owners[at], count, mean, at
             if 2 * best_count >= n * n:
                 mask[row, column], depth[row, column] = mask_of[best], best_z
                 sample[row, column] = (row * n + best_at // n) * width + column * n + best_at % n

@@ -219,7 +219,9 @@ def test_segments_end_with_the_film():
 
 def test_clips_are_filmed_from_the_cameras_that_the_recipe_names(kitchen: Path, tmp_path: Path):
     """A sweep's numbers and a scene's own list of cameras both reach the samples."""
-    text = RECIPE.replace("layers: [rgb, mask]", "camera: sweep, views: 2").replace("clips: [", "clips: [{action: walk, count: 3}, ")
+    text = RECIPE.replace("layers: [rgb, mask]", "camera: sweep, views: 2").replace(
+        "clips: [", "clips: [{action: walk, count: 3}, "
+    )
     (kitchen / "sweep.yaml").write_text(text)
     generate(load_recipe(kitchen / "sweep.yaml"), tmp_path / "sweep", workers=1)
     cameras = {s["json"]["provenance"]["scene"]["camera"]: s["npz"]["T_world_camera"] for s in read_shards(tmp_path / "sweep")}
