@@ -156,7 +156,7 @@ def _tubes(pattern: Pattern, worn: Outfit, dyes: tuple[Dye, Dye], fit: float, *,
     if worn.over in garments.SKIRTED:
         top, hem = _skirt_heights(pattern.points, float(rng.uniform(0.40, 0.52)))
         gap = 0.25 if worn.open_front and worn.over != "apron" else 0.0
-        over_skirt = 0.02 if worn.bottom == "skirt" else 0.006
+        over_skirt = 0.02 if worn.bottom == "skirt" else 0.013
         tube = skirt(pattern, top, hem, 0.02 + 0.03 * fit, gap=gap, front=1.2 if worn.over == "apron" else np.pi)
         pieces.append(_tube(tube, upper, fit, over_skirt, 0.0 if worn.over == "apron" else 0.005, rng=rng))
     return pieces

@@ -95,7 +95,7 @@ def over(worn: Outfit, dye: Dye, fit: float, folds: Field) -> Garment:
         thick = 0.007 if worn.over == "coat" else 0.004
         off = thick + _hang(points, fit) + 0.003 * folds(points.rest * [1, 0.6, 1])
         if long:
-            return _onto_skirt(points, off, 0.021)
+            return _onto_skirt(points, off, 0.026)
         return np.maximum(off, points.hollow + 0.024 * _at_skirt(points)) if worn.bottom == "skirt" else off
 
     return Garment(inside=inside, stand_off=stand_off, color=dye.color, rim=0.8 if long else 0.45)

@@ -124,7 +124,7 @@ def draw_skin(pattern: Pattern, style: str, hair: Float[np.ndarray, "3"], *, rng
         eyes=(float(np.abs(ball[:, 0]).mean()), float(ball[:, 1].mean())) if len(ball) else None,
         base=base + rng.normal(0, 4, 3),
         hair=hair,
-        iris=np.array([86, 104, 112] if light else [58, 40, 30], float),
+        iris=np.array([62, 76, 84] if light else [46, 32, 25], float),
         blotch=ripple(rng=rng, period=(0.05, 0.15)),
         hairline=None if style == "bald" else lambda points: hairline(head, points, style, uneven),
     )
@@ -144,7 +144,8 @@ def paint_brows_and_eyes(skin: Skin, points: Points, color: Float[np.ndarray, "n
         # White is never seen as white: lids and lashes keep the light off it.
         white = 0.55 * np.array([205.0, 196.0, 190.0]) + 0.45 * skin.base * 0.8
         ball = points.eye > 0.5
-        color[ball] = np.where((away < 0.0074)[:, None], skin.iris * 0.8, white)[ball]
+        color[ball] = np.where((away < 0.0068)[:, None], skin.iris, white)[ball]
+        color[ball & (away < 0.0036)] = 24
     else:
         x, y = (side - 0.21) / 0.055, (p[:, 1] - head.down(0.5)) / (0.02 * head.height)
         eye = (0.7 * np.exp(-0.5 * (x * x + y * y)) * face)[:, None]
@@ -175,12 +176,12 @@ def hair_volumes(head: Head, style: str, *, rng: np.random.Generator) -> list[tu
     if style == "bob":
         low = rng.uniform(0.95, 1.15)
         center = [0.0, head.down(0.5 * low + 0.02), middle - 0.19 * depth]
-        return [_ellipsoid(center, [0.58 * width, 0.53 * low * head.height, 0.44 * depth])]
+        return [_ellipsoid(center, [0.62 * width, 0.53 * low * head.height, 0.44 * depth])]
     if style == "long":
         low = rng.uniform(1.5, 1.9)
         nape = [0.5 * width, 0.5 * low * head.height, 0.24 * depth]
         return [
-            _ellipsoid([0.0, head.down(0.52), middle - 0.19 * depth], [0.57 * width, 0.55 * head.height, 0.43 * depth]),
+            _ellipsoid([0.0, head.down(0.52), middle - 0.19 * depth], [0.62 * width, 0.55 * head.height, 0.43 * depth]),
             _ellipsoid([0.0, head.down(0.55 + low / 2), head.back + 0.09 * depth], nape),
         ]
     if style == "bun":

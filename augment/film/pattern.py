@@ -21,11 +21,20 @@ from ..raster.shading import vertex_normals
 from ..types import JOINT
 from .thin import edges_of, thin
 
-HEAD = (JOINT["head"],)
-ARMS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow", "wrist", "hand"))
-HANDS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("wrist", "hand"))
-LEGS = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("hip", "knee", "ankle", "foot"))
-FEET = tuple(JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("ankle", "foot"))
+SIDES = ("left", "right")
+PARTS = tuple(
+    tuple(JOINT[name] for name in names)
+    for names in (
+        ("head",),
+        tuple(f"{side}_{part}" for side in SIDES for part in ("shoulder", "elbow", "wrist", "hand")),
+        tuple(f"{side}_{part}" for side in SIDES for part in ("wrist", "hand")),
+        tuple(f"{side}_{part}" for side in SIDES for part in ("hip", "knee", "ankle", "foot")),
+        tuple(f"{side}_{part}" for side in SIDES for part in ("ankle", "foot")),
+    )
+)
+"""Joints of the parts that ``Points.share`` knows."""
+HEAD, ARMS, HANDS, LEGS, FEET = range(5)
+"""Indices of ``PARTS``."""
 
 THINNING = {"face": (0.008, 0.0003), "head": (0.018, 0.0008), "hands": (0.016, 0.0010), "feet": (0.022, 0.0012)}
 """Part of the body to the longest edge and the largest change that thinning may make there, metres."""
@@ -33,37 +42,53 @@ ELSEWHERE = (0.035, 0.0008)
 """The same for all other parts."""
 
 
-FIELDS = ("rest", "normals", "weights", "slack", "hollow", "room", "eye")
-"""What ``Points`` has at every point."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Points:
     """Points of a body's surface in its zero pose and mean shape."""
 
-    rest: Float[np.ndarray, "n 3"]
-    """Zero pose, metres."""
-    normals: Float[np.ndarray, "n 3"]
-    weights: Float[np.ndarray, "n 24"]
-    slack: Float[np.ndarray, "n"]
-    """How far cloth that hangs from the shoulders stays off the skin, metres."""
-    hollow: Float[np.ndarray, "n"]
-    """How far the convex outline of the trunk at this height is off the skin, metres: at most ``slack``."""
-    room: Float[np.ndarray, "n"]
-    """How far cloth can stand off before it meets itself in a hollow, metres."""
-    eye: Float[np.ndarray, "n"]
-    """1 on separate eyeballs, 0 elsewhere."""
+    values: Float[np.ndarray, "n 15"]
+    """All that is known at each point, in one array, as every cut puts points between others."""
     joints: Float[np.ndarray, "24 3"]
     stature: float
     """Sole to crown, metres."""
 
-    def share(self, parts: tuple[int, ...]) -> Float[np.ndarray, "n"]:
-        """How much each point belongs to these joints, 0..1."""
-        return self.weights[:, list(parts)].sum(1)
+    @property
+    def rest(self) -> Float[np.ndarray, "n 3"]:
+        """Zero pose, metres."""
+        return self.values[:, :3]
+
+    @property
+    def normals(self) -> Float[np.ndarray, "n 3"]:
+        """Unit normals in the zero pose."""
+        return self.values[:, 3:6]
+
+    @property
+    def slack(self) -> Float[np.ndarray, "n"]:
+        """How far cloth that hangs from the shoulders stays off the skin, metres."""
+        return self.values[:, 6]
+
+    @property
+    def hollow(self) -> Float[np.ndarray, "n"]:
+        """How far the convex outline of the trunk at this height is off the skin, metres: at most ``slack``."""
+        return self.values[:, 7]
+
+    @property
+    def room(self) -> Float[np.ndarray, "n"]:
+        """How far cloth can stand off before it meets itself in a hollow, metres."""
+        return self.values[:, 8]
+
+    @property
+    def eye(self) -> Float[np.ndarray, "n"]:
+        """1 on separate eyeballs, 0 elsewhere."""
+        return self.values[:, 9]
+
+    def share(self, part: int) -> Float[np.ndarray, "n"]:
+        """How much each point belongs to one of ``PARTS``, 0..1."""
+        return self.values[:, 10 + part]
 
     def pick(self, index: Int[np.ndarray, "m"]) -> Points:
         """Some of the points."""
-        return replace(self, **{name: getattr(self, name)[index] for name in FIELDS})
+        return replace(self, values=self.values[index])
 
     def at(self, joint: str) -> Float[np.ndarray, "3"]:
         """A joint in the zero pose; ``hip`` and the like mean the left one."""
@@ -102,27 +127,28 @@ def pattern_of(body: Body) -> Pattern:
     near = _cotangents(vertices, faces)
     means = csr_array(diags_array(1 / np.maximum(near.sum(1), 1e-9)) @ near)
     step = 0.3 * eye_array(len(used)) + 0.7 * means
-    points = Points(
-        rest=vertices,
-        normals=vertex_normals(vertices, faces).astype(np.float64),
-        weights=body.weights[used],
-        slack=np.zeros(len(used)),
-        hollow=np.zeros(len(used)),
-        room=_room(step @ (step @ vertices), faces),
-        eye=eyes[used].astype(float),
-        joints=joints,
-        stature=float(np.ptp(vertices[:, 1])),
-    )
-    points.slack[:], points.hollow[:] = _slack(points)
+    values = np.column_stack(
+        [
+            vertices, vertex_normals(vertices, faces), np.zeros((len(used), 2)), _room(step @ (step @ vertices), faces),
+            eyes[used], part_shares(body.weights[used]),
+        ]
+    )  # fmt: skip
+    points = Points(values=values, joints=joints, stature=float(np.ptp(vertices[:, 1])))
+    values[:, 6], values[:, 7] = _slack(points)
     return Pattern(points=points, faces=faces, mix=csr_array(vstack([mix, step @ step @ mix])))
+
+
+def part_shares(weights: Float[np.ndarray, "n 24"]) -> Float[np.ndarray, "n 5"]:
+    """Sums of skinning weights over ``PARTS``."""
+    return np.stack([weights[:, list(part)].sum(1) for part in PARTS], axis=1)
 
 
 def _limits(body: Body, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Longest edge and largest change at each vertex of the body, for ``thin``."""
-    share = {name: body.weights[:, list(parts)].sum(1) for name, parts in (("head", HEAD), ("hands", HANDS), ("feet", FEET))}
+    shares = part_shares(body.weights)
     kind = np.full(len(rest), "other")
-    for name, amount in share.items():
-        kind[amount > 0.5] = name
+    for name, part in (("head", HEAD), ("hands", HANDS), ("feet", FEET)):
+        kind[shares[:, part] > 0.5] = name
     head = rest[kind == "head"]
     front, top = head[:, 2].max(), head[:, 1].max()
     kind[(kind == "head") & (rest[:, 2] > front - 0.075) & (rest[:, 1] < top - 0.07)] = "face"

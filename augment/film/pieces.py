@@ -11,8 +11,7 @@ from scipy.sparse import coo_array, csr_array, diags_array, vstack
 from scipy.spatial import KDTree
 
 from ..raster.shading import vertex_normals
-from ..types import JOINT
-from .pattern import ARMS, Pattern, outline
+from .pattern import ARMS, FEET, Pattern, outline
 
 RINGS, AROUND = 14, 36
 """Vertices of a skirt: down, and around."""
@@ -32,33 +31,39 @@ def skirt(pattern: Pattern, top: float, hem: float, flare: float, *, gap: float 
         A pattern of its own, whose ``slack`` is how far it stands off.
     """
     points = pattern.points
-    lower = np.flatnonzero((points.share(ARMS) < 0.3) & (points.rest[:, 1] < top + 0.05))
-    rest = points.rest[lower]
-    ends, shares = [], []
-    for height in np.linspace(top, hem, RINGS):
-        band = rest[np.abs(rest[:, 1] - height) < 0.025][:, [0, 2]]
-        a, b, share = outline(band, AROUND)
-        ends += [np.insert(a, 1, height, axis=1), np.insert(b, 1, height, axis=1)]
-        shares.append(share)
-    first, second = np.concatenate(ends[0::2]), np.concatenate(ends[1::2])
-    share = np.concatenate(shares)
-    near = KDTree(rest)
-    rows = diags_array(1 - share) @ _near_rows(pattern, lower, near, first)
-    rows = rows + diags_array(share) @ _near_rows(pattern, lower, near, second)
-    drop = np.repeat(np.linspace(0, 1, RINGS), AROUND)
+    heights, rings = _rings(pattern, top)
+    chosen = np.abs(heights - np.linspace(top, hem, RINGS)[:, None]).argmin(axis=1)
     faces = tube_faces(RINGS, AROUND)
     turn = 2 * np.pi * (np.arange(AROUND) + 0.5) / AROUND
     turn = np.minimum(turn, 2 * np.pi - turn)
     kept = ((turn > gap) & (turn < front))[np.tile(np.arange(AROUND), 2 * (RINGS - 1))]
     used, flat = np.unique(faces[kept], return_inverse=True)
-    rows, faces = csr_array(csr_array(rows)[used]), flat.reshape(-1, 3)
-    rest, mix = rows @ points.rest, csr_array(rows @ pattern.mix[: len(points.rest)])
-    placed = replace(
-        points, rest=rest, normals=vertex_normals(rest, faces).astype(np.float64), weights=rows @ points.weights,
-        slack=(0.012 + flare * drop)[used], hollow=np.zeros(len(rest)), room=np.ones(len(rest)),
-        eye=np.zeros(len(rest)),
-    )  # fmt: skip
-    return Pattern(points=placed, faces=faces, mix=csr_array(vstack([mix, mix])))
+    rows, faces = csr_array(rings[(chosen[used // AROUND] * AROUND) + used % AROUND]), flat.reshape(-1, 3)
+    values, mix = rows @ points.values, csr_array(rows @ pattern.mix[: len(points.rest)])
+    drop = used // AROUND / (RINGS - 1)
+    values[:, 3:6] = vertex_normals(values[:, :3], faces)
+    # slack, hollow, room, eye
+    values[:, 6:10] = np.stack([0.012 + flare * drop, 0 * drop, 0 * drop + 1, 0 * drop], axis=1)
+    return Pattern(points=replace(points, values=values), faces=faces, mix=csr_array(vstack([mix, mix])))
+
+
+@lru_cache(maxsize=8)
+def _rings(pattern: Pattern, top: float) -> tuple[np.ndarray, csr_array]:
+    """Rings around the legs, a centimetre apart: heights (r,), and ``AROUND`` rows over the pattern for each."""
+    points = pattern.points
+    lower = np.flatnonzero((points.share(ARMS) < 0.3) & (points.rest[:, 1] < top + 0.05))
+    rest = points.rest[lower]
+    heights = np.arange(top, points.at("ankle")[1], -0.01)
+    ends, shares = [], []
+    for height in heights:
+        band = rest[np.abs(rest[:, 1] - height) < 0.025][:, [0, 2]]
+        a, b, share = outline(band, AROUND)
+        ends += [np.insert(a, 1, height, axis=1), np.insert(b, 1, height, axis=1)]
+        shares.append(share)
+    first, second = np.concatenate(ends[0::2]), np.concatenate(ends[1::2])
+    share, near = np.concatenate(shares), KDTree(rest)
+    rows = diags_array(1 - share) @ _near_rows(pattern, lower, near, first)
+    return heights, csr_array(rows + diags_array(share) @ _near_rows(pattern, lower, near, second))
 
 
 def tube_faces(rings: int, around: int) -> Int[np.ndarray, "f 3"]:
@@ -92,8 +97,8 @@ def shoe(pattern: Pattern, side: str, top: float) -> tuple[csr_array, np.ndarray
         mix rows (n, v); faces (f, 3); which vertices belong to the sole (n,).
     """
     points = pattern.points
-    foot = np.flatnonzero(points.weights[:, [JOINT[f"{side}_ankle"], JOINT[f"{side}_foot"]]].sum(1) > 0.5)
-    foot = foot[points.rest[foot, 1] < top]
+    own = points.rest[:, 0] * (1 if side == "left" else -1) > 0
+    foot = np.flatnonzero((points.share(FEET) > 0.5) & own & (points.rest[:, 1] < top))
     rest = points.rest[foot]
     floor, heel, toe = rest[:, 1].min(), rest[:, 2].min(), rest[:, 2].max()
     arch = np.linspace(0, np.pi, 9)

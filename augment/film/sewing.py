@@ -9,10 +9,12 @@ from jaxtyping import Float
 from scipy.sparse import csr_array, diags_array, hstack, vstack
 
 from .pattern import Points
-from .tailor import Garment, Sheet
+from .tailor import Garment, Sheet, rows_of
 
 INSET = 0.12
-"""How far a line of ink is drawn into its own side, as a share of its faces: room for the band to the other ink."""
+"""How far the line between two inks, or below a hem, is drawn into its side, as a share of the faces there."""
+SUNK = 0.001
+"""How deep the lower edge of a hem lies in what is under it, metres."""
 KINDS = 8
 """More than any garment has inks."""
 THICK = 0.004
@@ -54,62 +56,72 @@ def sew(
         for number in np.unique(ink[mine]):
             these = mine & (ink == number)
             colors[these] = garment.color(points.pick(vertex[these]), int(number))
-    bands, rims, inked = _bands(faces, vertex, kind, offsets)
-    rows = _drawn_in(csr_array(sheet.rows[vertex]), faces, inked)
+    bands, rims, below, inked = _bands(faces, vertex, kind, offsets)
+    # A hem's lower edge, and lines between inks, are drawn into their own sides: the band at them needs some width.
+    chosen = np.union1d(below, inked)
+    rows = csr_array(rows_of(sheet)[vertex])
+    rows = csr_array(vstack([rows, _drawn_in(rows, faces, chosen)]))
+    order = np.concatenate([np.arange(count), count + np.searchsorted(chosen, below)])
+    order[inked] = count + np.searchsorted(chosen, inked)
+    rows, smooth = rows[order], np.concatenate([smooth, smooth[below]])
     rows = csr_array(hstack([diags_array(1 - smooth) @ rows, diags_array(smooth) @ rows]))
     rows.eliminate_zeros()
-    rows = csr_array(rows @ sheet.pattern.mix)
     dark = np.array([garment.rim for garment in garments])[worn[rims]] if len(rims) else np.zeros(0)
     return (
-        csr_array(vstack([rows, rows[rims]])),
+        csr_array(rows @ sheet.pattern.mix),
         np.concatenate([faces, bands]),
         np.concatenate([colors, colors[rims] * dark[:, None]]),
-        np.concatenate([offsets, np.zeros(len(rims))]),
+        np.concatenate([offsets, offsets[below] - SUNK]),
     )
 
 
 def _bands(
     faces: np.ndarray, vertex: np.ndarray, kind: np.ndarray, offsets: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bands that lead from hems down to the skin, and join garments and inks that meet.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Bands that lead from every hem down into what is under it, and join inks that meet.
 
     Returns:
-        Faces; the rim vertices whose copies (numbered after all vertices) are the bands' lower edge; vertices at a line of ink.
+        Faces; the lower edge of hems (numbered after all vertices) as the rim vertices above it and the vertices of the surface
+        below that it lies at; vertices at a line between inks.
     """
     worn = kind // KINDS
     count, start, end = len(vertex), faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    # Only vertices of several kinds lie on a line.
+    several = np.bincount(vertex)[vertex] > 1
+    both = several[start] & several[end]
+    start, end = start[both], end[both]
     across = (vertex[start].astype(np.int64) << 32) | vertex[end]
     back = (vertex[end].astype(np.int64) << 32) | vertex[start]
     order = np.argsort(across)
     slot = np.minimum(np.searchsorted(across[order], back), len(order) - 1)
     other = order[slot]
     border = (across[other] == back) & (kind[start] > kind[start[other]])
-    same = worn[start] == worn[start[other]]
-    # Between two garments, and two inks, the band joins both sides: each side's own normals would open a crack there.
-    raised = np.maximum(offsets[end[other]], offsets[start[other]]) > 1e-4
-    flat = np.maximum(np.abs(offsets[start] - offsets[end[other]]), np.abs(offsets[end] - offsets[start[other]])) < 1e-4
-    hem, seam = border & ~(same | raised | flat), border & (same | raised)
-    far_start, far_end = end[other[seam]], start[other[seam]]
-    seams = [np.stack([end[seam], start[seam], far_start], 1), np.stack([end[seam], far_start, far_end], 1)]
-    ink = border & same
-    rim_start, rim_end = start[hem], end[hem]
-    rims, flat = np.unique(np.concatenate([rim_start, rim_end]), return_inverse=True)
-    low_start, low_end = count + flat[: len(rim_start)], count + flat[len(rim_start) :]
-    hems = [np.stack([rim_end, rim_start, low_start], 1), np.stack([rim_end, low_start, low_end], 1)]
-    bands = np.concatenate([*hems, *seams])
-    return bands, rims, np.unique(np.concatenate([start[ink], end[ink]]))
+    far_start, far_end = end[other[border]], start[other[border]]
+    start, end = start[border], end[border]
+    ink = worn[start] == worn[far_start]
+    # Where both sides lie at one height (the edge of the hair) there is no step to close.
+    step = np.maximum(np.abs(offsets[start] - offsets[far_start]), np.abs(offsets[end] - offsets[far_end])) > 1e-4
+    hem = step & ~ink
+    pairs = (np.concatenate([start[hem], end[hem]]) << 32) | np.concatenate([far_start[hem], far_end[hem]])
+    pairs, low = np.unique(pairs, return_inverse=True)
+    low_start, low_end = count + low[: hem.sum()], count + low[hem.sum() :]
+    bands = [
+        np.stack([end[hem], start[hem], low_start], 1), np.stack([end[hem], low_start, low_end], 1),
+        # Each side's own normals would open a crack between two inks.
+        np.stack([end[ink], start[ink], far_start[ink]], 1), np.stack([end[ink], far_start[ink], far_end[ink]], 1),
+    ]  # fmt: skip
+    inked = np.unique(np.concatenate([start[ink], end[ink], far_start[ink], far_end[ink]]))
+    return np.concatenate(bands), pairs >> 32, pairs & 0xFFFFFFFF, inked
 
 
 def _drawn_in(rows: csr_array, faces: np.ndarray, chosen: np.ndarray) -> csr_array:
-    """Rows with some vertices moved a little towards the faces they belong to."""
+    """Rows of some vertices, moved a little towards the faces they belong to."""
     corner = np.full(rows.indptr.size - 1, -1)
     corner[chosen] = np.arange(len(chosen))
     slot = corner[faces]
     face, side = np.nonzero(slot >= 0)
     around = (np.repeat(slot[face, side], 3), faces[face].ravel())
     toward = csr_array((np.ones(3 * len(face)), around), shape=(len(chosen), len(corner)))
-    keep = np.ones(len(corner))
-    keep[chosen] = 1 - INSET
-    place = csr_array((np.ones(len(chosen)), (chosen, np.arange(len(chosen)))), shape=(len(corner), len(chosen)))
     toward = diags_array(INSET / np.maximum(toward.sum(1), 1)) @ toward
-    return csr_array((diags_array(keep) + place @ toward) @ rows)
+    own = csr_array((np.full(len(chosen), 1 - INSET), (np.arange(len(chosen)), chosen)), shape=toward.shape)
+    return csr_array((own + toward) @ rows)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array, diags_array, eye_array, vstack
+from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
-from .pattern import FIELDS, Pattern, Points
+from .pattern import Pattern, Points
 
 SNAP = 0.3
 """A vertex nearer to a line than this share of an edge is moved onto it instead of cutting the edge."""
@@ -37,9 +37,11 @@ class Sheet:
     """A pattern being cut up."""
 
     pattern: Pattern
-    rows: csr_array
-    """(n, p): vertices as means of the pattern's."""
     points: Points
+    parents: Int[np.ndarray, "m 2"]
+    """The two vertices between which each vertex after the pattern's own lies."""
+    between: Float[np.ndarray, "m"]
+    """Where between them, 0..1."""
     faces: Int[np.ndarray, "f 3"]
     worn: Int[np.ndarray, " f"]
     """Index of the garment that a face belongs to; -1: none."""
@@ -54,8 +56,9 @@ def spread(pattern: Pattern) -> Sheet:
     count, faces = len(pattern.points.rest), len(pattern.faces)
     return Sheet(
         pattern=pattern,
-        rows=csr_array(eye_array(count, format="csr")),
         points=pattern.points,
+        parents=np.zeros((0, 2), int),
+        between=np.zeros(0),
         faces=pattern.faces,
         worn=np.full(faces, -1),
         ink=np.zeros(faces, int),
@@ -114,14 +117,13 @@ def cut(
     Returns:
         The sheet, and the value at its vertices.
     """
-    corners = sheet.faces[part]
-    sides, level, share = _crossed(corners, value, every)
+    sides, level, share = _crossed(sheet.faces[part], value, every)
     if snap > 0:
         sheet, value = _snap(sheet, value, sides, level, share)
-        sides, level, share = _crossed(corners, value, every)
-    a, b, t = sides[:, 0], sides[:, 1], share
+        sides, level, share = _crossed(sheet.faces[part], value, every)
+    corners = sheet.faces[part]
     faces, origin = divide(sheet.faces, sides, len(value))
-    sheet = _appended(sheet, a, b, t)
+    sheet = _appended(sheet, sides[:, 0], sides[:, 1], share)
     fixed = sheet.fixed.copy()
     # Also what lay on the line already, or was moved onto it.
     used = np.zeros(len(value), bool)
@@ -153,16 +155,31 @@ def dot(sheet: Sheet, index: int, radius: float, apart: float, *, rng: np.random
     return stripe(sheet, index, value, every=False, snap=0.0)
 
 
+def rows_of(sheet: Sheet) -> csr_array:
+    """The sheet's vertices as means of its pattern's, (n, p)."""
+    own, count = len(sheet.pattern.points.values), len(sheet.points.values)
+    start = csr_array((np.ones(own), np.arange(own), np.minimum(np.arange(count + 1), own)), shape=(count, own))
+    ends = np.concatenate([np.zeros(own, int), np.arange(0, 2 * (count - own) + 1, 2)])
+    shares = np.stack([1 - sheet.between, sheet.between], axis=1)
+    step = csr_array((shares.ravel(), sheet.parents.ravel(), ends), shape=(count, count))
+    rows, missing = start, csr_array(step @ start)
+    # Parents may have parents: each round adds one generation.
+    while missing.nnz:
+        rows, missing = csr_array(rows + missing), csr_array(step @ missing)
+    return rows
+
+
 def _appended(sheet: Sheet, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> Sheet:
     """A sheet with further vertices, each a share ``t`` of the way from one to another (its faces stay)."""
-    points = sheet.points
-    ends, shares = np.stack([a, b], axis=1).ravel(), np.stack([1 - t, t], axis=1).ravel()
-    rows = csr_array((shares, ends, np.arange(0, len(ends) + 1, 2)), shape=(len(a), len(points.rest)))
-    fields = {name: np.concatenate([getattr(points, name), rows @ getattr(points, name)]) for name in FIELDS}
+    values = sheet.points.values
+    new = (1 - t)[:, None] * values[a] + t[:, None] * values[b]
     return replace(
-        sheet, rows=csr_array(vstack([sheet.rows, rows @ sheet.rows])), points=replace(points, **fields),
+        sheet,
+        points=replace(sheet.points, values=np.concatenate([values, new])),
+        parents=np.concatenate([sheet.parents, np.stack([a, b], axis=1)]),
+        between=np.concatenate([sheet.between, t]),
         fixed=np.concatenate([sheet.fixed, np.ones(len(a), bool)]),
-    )  # fmt: skip
+    )
 
 
 def _crossed(
@@ -197,14 +214,11 @@ def _snap(sheet: Sheet, value: np.ndarray, sides: np.ndarray, level: np.ndarray,
     moving[move[near]] = True
     near = near[~moving[to[near]]]
     a, b, t = move[near], to[near], amount[near]
-    keep = np.ones(len(value))
-    keep[a] = 1 - t
-    turn = diags_array(keep) + csr_array((t, (a, b)), shape=(len(value), len(value)))
-    points = sheet.points
-    fields = {name: turn @ getattr(points, name) for name in FIELDS}
-    value = value.copy()
-    value[a] = level[near]
-    return replace(sheet, rows=csr_array(turn @ sheet.rows), points=replace(points, **fields)), value
+    # What is moved becomes a new vertex in the old one's place.
+    number = np.arange(len(value))
+    number[a] = len(value) + np.arange(len(a))
+    sheet = _appended(sheet, a, b, t)
+    return replace(sheet, faces=number[sheet.faces]), np.concatenate([value, level[near]])
 
 
 def divide(faces: np.ndarray, split: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pytest
 
 from augment.film.pattern import LEGS, pattern_of
 from augment.film.sewing import sew
-from augment.film.tailor import SNAP, Garment, carve, cut, dot, spread, stripe
+from augment.film.tailor import SNAP, Garment, carve, cut, dot, rows_of, spread, stripe
 from augment.film.thin import thin
 from tests.make.rooms import ball, the_body
 
@@ -95,8 +95,8 @@ def test_every_point_of_a_sheet_is_where_its_row_says(sheet):
     done, _ = cut(sheet, sheet.points.rest[:, 0] - 0.1, np.ones(len(sheet.faces), bool))
     rest = the_body().rest_vertices(np.zeros(10))
     count = len(sheet.points.rest)
-    np.testing.assert_allclose(done.rows @ (sheet.pattern.mix[:count] @ rest), done.points.rest, atol=1e-9)
-    np.testing.assert_allclose(done.rows.sum(axis=1), 1.0, atol=1e-9)
+    np.testing.assert_allclose(rows_of(done) @ (sheet.pattern.mix[:count] @ rest), done.points.rest, atol=1e-9)
+    np.testing.assert_allclose(rows_of(done).sum(axis=1), 1.0, atol=1e-9)
 
 
 def test_what_is_carved_first_is_not_cut_by_what_lies_under_it(sheet):
@@ -122,7 +122,7 @@ def test_sewn_garments_stand_off_and_colours_end_at_the_hem(sheet):
     assert rest[cloth, 1].max() < -0.3 + 0.02
     # The underside of the hem leads down to the skin.
     rim = ~bare & ~cloth
-    assert (offsets[rim] == 0).all()
+    assert (np.abs(offsets[rim]) < 0.002).all()
     assert 10 < rim.sum() < 200
 
 
