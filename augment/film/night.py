@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from jaxtyping import UInt8
 
 from ..raster.shading import AMBIENT, direct, linear_to_srgb, shoulder, srgb_to_linear
 from ..types import Light
@@ -18,6 +19,13 @@ BARE = 0.85
 """Most that a surface may reflect; what shines by itself (lamps, the sky in a window) is dark at night."""
 DARK = 0.12
 """Reflectance given to what shines by itself by day."""
+
+
+def infrared_colors(colors: UInt8[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "n 3"]:
+    """Colours (sRGB) of skin and cloth as greys by infrared light, to which most dyes are clear: dark cloth is grey, too."""
+    grey = srgb_to_linear(colors / np.float32(255)) @ np.array([0.45, 0.4, 0.15], np.float32)
+    bright = linear_to_srgb(0.05 + 0.75 * grey**0.75)
+    return np.repeat(np.rint(bright * 255).astype(np.uint8)[:, None], 3, axis=1)
 
 
 def night_view(view: View) -> View:

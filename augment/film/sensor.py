@@ -97,6 +97,10 @@ def exposures(count: int, sensor: Sensor, fps: float, *, rng: np.random.Generato
     return np.exp(sensor.drift * drift) * (1 + sensor.flicker * wave)
 
 
+_LINEAR = srgb_to_linear(np.arange(256) / np.float32(255))
+"""Linear light of every 8-bit value."""
+
+
 def _changes_light(sensor: Sensor) -> bool:
     return sensor.grey or any(value > 0 for value in (sensor.drift, sensor.flicker, sensor.vignette, sensor.bloom))
 
@@ -108,15 +112,16 @@ def _vignette(height: int, width: int, strength: float) -> np.ndarray:
 
 
 def _develop(frame: np.ndarray, sensor: Sensor, light: np.ndarray) -> np.ndarray:
-    """A frame with other light, before noise; 0..255."""
-    linear = srgb_to_linear(frame / np.float32(255)) * light
+    """A frame with other light, before noise; 0..255; one channel of a grey camera."""
+    linear = _LINEAR[frame]
     if sensor.grey:
-        linear = np.repeat(linear @ np.array([[0.2126], [0.7152], [0.0722]], np.float32), 3, axis=2)
+        linear = linear @ np.array([[0.2126], [0.7152], [0.0722]], np.float32)
+    linear = linear * light
     if sensor.bloom > 0:
         over = np.maximum(linear - sensor.white, 0)
         height = frame.shape[0]
         glow = 0.6 * cv2.GaussianBlur(over, (0, 0), height / 90) + 0.4 * cv2.GaussianBlur(over, (0, 0), height / 22)
-        linear = linear + sensor.bloom * 2 * glow
+        linear = linear + sensor.bloom * 2 * glow.reshape(linear.shape)
     return linear_to_srgb(linear) * 255
 
 

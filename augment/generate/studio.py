@@ -81,6 +81,7 @@ def make_clip(clip: PlannedClip) -> MadeClip:
 def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     from ..film.appearance import sample_look
     from ..film.film import film
+    from ..film.night import infrared_colors
     from ..film.sensor import apply_sensor, sample_sensor
     from ..film.through_lens import bend_layers
     from ..placement.place import place
@@ -100,6 +101,8 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
     looks = [
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
     ]
+    if look == "night":
+        looks = [replace(worn, colors=infrared_colors(worn.colors)) for worn in looks]
     layers = film(
         performance, room.filmed, body, looks, rng=rng, fps=recipe.film.fps,
         layers=[name for name in recipe.film.layers if name != "keypoints"],

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from augment.film.night import MIDDLE, night_view
+from augment.film.night import MIDDLE, infrared_colors, night_view
 from augment.film.sensor import QUALITIES, Sensor, apply_sensor, exposures, sample_sensor
 from augment.film.view import prepare_view
 from augment.raster.shading import srgb_to_linear
@@ -37,6 +37,14 @@ def test_at_night_there_is_no_colour_and_the_floor_is_darker_with_distance():
     near, far = np.quantile(away[floor], [0.2, 0.8])
     assert linear[floor & (away < near)].mean() > 1.3 * linear[floor & (away > far)].mean()
     assert np.median(linear[floor]) == pytest.approx(MIDDLE, rel=0.1)
+
+
+def test_infrared_keeps_the_order_of_greys_and_lifts_dark_cloth():
+    ramp = np.repeat(np.arange(0, 256, 15, dtype=np.uint8)[:, None], 3, axis=1)
+    seen = infrared_colors(ramp)
+    assert (np.diff(seen[:, 0].astype(int)) > 0).all()
+    assert (seen == seen[:, :1]).all()
+    assert seen[1, 0] > 55 > ramp[1, 0]
 
 
 def test_the_light_on_a_body_is_that_of_the_plate():

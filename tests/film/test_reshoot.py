@@ -12,6 +12,7 @@ from augment.geometry import look_at
 from augment.raster.room import render_room
 from augment.scene.mesh import mesh_from_depth
 from augment.types import Camera, Scene
+from tests.make.realdata import require
 from tests.make.rooms import room
 
 
@@ -90,3 +91,19 @@ def test_a_mesh_made_from_one_picture_is_not_whole():
     assert has_whole_geometry(scene)
     assert not has_whole_geometry(replace(scene, mesh=bent))
     assert not has_whole_geometry(replace(scene, mesh=None))
+
+
+def test_a_recorded_room_is_seen_as_its_camera_saw_it_from_the_next_places():
+    """The first frame of an RGB-D recording, bent to where later frames were taken, shows what they show."""
+    from augment.reconstruct.depth.from_rgbd import scene_from_rgbd
+    from augment.sources.depth.rgbd import read_color
+
+    root = require("rgbd/open3d")
+    rows = [line.split() for line in (root / "trajectory.log").read_text().splitlines()]
+    T = [np.array(rows[5 * k + 1 : 5 * k + 5], float) for k in range(5)]
+    files = (root / "color/00000.jpg", root / "depth/00000.png", root / "camera_primesense.json")
+    scene = scene_from_rgbd(*files, name="real")
+    for k in (2, 4):
+        camera = replace(scene.camera, T_world_camera=scene.camera.T_world_camera @ np.linalg.inv(T[0]) @ T[k])
+        real = read_color(root / f"color/0000{k}.jpg")
+        assert off(reshoot(scene, camera).plate, real) < 0.4 * off(scene.plate, real)
