@@ -19,6 +19,9 @@ FRAME_LABELS: tuple[str, ...] = (
 )  # fmt: skip
 """OmniFall's frame-level taxonomy, in its own order (index = its class id). Users may add frame labels of their own."""
 
+DOUBTFUL = 0.75
+"""Similarity to a known frame label from which one of the user's own may be a slip: ``wlak``, but not ``walking``."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -151,7 +154,13 @@ def caption_for(captions: Sequence[str], *, rng: np.random.Generator, who: str =
     return captions[int(rng.integers(len(captions)))].format(who=who, side=side)
 
 
-def did_you_mean(name: str, valid: Iterable[str]) -> str:
-    """`` (did you mean 'walk'?)`` for the nearest valid name, or nothing where none is near."""
-    close = difflib.get_close_matches(name, list(valid), n=1)
+def did_you_mean(name: str, valid: Iterable[str], *, least: float = 0.6) -> str:
+    """`` (did you mean 'walk'?)`` for the nearest valid name, or nothing where none is near.
+
+    Args:
+        name: What was found.
+        valid: What is right.
+        least: Least similarity (``difflib``'s ratio). ``DOUBTFUL`` for a name that may be right.
+    """
+    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=least)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from augment.actions import FRAME_LABELS, did_you_mean
+from augment.actions import DOUBTFUL, FRAME_LABELS, did_you_mean
 from augment.files import code_digest, sha256_of_json
 
 from .csv_table import read_csv
@@ -110,7 +110,7 @@ def label_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
     missed = sorted(_labels_in(recordings) - gathered.keys() - set(FRAME_LABELS))
     if not missed:
         return []
-    named = ", ".join(f"{label!r}{did_you_mean(label, gathered)}" for label in missed)
+    named = ", ".join(f"{label!r}{did_you_mean(label, gathered, least=DOUBTFUL)}" for label in missed)
     return [f"No class has the frame label(s) {named}: clips are not used where they have these."]
 
 

@@ -10,6 +10,7 @@ import pytest
 from augment.actions import (
     ACTIONS,
     DAILY,
+    DOUBTFUL,
     FALLS,
     FRAME_LABELS,
     Action,
@@ -69,3 +70,4 @@ def test_a_malformed_name_label_or_caption_is_one_line(name: str, label: str, ca
 def test_a_near_name_is_suggested_and_a_far_one_is_not():
     assert did_you_mean("fall_backwards", ACTIONS) == " (did you mean 'fall_backward'?)"
     assert did_you_mean("xyz", ACTIONS) == ""
+    assert did_you_mean("wandering", FRAME_LABELS) != did_you_mean("wandering", FRAME_LABELS, least=DOUBTFUL) == ""

@@ -38,8 +38,10 @@ class Generate:
 
     def run(self) -> None:
         import os
+        import sys
 
         from ..generate.casting import check_sources
+        from ..generate.events import doubtful_labels
         from ..generate.recipe import load_recipe, make_plan
         from ..generate.run import generate, plan_table
 
@@ -48,6 +50,8 @@ class Generate:
         if self.seed is not None and self.seed < 0:
             raise ValueError(f"--seed {self.seed}: expected 0 or more")
         recipe = load_recipe(self.recipe)
+        for line in doubtful_labels(recipe.actions):
+            print(f"note: {line}", file=sys.stderr)
         if self.dry_run:
             check_sources(make_plan(recipe, recipe.seed), recipe.people.body)
             _show(plan_table(recipe, self.seed))

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..actions import (
     ACTIONS,
+    DOUBTFUL,
     FALLS,
     FRAME_LABELS,
     did_you_mean,
@@ -121,6 +122,15 @@ class ClipItem(Strict):
             if self.action not in fitting:
                 raise ValueError(f"prop: {self.prop} has no place in {self.action!r}; it fits: {', '.join(fitting)}")
         return self
+
+
+def doubtful_labels(own: Mapping[str, ActionItem]) -> list[str]:
+    """One line for each frame label of the user's own that is nearly one of ``actions.FRAME_LABELS``."""
+    lines = []
+    for name, item in own.items():
+        if item.label not in FRAME_LABELS and (hint := did_you_mean(item.label, FRAME_LABELS, least=DOUBTFUL)):
+            lines.append(f"actions.{name}: {item.label!r} is taken as a frame label of your own{hint}")
+    return lines
 
 
 def require_known_actions(own: Mapping[str, ActionItem], clips: Sequence[ClipItem]) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..actions import FRAME_LABELS, did_you_mean
+from ..actions import DOUBTFUL, FRAME_LABELS, did_you_mean
 from ..body.model import Body, load_body
 from ..priors.prior import Prior
 from ..priors.registry import load_prior
@@ -200,7 +200,7 @@ def _store(run: _Run, seen: Observation, folder: Path, segments: Segments | None
     if segments and not any(labels):
         run.rejections["annotations: none of the names in the file is one of these videos or tracks"] = len(segments)
     for label, count in Counter(segment.label for given in labels for segment in given).items():
-        if label not in FRAME_LABELS and (hint := did_you_mean(label, FRAME_LABELS)):
+        if label not in FRAME_LABELS and (hint := did_you_mean(label, FRAME_LABELS, least=DOUBTFUL)):
             run.rejections[f"annotations: taken as a frame label of your own: {label!r}{hint}"] = count
     store_motions(
         folder, seen.people, videos=[recording.info.path.name for recording in seen.recordings], segments=labels,

@@ -154,6 +154,15 @@ def test_a_dry_run_shows_the_file_and_finds_what_is_wrong_with_it(kitchen: Path,
     assert not (tmp_path / "out").exists()
 
 
+def test_a_frame_label_that_may_be_a_slip_is_pointed_out_and_taken(kitchen: Path, capsys):
+    text = (kitchen / "recipe.yaml").read_text()
+    (kitchen / "slip.yaml").write_text(text.replace("roaming about", "wlak"))
+    for name, told in (("slip", True), ("recipe", False)):
+        Generate(recipe=kitchen / f"{name}.yaml", out=kitchen / "nothing", dry_run=True).run()
+        note = "note: actions.wander: 'wlak' is taken as a frame label of your own (did you mean 'walk'?)"
+        assert (note in capsys.readouterr().err) == told
+
+
 def test_support_of_a_file_is_what_was_asked_for(kitchen: Path, body):
     """Law: floor takes the chair away that ``auto`` finds."""
     for support, found in (("auto", "chair"), ("chair", "chair"), ("floor", "floor")):

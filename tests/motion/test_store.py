@@ -8,16 +8,18 @@ import shutil
 import tarfile
 import zipfile
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from augment.commands.motions_import import MotionsImport
 from augment.motion.importing import Overrides, import_motions
+from augment.motion.library.scripted.act import make_action
 from augment.motion.store import INDEX, JOURNAL, StoreWriter, read_store
 from augment.sources.mocap.amass import save_amass
 from augment.types import Segment
-from tests.make.mocap import smplh, some_motion, turns
+from tests.make.mocap import foreign_amass, smplh, some_motion, turns
 from tests.make.realdata import require
 
 
@@ -229,6 +231,19 @@ def test_an_import_names_an_action_of_ones_own(mixed_folder, tmp_path, body):
     for motion in read_store(tmp_path / "store"):
         assert (motion.action, motion.label, motion.caption) == ("wander", "roaming", "A person wanders about.")
         assert [(s.label, s.start_sec) for s in motion.segments] == [("roaming", 0.0)]
+
+
+def test_an_import_finds_what_a_recording_was_made_on_or_takes_what_is_said(tmp_path, body):
+    sits = make_action("sit", rng=np.random.default_rng(3), body=body, seconds=3.0)
+    np.savez(tmp_path / "sits.npz", **foreign_amass(sits, body.rest_joints(sits.betas)[0]))
+    options: dict[Literal["auto", "floor"], str] = {"auto": "chair", "floor": "floor"}
+    for support, found in options.items():
+        MotionsImport(sources=(tmp_path / "sits.npz",), out=tmp_path / support, support=support).run()
+        (row,) = read_store(tmp_path / support).rows
+        assert row["support"] == found
+    assert read_store(tmp_path / "auto").rows[0]["support_height"] == pytest.approx(sits.support_height, abs=0.08)
+    with pytest.raises(ValueError, match="support bed: nobody rests as on a bed"):
+        MotionsImport(sources=(tmp_path / "sits.npz",), out=tmp_path / "bed", support="bed").run()
 
 
 def test_an_import_under_an_own_action_is_not_described_by_its_files_name(mixed_folder, tmp_path, body):
