@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,10 @@ from .filming import FilmOptions, SceneCameras
 if TYPE_CHECKING:
     from ..film.through_lens import LensMap
     from ..film.view import View
+
+
+KEPT_BYTES = 300_000_000
+"""Most that a process keeps of views; what was not used for longest is made again when it is needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +41,25 @@ def room_view(folder: Path, cameras: SceneCameras, number: int, film: FilmOption
         number: Of the camera, below ``cameras.views``.
         look: ``day`` or ``night``.
     """
-    return _room_view(folder, film.height, cameras, number, (film.lens, film.distortion, look))
+    key = (folder, film.height, cameras, number, (film.lens, film.distortion, look))
+    view = _views.pop(key) if key in _views else _make_view(*key)
+    _views[key] = view  # the latest used is last
+    while len(_views) > 1 and sum(_size(kept) for kept in _views.values()) > KEPT_BYTES:
+        del _views[next(iter(_views))]
+    return view
 
 
-@lru_cache(maxsize=48)
-def _room_view(
+_views: dict[tuple[Any, ...], RoomView] = {}
+
+
+def _size(view: RoomView) -> int:
+    """Bytes of a view's arrays."""
+    parts = [view.filmed, *([view.seen, view.bend] if view.bend is not None else [])]
+    arrays = [getattr(part, field.name) for part in parts for field in fields(part)]
+    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+
+
+def _make_view(
     folder: Path, height: int, cameras: SceneCameras, number: int, optics: tuple[str, tuple[float, ...], str]
 ) -> RoomView:
     from ..film.night import night_view
