@@ -175,13 +175,16 @@ def surface_samples(
     vertices: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "f 3"]
 ) -> tuple[Int32[np.ndarray, "s 3"], Float32[np.ndarray, "s 3"]]:
     """Points about 2 cm apart on every face, as the face's vertices and their weights: what casts a shadow."""
-    corners, weights = [], []
-    for face in faces:
-        a, b, c = vertices[face]
-        steps = int(np.clip(max(np.linalg.norm(b - a), np.linalg.norm(c - a)) / 0.02, 2, 120))
-        u, v = np.meshgrid(np.linspace(0, 1, steps), np.linspace(0, 1, steps))
-        inside = (u + v) <= 1
-        u, v = u[inside], v[inside]
-        weights.append(np.stack([1 - u - v, u, v], axis=1))
-        corners.append(np.tile(face, (len(u), 1)))
-    return np.concatenate(corners).astype(np.int32), np.concatenate(weights).astype(np.float32)
+    corner, one, other = (vertices[column] for column in faces.T)
+    longest = np.maximum(np.linalg.norm(one - corner, axis=1), np.linalg.norm(other - corner, axis=1))
+    steps = np.clip((longest / 0.02).astype(int), 2, 120)
+    owners, weights = [], []
+    for count in np.unique(steps):  # all faces of one fineness at once
+        mine = np.flatnonzero(steps == count)
+        u, v = np.meshgrid(np.linspace(0, 1, count), np.linspace(0, 1, count))
+        u, v = u[(u + v) <= 1], v[(u + v) <= 1]
+        weights.append(np.tile(np.stack([1 - u - v, u, v], axis=1), (len(mine), 1)))
+        owners.append(np.repeat(mine, len(u)))
+    owner = np.concatenate(owners)
+    order = np.argsort(owner, kind="stable")
+    return faces[owner[order]].astype(np.int32), np.concatenate(weights)[order].astype(np.float32)
