@@ -197,7 +197,7 @@ def _slack(points: Points) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n
     angle = 2 * np.pi * np.arange(around) / around
     ray = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     for index, height in enumerate(heights):
-        band = rest[trunk & (np.abs(rest[:, 1] - height) < 0.025)][:, [0, 2]]
+        band = slice_at(rest[trunk], height)
         a, b, share = outline(band, around)
         middle[index] = (band.min(0) + band.max(0)) / 2
         reach[:, index, :-1] = ((a + share[:, None] * (b - a) - middle[index]) * ray).sum(1)
@@ -216,6 +216,12 @@ def _slack(points: Points) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n
         gap = np.clip(grid(np.column_stack([-rest[:, 1], turn])) - distance, 0.0, most)
         gaps.append(gap * np.clip(outward, 0, 1) ** 2 * trunk)
     return gaps[0], gaps[1]
+
+
+def slice_at(rest: Float[np.ndarray, "n 3"], height: float) -> Float[np.ndarray, "m 2"]:
+    """(x, z) of the points within 2.5 cm of a height, at least of the 30 nearest."""
+    away = np.abs(rest[:, 1] - height)
+    return rest[np.argsort(away, kind="stable")[: max(int((away < 0.025).sum()), 30)]][:, [0, 2]]
 
 
 def outline(points: Float[np.ndarray, "n 2"], around: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array, csr_array, diags_array, vstack
 from scipy.spatial import KDTree
 
 from ..raster.shading import vertex_normals
-from .pattern import ARMS, FEET, Pattern, outline
+from .pattern import ARMS, FEET, Pattern, outline, slice_at
 
 RINGS, AROUND = 14, 36
 """Vertices of a skirt: down, and around."""
@@ -56,8 +56,7 @@ def _rings(pattern: Pattern, top: float) -> tuple[np.ndarray, csr_array]:
     heights = np.arange(top, points.at("ankle")[1], -0.01)
     ends, shares = [], []
     for height in heights:
-        band = rest[np.abs(rest[:, 1] - height) < 0.025][:, [0, 2]]
-        a, b, share = outline(band, AROUND)
+        a, b, share = outline(slice_at(rest, height), AROUND)
         ends += [np.insert(a, 1, height, axis=1), np.insert(b, 1, height, axis=1)]
         shares.append(share)
     first, second = np.concatenate(ends[0::2]), np.concatenate(ends[1::2])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import KDTree
 
 from augment.body.model import pose_body
@@ -14,6 +17,7 @@ from augment.film.appearance import sample_look, wear
 from augment.film.hair import draw_skin
 from augment.film.outfits import OUTFITS
 from augment.film.pattern import pattern_of
+from augment.film.thin import edges_of, thin
 from augment.raster.shading import vertex_normals
 from augment.types import JOINT
 from tests.make.rooms import standing, the_body
@@ -122,6 +126,38 @@ def test_other_shapes_are_dressed_too():
         motion = standing(body, frames=1, betas=sample_betas(body, rng=rng))
         worn = wear(sample_look(body, rng=rng), pose_body(body, motion)[0][0])
         assert worn[:, 1].min() > -0.02
+
+
+def another_body():
+    """A body of another mesh: coarser, in one piece, without eyeballs."""
+    body = the_body()
+    rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
+    _, piece = connected_components(edges_of(body.faces, len(rest)), directed=False)
+    skin = body.faces[(piece[body.faces] == np.bincount(piece).argmax()).all(axis=1)]
+    everywhere = np.ones(len(rest))
+    used, flat = np.unique(thin(rest, skin, longest=0.03 * everywhere, tolerance=6e-4 * everywhere), return_inverse=True)
+    # The smallest affine weights that give each joint.
+    regressor = np.column_stack([joints, np.ones(24)]) @ np.linalg.pinv(np.column_stack([rest[used], np.ones(len(used))]))
+    model = SimpleNamespace(
+        v_template=body.model.v_template[used],
+        shapedirs=body.model.shapedirs[used],
+        J_regressor=torch.as_tensor(regressor, dtype=body.model.v_template.dtype),
+    )
+    return replace(
+        body, model=model, faces=flat.reshape(-1, 3), weights=body.weights[used], part_of_vertex=body.part_of_vertex[used]
+    )
+
+
+def test_a_body_of_another_mesh_is_dressed_as_well():
+    body = another_body()
+    rest = body.rest_vertices(np.zeros(10))
+    assert not pattern_of(body).points.eye.any()
+    for outfit in OUTFITS:
+        look = sample_look(body, rng=np.random.default_rng(1), outfit=outfit)
+        worn = wear(look, rest)
+        assert np.abs(look.mix.data).max() < 2
+        assert (worn.min(0) > rest.min(0) - 0.12).all()
+        assert (worn.max(0) < rest.max(0) + 0.12).all()
 
 
 def test_a_body_without_eyeballs_has_eyes_as_well():
