@@ -23,6 +23,8 @@ from .tailor import Garment, Sheet, carve, spread
 
 OVER = {"cardigan": "knit", "jacket": "coat", "coat": "coat", "labcoat": "labcoat", "apron": "apron"}
 """What is worn over the top, and the palette of its cloth."""
+COAT_LENGTHS = (0.40, 0.52)
+"""How far down a coat or an apron reaches, as a share of the leg: about to the knee."""
 Piece = tuple[csr_array, np.ndarray, np.ndarray, np.ndarray]
 """Mix rows, faces, colours and offsets of one part of a look."""
 
@@ -136,6 +138,11 @@ def _without_hidden(sheet: Sheet, worn: Outfit) -> Sheet:
     if worn.bottom == "skirt":
         top, hem = _skirt_heights(points, worn.leg)
         hidden |= legs & (y < top - 0.06) & (y > hem + 0.06)
+    if worn.over in ("coat", "labcoat"):
+        top, hem = _skirt_heights(points, min(COAT_LENGTHS))
+        # What an open coat shows in front stays.
+        front = np.arctan2(np.abs(points.rest[:, 0]), points.rest[:, 2] - points.at("hip")[2]) < 0.7
+        hidden |= legs & (y < top - 0.06) & (y > hem + 0.08) & ~(front & worn.open_front)
     kept = ~hidden[sheet.faces].all(1)
     return replace(sheet, faces=sheet.faces[kept], worn=sheet.worn[kept], ink=sheet.ink[kept])
 
@@ -154,7 +161,7 @@ def _tubes(pattern: Pattern, worn: Outfit, dyes: tuple[Dye, Dye], fit: float, *,
         tube = skirt(pattern, top, hem, 0.01 + 0.04 * fit)
         pieces.append(_tube(tube, bottom, fit, 0.0, 0.005 if worn.one_piece else 0.0, rng=rng))
     if worn.over in garments.SKIRTED:
-        top, hem = _skirt_heights(pattern.points, float(rng.uniform(0.40, 0.52)))
+        top, hem = _skirt_heights(pattern.points, float(rng.uniform(*COAT_LENGTHS)))
         gap = 0.25 if worn.open_front and worn.over != "apron" else 0.0
         over_skirt = 0.02 if worn.bottom == "skirt" else 0.013
         tube = skirt(pattern, top, hem, 0.02 + 0.03 * fit, gap=gap, front=1.2 if worn.over == "apron" else np.pi)
