@@ -10,8 +10,12 @@ from typing import cast
 import numpy as np
 from jaxtyping import UInt8
 
+from ..compiled import compiled
+
 DEFAULT_CRF = 18
 """x264's constant rate factor; 18 is visually lossless to most people."""
+PRESET = "veryfast"
+"""x264's speed. On filmed clips it takes a quarter of the time of ``medium``, for 5 % more bytes and 0.3 dB less PSNR."""
 
 
 def encode_video(frames: UInt8[np.ndarray, "t h w 3"], *, fps: float, crf: int = DEFAULT_CRF) -> bytes:
@@ -30,8 +34,7 @@ def encode_video(frames: UInt8[np.ndarray, "t h w 3"], *, fps: float, crf: int =
         raise ValueError(f"encode_video: expected frames (t>0, h, w, 3) uint8, found {frames.shape} {frames.dtype}")
     if frames.shape[1] % 2 or frames.shape[2] % 2:
         raise ValueError(f"encode_video: height and width must be even, found {frames.shape[1]}x{frames.shape[2]}; crop")
-    planes = np.stack([rgb_to_planes(picture) for picture in frames])
-    return _encode(planes, frames.shape[1], fps, {"crf": str(crf), "preset": "medium"})
+    return _encode(rgb_to_planes(frames), frames.shape[1], fps, {"crf": str(crf), "preset": PRESET})
 
 
 def encode_mask(mask: UInt8[np.ndarray, "t h w"], *, fps: float) -> bytes:
@@ -45,23 +48,38 @@ def encode_mask(mask: UInt8[np.ndarray, "t h w"], *, fps: float) -> bytes:
     grey = np.full((len(mask), mask.shape[1] // 2, mask.shape[2]), 128, np.uint8)
     # A yuv420p array holds luma above both chroma planes: handing it over as such avoids any range conversion.
     planes = np.concatenate([mask, grey], axis=1)
-    return _encode(planes, mask.shape[1], fps, {"qp": "0", "preset": "medium", "profile": "high444"})
+    return _encode(planes, mask.shape[1], fps, {"qp": "0", "preset": PRESET, "profile": "high444"})
 
 
-def rgb_to_planes(picture: UInt8[np.ndarray, "h w 3"]) -> np.ndarray:
-    """RGB to BT.601 studio-range YCbCr 4:2:0, laid out as yuv420p: (h * 3 / 2, w), luma above both chroma planes.
+def rgb_to_planes(frames: UInt8[np.ndarray, "t h w 3"]) -> UInt8[np.ndarray, "t hh w"]:
+    """RGB to BT.601 studio-range YCbCr 4:2:0, laid out as yuv420p: (t, h * 3 / 2, w), luma above both chroma planes.
 
     Computed here in integers, so that a clip's bytes do not depend on how FFmpeg's scaler was built.
     """
-    height, width = picture.shape[:2]
-    whole = picture.astype(np.int32)
-    luma = (whole @ np.array([16829, 33039, 6416], np.int32) + (16 << 16) + 32768) >> 16
-    quads = whole.reshape(height // 2, 2, width // 2, 2, 3).sum((1, 3))
-    chroma = [
-        (quads @ np.array(row, np.int32) + (128 << 18) + 131072) >> 18
-        for row in ([-9714, -19071, 28784], [28784, -24103, -4681])
-    ]
-    return np.concatenate([luma.ravel(), *(plane.ravel() for plane in chroma)]).astype(np.uint8).reshape(-1, width)
+    count, height, width = frames.shape[:3]
+    planes = np.empty((count, height * 3 // 2, width), np.uint8)
+    _fill_planes(np.ascontiguousarray(frames), planes.reshape(count, -1), height, width)
+    return planes
+
+
+@compiled
+def _fill_planes(frames, planes, height, width):
+    size, half = height * width, width // 2
+    for number in range(frames.shape[0]):
+        frame, plane = frames[number], planes[number]
+        for row in range(0, height, 2):
+            for column in range(0, width, 2):
+                red = green = blue = np.int32(0)
+                for k in range(4):
+                    y, x = row + k // 2, column + k % 2
+                    r, g, b = np.int32(frame[y, x, 0]), np.int32(frame[y, x, 1]), np.int32(frame[y, x, 2])
+                    luma = r * np.int32(16829) + g * np.int32(33039) + b * np.int32(6416) + np.int32((16 << 16) + 32768)
+                    plane[y * width + x] = np.uint8(luma >> np.int32(16))
+                    red, green, blue = red + r, green + g, blue + b
+                offset, at = np.int32((128 << 18) + 131072), size + (row // 2) * half + column // 2
+                cb = (blue * np.int32(28784) - red * np.int32(9714) - green * np.int32(19071) + offset) >> np.int32(18)
+                cr = (red * np.int32(28784) - green * np.int32(24103) - blue * np.int32(4681) + offset) >> np.int32(18)
+                plane[at], plane[at + size // 4] = np.uint8(cb), np.uint8(cr)
 
 
 def _encode(planes: UInt8[np.ndarray, "t hh w"], height: int, fps: float, options: dict[str, str]) -> bytes:

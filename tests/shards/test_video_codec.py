@@ -38,7 +38,7 @@ def test_colors_are_those_of_bt601():
 
     ramp = np.stack(np.meshgrid(*[np.arange(0, 256, 15)] * 3), axis=-1).reshape(-1, 1, 1, 3).astype(np.uint8)
     picture = np.repeat(np.repeat(ramp[:1024], 2, axis=1), 2, axis=2).reshape(64, 64, 3)
-    ours = rgb_to_planes(picture).astype(int)
+    ours = rgb_to_planes(picture[None])[0].astype(int)
     theirs = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p").to_ndarray()
     assert np.abs(ours[:64] - theirs[:64]).max() <= 1
 
