@@ -1,45 +1,66 @@
-"""Frames a second of filming, beside bare pyrender drawing the same body, in one run.
+"""Frames a second of filming on one core, beside bare pyrender drawing the same body, in one run.
 
-    python benchmarks/filming.py [--frames 30] [--sizes 112 224 448]
+    python -m benchmarks.filming [--frames 48] [--sizes 112 224 448]
+    python -m benchmarks.filming --generate 100 --out DIR [--workers 2]
 
 The peer is pyrender as its examples use it: one body of about 20,000 faces, taken out and put back every frame
-(``remove_node``, ``Mesh.from_trimesh``), lit by one lamp, colour and depth read back. ``draw`` is one of our rasterizers
-given the same body at the same size; ``film`` is the whole of a clip's frame: a dressed body of about 43,000 faces drawn at
-twice the size, its shadows in the room, depth test, blur and noise.
+(``remove_node``, ``Mesh.from_trimesh``), lit by one lamp, colour and depth read back. ``z-buffer`` is our rasterizer's own time
+for the same body at the same size; ``film`` is the whole of a clip's frame: a dressed body drawn at twice the size, its light
+and shadows in the room, depth test, blur and noise. Processor time of one thread, so other work on the machine matters little.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
+import resource
+import shutil
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("LP_NUM_THREADS", "0")
 
 import numpy as np
+import torch
 
 from augment.body.model import load_body, pose_body
+from augment.film import film as film_module
+from augment.film import shot as shot_module
 from augment.film.appearance import sample_look
 from augment.film.film import film
+from augment.film.layers import new_canvas
 from augment.film.view import prepare_view
+from augment.motion.library.scripted.act import make_action
+from augment.placement.place import PlacementRejected, move_motion, place
 from augment.raster.pyrender_egl import GL_FROM_CV
-from augment.raster.rasterize import make_rasterizer
+from augment.raster.zbuffer import draw_triangles
 from augment.scene.rooms.care_room import make_room
-from augment.types import Camera, Motion, Performance, SceneMesh
+from augment.types import Camera, Performance
+
+STAGES = {
+    film_module: ("fit_look", "pose_joints", "visibility", "keypoints_3d", "project_keypoints", "Grain"),
+    shot_module: (
+        "project_vertices", "draw_triangles", "hide_behind_room", "sum_normals", "draw_shadow_maps", "light_vertices",
+        "room_light", "darken_plate", "resolve", "soften", "blend", "develop", "ground_of",
+    ),
+}  # fmt: skip
+"""Functions whose time is told apart."""
 
 
-def rate(step: Callable[[int], object], frames: int, rounds: int = 3) -> float:
-    """Best frames a second of a few rounds (the machine may be busy); one frame is drawn beforehand."""
+def cost(step: Callable[[int], object], count: int, rounds: int = 4) -> float:
+    """Processor seconds of one step: the least mean of a few rounds, after one step beforehand."""
     step(0)
-    best = 0.0
+    best = np.inf
     for _ in range(rounds):
-        start = time.perf_counter()
-        for frame in range(frames):
-            step(frame)
-        best = max(best, frames / (time.perf_counter() - start))
+        start = time.process_time()
+        for number in range(count):
+            step(number)
+        best = min(best, (time.process_time() - start) / count)
     return best
 
 
@@ -67,52 +88,136 @@ def peer(vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> Callable[[i
     return step
 
 
-def main() -> None:
-    """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=30, help="frames a round")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[112, 224, 448], help="picture heights, pixels")
-    options = parser.parse_args()
-    body, scene, rng = load_body(), make_room(seed=0), np.random.default_rng(0)
-    frames = options.frames
-    middle = scene.floor.mean(0)
-    transl = np.column_stack([np.linspace(-0.4, 0.4, frames) + middle[0], np.full(frames, 1.16), np.full(frames, middle[1])])
-    motion = Motion(
-        global_orient=np.zeros((frames, 3)), body_pose=np.zeros((frames, 23, 3)), transl=transl, betas=np.zeros(10), fps=20.0
-    )  # fmt: skip
-    performance = Performance(people=(motion,), action="stand", caption="", segments=())
-    look = sample_look(body, rng=rng, outfit="day")
-    vertices, _ = pose_body(body, motion)
+def bare_z_buffer(vertices: np.ndarray, faces: np.ndarray, camera: Camera) -> Callable[[int], object]:
+    """Our z-buffer alone, of projected vertices."""
+    local = (vertices - camera.T_world_camera[:3, 3]) @ camera.T_world_camera[:3, :3]
+    homogeneous = local @ camera.K.T
+    pixels = np.concatenate([homogeneous[..., :2] / homogeneous[..., 2:], 1 / local[..., 2:]], axis=-1).astype(np.float32)
+    triangles, canvas = faces.astype(np.int32), new_canvas(camera.height // 2, camera.width // 2)
+
+    def step(frame: int) -> object:
+        canvas.nearness[:], canvas.triangle[:] = 0, -1
+        return draw_triangles(pixels[frame % len(pixels)], triangles, 0, True, *canvas)
+
+    return step
+
+
+def staged(people: int, frames: int) -> Performance:
+    """One walking person, or more who stand, in the room with seed 0."""
+    body, scene = load_body(), make_room(seed=0)
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        motions = [
+            make_action("stand" if number else "walk", rng=rng, body=body, fps=10.0).take(slice(frames))
+            for number in range(people)
+        ]
+        motions = [
+            motions[0], *(move_motion(m, 0.5, np.array([1.1 * k, 0, 0.3]), body) for k, m in enumerate(motions[1:], start=1))
+        ]  # fmt: skip
+        count = min(len(motion) for motion in motions)
+        taken = tuple(motion.take(slice(count)) for motion in motions)
+        try:
+            return place(Performance(people=taken, action="walk", caption="", segments=()), scene, body, rng=rng)
+        except PlacementRejected:
+            continue
+    raise RuntimeError("no placement found in fifty draws")
+
+
+def stage_times(step: Callable[[], object], frames: int) -> dict[str, float]:
+    """Milliseconds a frame of each stage, by processor time."""
+    spent: Counter[str] = Counter()
+    originals = {(module, name): getattr(module, name) for module, names in STAGES.items() for name in names}
+    for (module, name), function in originals.items():
+
+        def timed(*args: object, function=function, name=name, **rest: object) -> object:
+            start = time.process_time()
+            result = function(*args, **rest)
+            spent[name] += time.process_time() - start  # type: ignore[assignment]
+            return result
+
+        setattr(module, name, timed)
+    try:
+        start = time.process_time()
+        step()
+        spent["all"] = time.process_time() - start  # type: ignore[assignment]
+    finally:
+        for (module, name), function in originals.items():
+            setattr(module, name, function)
+    return {name: 1e3 * seconds / frames for name, seconds in spent.most_common()}
+
+
+def measure_films(sizes: list[int], frames: int) -> None:
+    """Print the table of rates, and the stages of the middle size."""
+    torch.set_num_threads(1)
+    body, scene = load_body(), make_room(seed=0)
+    performances = [staged(1, frames), staged(2, frames)]
+    vertices, _ = pose_body(body, performances[0].people[0])
     # As many faces as pyrender's recorded figure was measured with; the choice hardly matters.
     faces = body.faces[:20_000]
-    colors = np.full((vertices.shape[1], 3), 170, np.uint8)
-    machine = f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
-    print(f"{machine}; {len(faces)} faces drawn, {len(look.faces)} filmed; frames/s")
-    print(f"{'size':>5} {'pyrender':>9} | {'draw egl':>9} {'ratio':>6} {'sw':>9} {'ratio':>6} | {'film egl':>9} {'sw':>9}")
+    looks = [sample_look(body, rng=np.random.default_rng(1), outfit="day") for _ in range(2)]
+    print(f"one core; {len(faces)} faces drawn, {len(looks[0].faces)} filmed; frames a second")
+    print("  px  pyrender |  z-buffer |    film  ratio | two people  of one | all layers")
     peers = []  # kept alive: closing one pyrender renderer closes the display for all others
-    for size in options.sizes:
+    for size in sizes:
         view = prepare_view(scene, height=size)
-        square = Camera(K=view.camera.K, T_world_camera=view.camera.T_world_camera, width=size, height=size)
-        peers.append(peer(vertices, faces, square))
-        figures = {"peer": rate(peers[-1], frames)}
-        for kind in ("egl", "software"):
-            rasterizer = make_rasterizer(kind)
+        peers.append(peer(vertices, faces, view.camera))
+        usual, bare = cost(peers[-1], 20), cost(bare_z_buffer(vertices, faces, view.camera), 50)
 
-            def draw(frame: int, rasterizer=rasterizer, square=square) -> object:
-                return rasterizer.render_mesh(SceneMesh(vertices=vertices[frame], faces=faces, colors=colors), square)
+        def shoot(people: int, view=view, layers=("rgb", "mask", "depth"), only: int | None = None) -> Callable[[int], object]:
+            performance = performances[people - 1]
+            if only is not None:
+                performance = replace(performance, people=performance.people[only : only + 1])
+            worn = looks[: len(performance.people)]
+            return lambda _: film(performance, view, body, worn, rng=np.random.default_rng(0), fps=10.0, layers=layers)
 
-            def clip(_: int, rasterizer=rasterizer, view=view) -> object:
-                return film(
-                    performance, view, body, [look], rng=np.random.default_rng(0), fps=20.0, rasterizer=rasterizer,
-                )  # fmt: skip
-
-            figures[f"draw {kind}"] = rate(draw, frames)
-            figures[f"film {kind}"] = frames * rate(clip, 1, rounds=2)
-        p, e, s = figures["peer"], figures["draw egl"], figures["draw software"]
+        lengths = [len(performance.people[0]) for performance in performances]
+        one, two = (cost(shoot(people), 1, rounds=6) / lengths[people - 1] for people in (1, 2))
+        alone = [cost(shoot(2, only=number), 1, rounds=4) / lengths[1] for number in (0, 1)]
+        everything = cost(shoot(1, layers=film_module.LAYERS), 1, rounds=3) / lengths[0]
         print(
-            f"{size:>5} {p:>9.1f} | {e:>9.1f} {e / p:>5.2f}x {s:>9.1f} {s / p:>5.2f}x | "
-            f"{figures['film egl']:>9.1f} {figures['film software']:>9.1f}"
+            f"{size:>4} {1 / usual:>9.0f} | {1 / bare:>9.0f} | {1 / one:>7.0f} {usual / one:>5.1f}x | {1 / two:>10.0f} "
+            f"{np.mean(alone) / two:>7.2f} | {1 / everything:>10.0f}"
         )
+        if size == sizes[len(sizes) // 2]:
+            stages = stage_times(lambda shoot=shoot: shoot(1)(0), lengths[0])
+            parts = ", ".join(f"{name} {value:.2f}" for name, value in stages.items())
+    print(f"ms a frame at {sizes[len(sizes) // 2]} px: {parts}")
+
+
+def measure_runs(clips: int, out: Path, workers: int) -> None:
+    """Film a recipe of daily actions and print clips, frames, seconds and the workers' memory."""
+    from augment.generate.recipe import Recipe
+    from augment.generate.run import generate
+
+    recipe = Recipe.model_validate(
+        {
+            "scenes": [{"rooms": 2}],
+            "clips": [{"action": name, "count": clips // 4} for name in ("walk", "sit_down", "stand", "pick_up")],
+            "film": {"height": 224, "fps": 10},
+        }
+    )
+    shutil.rmtree(out, ignore_errors=True)
+    start = time.perf_counter()
+    manifest = generate(recipe, out, workers=workers)
+    seconds = time.perf_counter() - start
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(f"{manifest['samples']} clips, {workers} workers, {seconds:.1f} s: {manifest['samples'] / seconds:.2f} clips/s; "
+          f"largest worker {memory:.2f} GiB")  # fmt: skip
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--frames", type=int, default=48, help="frames of the clip that is filmed")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[112, 224, 448], help="picture heights, pixels")
+    parser.add_argument("--generate", type=int, default=0, help="instead, film so many clips of a recipe")
+    parser.add_argument("--out", type=Path, default=Path("runs/filming"), help="folder for those; it is emptied first")
+    parser.add_argument("--workers", type=int, default=1, help="processes for those")
+    options = parser.parse_args()
+    if options.generate:
+        measure_runs(options.generate, options.out, options.workers)
+    else:
+        measure_films(options.sizes, options.frames)
 
 
 if __name__ == "__main__":

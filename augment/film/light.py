@@ -35,6 +35,9 @@ _SRGB = np.concatenate([_CURVE, [1.0, 1.0]]).astype(np.float32) * 255
 """sRGB in 8-bit steps at even steps of the square root of linear light."""
 LINEAR = srgb_to_linear(np.arange(256) / np.float32(255)).astype(np.float32)
 """Linear light of each 8-bit sRGB value."""
+SHADE_STEPS = 64
+SHADED = 255 * linear_to_srgb(np.linspace(0, 1, SHADE_STEPS + 1, dtype=np.float32)[:, None] * LINEAR).astype(np.float32)
+"""sRGB (0..255) of each 8-bit value once only a share of its light is left, for even steps of that share."""
 _TURN = np.arange(4) * 7.19
 _LOOKS = (np.sqrt((np.arange(4) + 0.5) / 4) * np.stack([np.cos(_TURN), np.sin(_TURN)])).T.astype(np.float32)
 """Places on a disc at which the body's own shadow is sampled."""

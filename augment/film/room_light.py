@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from ..compiled import compiled
-from .light import CONTACT_REACH, LINEAR, ShadowMaps, draw_shadow_maps, encode_srgb, lamp_share, lamps_of, new_shadow_maps
+from .light import CONTACT_REACH, SHADE_STEPS, SHADED, ShadowMaps, draw_shadow_maps, lamp_share, lamps_of, new_shadow_maps
 from .view import View
 
 LATTICE_ROWS = 75
@@ -206,8 +206,7 @@ def darken_plate(ground, casters, strength, share, plate, picture):
         First and last row, first and last column of what may have changed (last < first if nothing).
     """
     top, bottom, leftmost, rightmost = plate.shape[0], -1, plate.shape[1], -1
-    one, full = np.float32(1), np.float32(0.998)
-    points, normals = ground.points, ground.normals
+    full = np.float32(0.998)
     for a in range(share.shape[0] - 1):
         for b in range(share.shape[1] - 1):
             s00, s01, s10, s11 = share[a, b], share[a, b + 1], share[a + 1, b], share[a + 1, b + 1]
@@ -218,32 +217,53 @@ def darken_plate(ground, casters, strength, share, plate, picture):
             rows, columns = last + (a == share.shape[0] - 2), right + (b == share.shape[1] - 2)
             top, bottom = min(top, first), max(bottom, rows - 1)
             leftmost, rightmost = min(leftmost, left), max(rightmost, columns - 1)
+            even = ground.even[a, b]
             for row in range(first, rows):
                 v = np.float32(row - first) / np.float32(last - first)
+                start, end = s00 + (s10 - s00) * v, s01 + (s11 - s01) * v
+                slope = (end - start) / np.float32(right - left)
                 for column in range(left, columns):
-                    u = np.float32(column - left) / np.float32(right - left)
-                    w00, w01, w10, w11 = (one - u) * (one - v), u * (one - v), (one - u) * v, u * v
-                    kept = s00 * w00 + s01 * w01 + s10 * w10 + s11 * w11
-                    if not ground.even[a, b]:
-                        # Only lattice points on the pixel's own surface count.
-                        w00 *= _alike(points, normals, row, column, first, left)
-                        w01 *= _alike(points, normals, row, column, first, right)
-                        w10 *= _alike(points, normals, row, column, last, left)
-                        w11 *= _alike(points, normals, row, column, last, right)
-                        weight = w00 + w01 + w10 + w11
-                        if weight > np.float32(0.2):
-                            kept = (s00 * w00 + s01 * w01 + s10 * w10 + s11 * w11) / weight
-                        else:
-                            kept = _light_kept(ground, casters, row, column, strength)
+                    kept = start + slope * np.float32(column - left)
+                    if not even:
+                        kept = _kept_at_edge(ground, casters, (share, a, b), row, column, strength)
                     if kept < full:
-                        for channel in range(3):
-                            picture[row, column, channel] = encode_srgb(LINEAR[plate[row, column, channel]] * kept)
+                        _shade(plate[row, column], kept, picture[row, column])
     return top, bottom, leftmost, rightmost
 
 
 @compiled
-def _alike(points, normals, row, column, other_row, other_column):
+def _shade(value, kept, color):
+    """Write what is left of an sRGB colour (3) once only a share of its light is left."""
+    place = kept * np.float32(SHADE_STEPS)
+    step = np.uint32(place)
+    above = place - np.float32(step)
+    for channel in range(3):
+        dark = SHADED[step, value[channel]]
+        color[channel] = dark + above * (SHADED[step + np.uint32(1), value[channel]] - dark)
+
+
+@compiled
+def _kept_at_edge(ground, casters, cell, row, column, strength):
+    """Share of its light that a pixel keeps where not all lattice points around lie on its own surface."""
+    share, a, b = cell
+    points, normals = ground.points, ground.normals
+    first, last, left, right = ground.rows[a], ground.rows[a + 1], ground.columns[b], ground.columns[b + 1]
+    u, v = np.float32(column - left) / np.float32(right - left), np.float32(row - first) / np.float32(last - first)
+    one = np.float32(1)
+    w00 = (one - u) * (one - v) * _alike(points, normals, (row, column), first, left)
+    w01 = u * (one - v) * _alike(points, normals, (row, column), first, right)
+    w10 = (one - u) * v * _alike(points, normals, (row, column), last, left)
+    w11 = u * v * _alike(points, normals, (row, column), last, right)
+    weight = w00 + w01 + w10 + w11
+    if weight > np.float32(0.2):
+        return (share[a, b] * w00 + share[a, b + 1] * w01 + share[a + 1, b] * w10 + share[a + 1, b + 1] * w11) / weight
+    return _light_kept(ground, casters, row, column, strength)
+
+
+@compiled
+def _alike(points, normals, pixel, other_row, other_column):
     """1 if two pixels lie on one surface, else 0."""
+    row, column = pixel
     turned = off = np.float32(0)
     for axis in range(3):
         turned += normals[row, column, axis] * normals[other_row, other_column, axis]

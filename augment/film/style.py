@@ -34,20 +34,25 @@ def sample_style(*, rng: np.random.Generator) -> Style:
     )
 
 
+TILE = 192
+"""Pixels along a side of the tile of noise."""
+
+
 class Grain:
-    """Sensor noise of each frame, cut at drawn places from one larger field (drawing anew is slower and looks the same)."""
+    """Sensor noise of each frame, cut at drawn places from one repeated tile (drawing anew is slower and looks the same)."""
 
     def __init__(self, view: View, style: Style, *, rng: np.random.Generator) -> None:
         height, width = view.depth.shape
-        shape = (height + 61, width + 61, 1 if view.grey else 3)
-        field = rng.standard_normal(shape, dtype=np.float32) * np.float32(style.noise)
-        self.field: Float32[np.ndarray, "hh ww"] = np.repeat(field, 3 // shape[2], axis=2).reshape(height + 61, -1)
+        tile = rng.standard_normal((TILE, TILE, 1 if view.grey else 3), dtype=np.float32) * np.float32(style.noise)
+        tile = np.broadcast_to(tile, (TILE, TILE, 3)).reshape(TILE, -1)
+        rows, columns = np.arange(height + TILE) % TILE, np.arange(3 * (width + TILE)) % (3 * TILE)
+        self.field: Float32[np.ndarray, "hh ww"] = np.ascontiguousarray(tile[rows][:, columns])
         """8-bit steps, three channels side by side."""
         self._rng = rng
 
     def next(self) -> tuple[int, int, np.float32]:
         """Row and column of the field where the next frame's noise begins, and its sign."""
-        row, column, sign = self._rng.integers(62), self._rng.integers(62), self._rng.integers(2)
+        row, column, sign = self._rng.integers(TILE), self._rng.integers(TILE), self._rng.integers(2)
         return int(row), 3 * int(column), np.float32(1 - 2 * sign)
 
 

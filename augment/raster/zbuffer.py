@@ -18,6 +18,8 @@ from .shading import DEFAULT_LIGHTS, Rendered, shade_vertices
 
 NEAR = 0.05
 """Metres; what is nearer to the camera is cut away."""
+_SLACK = 1e-6
+"""Relative error of an edge function that still counts as inside."""
 
 
 class CompiledRasterizer:
@@ -106,20 +108,29 @@ def draw_triangles(pixels, faces, first_index, cull, nearness, triangle):
         first, last = max(int(np.ceil(low_y - half)), 0), min(int(np.floor(high_y - half)), height - 1)
         if left > right or first > last:
             continue
-        scale = one / area
+        # From the first pixel's centre on, the three edge functions and 1/z change by constant steps.
+        x, y = pixels.dtype.type(left) + half, pixels.dtype.type(first) + half
+        ax, ay, bx, by, cx, cy = ax - x, ay - y, bx - x, by - y, cx - x, cy - y
+        edge_a, edge_b, edge_c = cy * bx - cx * by, ay * cx - ax * cy, by * ax - bx * ay
+        scale = -one / area
+        near = (edge_a * az + edge_b * bz + edge_c * cz) * scale
+        near_x = ((by - cy) * az + (cy - ay) * bz + (ay - by) * cz) * scale
+        near_y = ((cx - bx) * az + (ax - cx) * bz + (bx - ax) * cz) * scale
+        # Rounding must not leave a gap between two triangles: a pixel on their edge belongs to both.
+        slack = pixels.dtype.type(_SLACK) * (high_x - low_x + one) * (high_y - low_y + one)
         for row in range(first, last + 1):
-            y = pixels.dtype.type(row) + half
+            step = pixels.dtype.type(row - first)
+            row_a, row_b, row_c = edge_a + step * (cx - bx), edge_b + step * (ax - cx), edge_c + step * (bx - ax)
+            row_near = near + step * near_y
+            nearest, owner = nearness[row], triangle[row]
             for column in range(left, right + 1):
-                x = pixels.dtype.type(column) + half
-                # Each edge from the same differences in both triangles that share it: no crack and no gap between them.
-                weight_a = (cy - y) * (bx - x) - (cx - x) * (by - y)
-                weight_b = (ay - y) * (cx - x) - (ax - x) * (cy - y)
-                weight_c = (by - y) * (ax - x) - (bx - x) * (ay - y)
-                if weight_a <= 0 and weight_b <= 0 and weight_c <= 0:
-                    near = -(weight_a * az + weight_b * bz + weight_c * cz) * scale
-                    if near > nearness[row, column]:
-                        nearness[row, column] = near
-                        triangle[row, column] = first_index + index
+                step = pixels.dtype.type(column - left)
+                if row_a + step * (by - cy) > slack or row_b + step * (cy - ay) > slack or row_c + step * (ay - by) > slack:
+                    continue
+                here = row_near + step * near_x
+                if here > nearest[column]:
+                    nearest[column] = here
+                    owner[column] = first_index + index
         top, bottom = min(top, first), max(bottom, last)
         leftmost, rightmost = min(leftmost, left), max(rightmost, right)
     return top, bottom, leftmost, rightmost
