@@ -55,13 +55,14 @@ def yaw_to_matrix(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
 def axis_rotation(axis: str, angle: Float[np.ndarray, "*batch"] | float) -> Float[np.ndarray, "*batch 3 3"]:
     """Right-handed rotation about ``x``, ``y`` or ``z`` by ``angle`` radians, NumPy."""
     angle = np.asarray(angle, float)
-    c, s, one, zero = np.cos(angle), np.sin(angle), np.ones_like(angle), np.zeros_like(angle)
-    rows = {
-        "x": (one, zero, zero, zero, c, -s, zero, s, c),
-        "y": (c, zero, s, zero, one, zero, -s, zero, c),
-        "z": (c, -s, zero, s, c, zero, zero, zero, one),
-    }[axis]
-    return np.stack(rows, axis=-1).reshape(*angle.shape, 3, 3)
+    fixed = "xyz".index(axis)
+    first, second = (fixed + 1) % 3, (fixed + 2) % 3
+    matrix = np.zeros((*angle.shape, 3, 3))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    matrix[..., fixed, fixed] = 1.0
+    matrix[..., first, first] = matrix[..., second, second] = cosine
+    matrix[..., first, second], matrix[..., second, first] = -sine, sine
+    return matrix
 
 
 def turn_about_y(points: Float[np.ndarray, "*batch d"], yaw: float) -> Float[np.ndarray, "*batch d"]:

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...actions import DAILY, FALLS
+from ...body.skinning import lowest_skin
 from ...progress import Progress
 from ...seeds import clip_rng
 from ...types import Motion
 from ...workers import map_unordered
 from .scripted import ik
 from .scripted.act import LICENCE, make_action
-from .scripted.rig import make_rig, skin
+from .scripted.rig import make_rig, skin_of
 
 if TYPE_CHECKING:
     from ...body.model import Body
@@ -139,7 +140,7 @@ def implausible(motion: Motion, body: Body) -> str | None:
     positions = positions + (motion.transl + rig.rest[0])[:, None]
     if not np.isfinite(positions).all():
         return "not finite"
-    if skin(rig, positions, worlds)[..., 1].min() < LOWEST:
+    if lowest_skin(skin_of(rig), positions, worlds).min() < LOWEST:
         return f"skin more than {-100 * LOWEST:.0f} cm under the floor"
     step = ik.angle(ik.transpose(rotations[:-1]) @ rotations[1:])
     if len(step) and step.max() * motion.fps > FASTEST:

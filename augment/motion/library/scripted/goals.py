@@ -95,7 +95,7 @@ class Planted:
         foot = np.broadcast_to(self.foot, (count, 3, 3))
         if self.pole is None:
             # The foot's x axis is level whatever its pitch, so it gives the direction of the toes.
-            ahead = np.cross(foot[..., 0], [0.0, 1.0, 0.0])
+            ahead = ik.cross(foot[..., 0], np.array([0.0, 1.0, 0.0]))
             before = ((spread(self.ankle, count) - trunk.positions[:, hip]) * ahead).sum(-1, keepdims=True) / trunk.rig.leg
             # With the foot far ahead of the hip (sitting on the floor), the knee must bend upwards.
             up = np.clip(1.6 * before - 0.3, 0.0, 1.5) * np.array([0.0, 1.0, 0.0])
@@ -126,7 +126,7 @@ class Knelt:
         rest, count = trunk.rig.rest, len(trunk)
         upper = ik.unit(spread(self.knee, count) - trunk.positions[:, hip])
         lower = ik.unit(spread(self.ankle, count) - spread(self.knee, count))
-        hinge = ik.unit(np.cross(upper, lower))
+        hinge = ik.unit(ik.cross(upper, lower))
         thigh = ik.aim(upper, hinge, rest[knee] - rest[hip], KNEE_HINGE)
         shank = ik.aim(lower, hinge, rest[ankle] - rest[knee], KNEE_HINGE)
         foot = shank @ axis_rotation("x", spread(self.bend, count))
@@ -261,3 +261,11 @@ class Hand:
             return np.zeros((len(trunk), 3)), np.broadcast_to(np.eye(3), (len(trunk), 3, 3))
         joint = {"chest": 9, "pelvis": 0, "head": 15, "thigh": LEG[side][0]}[self.frame]
         return trunk.positions[:, joint], trunk.worlds[:, joint]
+
+
+def goes_with_trunk(track: Track) -> bool:
+    """Whether a limb's local rotations stay the same when the whole body is moved without turning it."""
+    return all(
+        isinstance(goal, LegAngles | ArmAngles) or (isinstance(goal, Hand) and goal.frame in ("chest", "pelvis", "head"))
+        for _, _, goal in track
+    )

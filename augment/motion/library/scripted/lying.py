@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from ....body.skinning import skinned
 from ....geometry import axis_rotation
 from . import ik
 from .curves import noise, ramp
 from .goals import ArmAngles, Goal, Hand, LegAngles
 from .manner import FLESH, Manner, Take, draw_manner, pick, posture
 from .pose import Bed, PosePlan, Rest, solve
-from .rig import LEG, SIDES, Rig, skin
+from .rig import LEG, SIDES, Rig, skin_of
 
 MATTRESS = 0.015
 """Compression of mattress and back, metres."""
@@ -81,7 +82,7 @@ def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: floa
         flexion, bend = {"left": 0.7, "right": 1.1}, {"left": 1.0, "right": 1.5}
         spine = np.array([0.15 + 0.3 * stoop, 0.10, 0.05])
     height, roll, roll_head = 0.12, 0.0, 0.0
-    result = None
+    result, skin = None, skin_of(rig)
     for _ in range(9):
         turn = ik.lean(-np.pi / 2 + tilt) @ axis_rotation("y", rho) @ axis_rotation("z", roll)
         legs = {
@@ -97,7 +98,7 @@ def settle_lying(rig: Rig, *, pose: str, knee: float, pillow: float, stoop: floa
         )  # fmt: skip
         result = LyingPose(height=height, turn=turn, spine=spine, head=plan.head[0], legs=legs)
         solved = solve(plan, rig)
-        heights = skin(rig, solved.positions, solved.worlds)[0, :, 1]
+        heights = skinned(skin, solved.positions, solved.worlds)[0, :, 1]
 
         def lowest(*parts: int, of: np.ndarray = heights) -> float:
             return float(of[np.isin(rig.part, parts)].min())

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
+from ....body.skinning import Terms, lowest_skin, skinned
 from . import ik
 from .curves import envelope, smooth
-from .goals import ArmAngles, LegAngles, Track, Trunk, follow
-from .rig import ARM, LEG, SIDES, Rig, skin
+from .goals import ArmAngles, LegAngles, Track, Trunk, follow, goes_with_trunk
+from .rig import ARM, LEG, SIDES, Rig, skin_of
 
 SPINE_SHARE = np.array([0.28, 0.34, 0.38])
 """Shares of spine1, spine2, spine3 in the bend of the trunk."""
@@ -93,36 +94,30 @@ class Solved:
 def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
     """Solve a plan; ``rounds`` times the pelvis is moved up or down for the supports, and the limbs are solved again."""
     pelvis = plan.pelvis.copy()
-    rows = {id(rest): np.flatnonzero(np.isin(rig.part, rest.parts)) for rest in plan.rests}
+    skin = {rest.parts: skin_of(rig, *rest.parts) for rest in plan.rests}
     solved = _solve_at(plan, rig, pelvis)
     for _ in range(rounds if plan.rests or plan.reach else 0):
         lift = np.zeros(len(pelvis))
         # Supports first; guards then move up what is still below the surface.
         for rest in sorted(plan.rests, key=lambda rest: rest.guard):
-            missing = _missing(rig, rest, solved, rows[id(rest)])
+            missing = _missing(rest, solved, skin[rest.parts])
             if rest.guard:
                 lift = lift + envelope(np.maximum(missing - lift, 0.0) * rest.weight, 2, 1.5)
             else:
                 lift = lift + smooth(np.clip(missing, -0.3, 0.3), 1.0) * rest.weight
         pelvis[:, 1] += lift
         pelvis[:, 1] -= _overreach(plan, rig, pelvis)
-        solved = _solve_at(plan, rig, pelvis)
+        solved = _solve_at(plan, rig, pelvis, before=solved)
     return keep_limbs_out(solved, plan, rig)
 
 
-def _missing(rig: Rig, rest: Rest, solved: Solved, rows: np.ndarray) -> np.ndarray:
+def _missing(rest: Rest, solved: Solved, skin: Terms) -> np.ndarray:
     """Distance of the lowest skin of a rule below its target height, metres."""
     active = np.flatnonzero(rest.weight > 1e-3)
     missing = np.zeros(len(solved.positions))
-    if not len(active):
-        return missing
-    near = skin(rig, solved.positions[active], solved.worlds[active], rows)
-    heights = near[..., 1]
-    if rest.radius:
-        away = np.linalg.norm(near[..., [0, 2]] - solved.positions[active, :1][..., [0, 2]], axis=-1)
-        heights = np.where(away < rest.radius, heights, np.inf)
-    low = heights.min(axis=1)
-    missing[active] = np.where(np.isfinite(low), rest.height - rest.sink - low, 0.0)
+    if len(active):
+        low = lowest_skin(skin, solved.positions[active], solved.worlds[active], rest.radius or np.inf)
+        missing[active] = np.where(np.isfinite(low), rest.height - rest.sink - low, 0.0)
     return missing
 
 
@@ -132,11 +127,10 @@ def keep_limbs_out(solved: Solved, plan: PosePlan, rig: Rig) -> Solved:
         for side in SIDES:
             joints = limbs[side]
             end = joints[3] if limbs is ARM else joints[2]
-            rows = np.flatnonzero(np.isin(rig.part, (end, SMPL_CHILD[end])))
-            points = skin(rig, solved.positions, solved.worlds, rows)
-            under = -0.006 - points[..., 1].min(axis=1)
+            skin = skin_of(rig, end, SMPL_CHILD[end])
+            under = -0.006 - lowest_skin(skin, solved.positions, solved.worlds)
             if plan.bed is not None:
-                under = np.maximum(under, plan.bed.depth(points))
+                under = np.maximum(under, plan.bed.depth(skinned(skin, solved.positions, solved.worlds)))
             lift = envelope(np.maximum(under, 0.0), 1, 0.8)
             if lift.max() > 1e-4:
                 _raise_end(solved, rig, limbs is ARM, joints, lift)
@@ -176,19 +170,26 @@ def _overreach(plan: PosePlan, rig: Rig, pelvis: np.ndarray) -> np.ndarray:
     return envelope(drop, 1, 1.0)
 
 
-def _solve_at(plan: PosePlan, rig: Rig, pelvis: np.ndarray) -> Solved:
+def _solve_at(plan: PosePlan, rig: Rig, pelvis: np.ndarray, before: Solved | None = None) -> Solved:
+    """Solve all limbs for a path of the pelvis; ``before``: the same plan, solved for a higher or lower one."""
     count = len(plan.t)
-    rotations = np.broadcast_to(np.eye(3), (count, 24, 3, 3)).copy()
-    rotations[:, 0] = plan.turn
-    for joint, share in zip((3, 6, 9), SPINE_SHARE, strict=True):
-        rotations[:, joint] = ik.lean(*(plan.spine * share).T)
-    rotations[:, 12] = ik.lean(*(plan.head * 0.45).T)
-    rotations[:, 15] = ik.lean(*(plan.head * 0.55).T)
+    if before is not None:
+        rotations = before.rotations
+    else:
+        rotations = np.broadcast_to(np.eye(3), (count, 24, 3, 3)).copy()
+        rotations[:, 0] = plan.turn
+        for joint, share in zip((3, 6, 9), SPINE_SHARE, strict=True):
+            rotations[:, joint] = ik.lean(*(plan.spine * share).T)
+        rotations[:, 12] = ik.lean(*(plan.head * 0.45).T)
+        rotations[:, 15] = ik.lean(*(plan.head * 0.55).T)
     for limbs, tracks, default in ((LEG, plan.legs, LegAngles()), (ARM, plan.arms, ArmAngles())):
-        positions, worlds = ik.forward(rotations, rig.rest)
-        trunk = Trunk(rig, positions + pelvis[:, None], worlds)
-        for side in SIDES:
-            track = tracks.get(side) or [(0.0, 0.0, default)]
+        todo = {side: tracks.get(side) or [(0.0, 0.0, default)] for side in SIDES}
+        if before is not None:
+            todo = {side: track for side, track in todo.items() if not goes_with_trunk(track)}
+        if todo:
+            positions, worlds = ik.forward(rotations, rig.rest)
+            trunk = Trunk(rig, positions + pelvis[:, None], worlds)
+        for side, track in todo.items():
             rotations[:, limbs[side]] = follow(track, side, trunk, plan.t)
     positions, worlds = ik.forward(rotations, rig.rest)
     return Solved(rotations=rotations, positions=positions + pelvis[:, None], worlds=worlds)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from ....body.skinning import Terms, make_terms
 from ....geometry import axis_rotation
-from . import ik
 
 SIDES = ("left", "right")
 LEG = {"left": (1, 4, 7, 10), "right": (2, 5, 8, 11)}
@@ -22,9 +23,9 @@ KNEE_HINGE = np.array([1.0, 0.0, 0.0])
 ELBOW_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Rig:
-    """Measurements of one body shape. Rest frame: T-pose, +y up, facing +z, metres."""
+    """Measurements of one body shape, equal to itself alone. Rest frame: T-pose, +y up, facing +z, metres."""
 
     rest: Float[np.ndarray, "24 3"]
     """Rest joints."""
@@ -146,10 +147,8 @@ def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
     )  # fmt: skip
 
 
-def skin(rig: Rig, positions: np.ndarray, worlds: np.ndarray, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Linear blend skinning of the rig's sampled vertices; (t, n, 3) in the frame of ``positions`` (t, 24, 3)."""
-    offset = positions - ik.apply(worlds, rig.rest)
-    transforms = np.concatenate([worlds, offset[..., None]], axis=-1).reshape(len(worlds), 24, 12)
-    blended = np.matmul(rig.weights[rows], transforms).reshape(len(worlds), -1, 3, 4)
-    points = rig.skin[rows]
-    return (blended[..., :3] @ points[None, :, :, None])[..., 0] + blended[..., 3]
+@lru_cache(maxsize=16)
+def skin_of(rig: Rig, *parts: int) -> Terms:
+    """The rig's sampled vertices of some parts (SMPL joints), all if none is named, ready for ``body.skinning``."""
+    rows = np.isin(rig.part, parts) if parts else slice(None)
+    return make_terms(rig.skin[rows], rig.weights[rows], rig.rest)
