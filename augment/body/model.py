@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from .. import geometry
 from ..files import code_digest, open_atomic, sha256_of_json
 from ..safe_pickle import load_pickle
 from ..types import JOINT, Motion
 from . import open_body
+from .kinematics import joint_positions, world_rotations_of
 
 KINDS = {24: "smpl", 52: "smplh", 55: "smplx"}
 """Number of joints in a model file to the kind of model."""
@@ -52,35 +52,57 @@ class Body:
 
     def rest_vertices(self, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "v 3"]:
         """Vertices in the zero pose, metres, model frame (+y up, facing +z, left hand towards +x)."""
-        return _rest(self, betas)[0]
+        return _rest_vertices(self, _checked(betas).tobytes())
 
     def rest_joints(self, betas: Float[np.ndarray, "10"]) -> Float[np.ndarray, "24 3"]:
         """SMPL's 24 joints in the zero pose, metres, model frame."""
-        return _rest(self, betas)[1]
+        return _rest_joints(self, _checked(betas).tobytes())
+
+    def rest_points(self, betas: Float[np.ndarray, "10"], rows: Int[np.ndarray, " n"]) -> Float[np.ndarray, "n 3"]:
+        """Some vertices in the zero pose, metres: without the work for all the others."""
+        template, shapes = _shape_basis(self)[0]
+        return template[rows] + (shapes[rows].reshape(-1, 10) @ _checked(betas)).reshape(-1, 3)
 
     def height(self, betas: Float[np.ndarray, "10"]) -> float:
         """Stature from sole to crown in the zero pose, metres."""
         return float(np.ptp(self.rest_vertices(betas)[:, 1]))
 
 
-def _rest(body: Body, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    key = np.ascontiguousarray(betas, np.float64)
-    if key.shape != (10,):
-        raise ValueError(f"betas: expected 10 numbers, found shape {key.shape}")
-    return _rest_cached(body, key.tobytes())
+def _checked(betas: np.ndarray) -> np.ndarray:
+    numbers = np.ascontiguousarray(betas, np.float64)
+    if numbers.shape != (10,):
+        raise ValueError(f"betas: expected 10 numbers, found shape {numbers.shape}")
+    return numbers
 
 
 @lru_cache(maxsize=64)
-def _rest_cached(body: Body, betas: bytes) -> tuple[np.ndarray, np.ndarray]:
+def _rest_vertices(body: Body, betas: bytes) -> np.ndarray:
     model = body.model
     with torch.no_grad():
         shape = torch.as_tensor(np.frombuffer(betas).copy(), dtype=model.v_template.dtype)
-        vertices = model.v_template + model.shapedirs[..., :10] @ shape
-        joints = _to_24(body, model.J_regressor @ vertices)
-    result = vertices.numpy().astype(np.float64), joints.numpy().astype(np.float64)
-    for array in result:
-        array.setflags(write=False)
-    return result
+        vertices = (model.v_template + model.shapedirs[..., :10] @ shape).numpy().astype(np.float64)
+    vertices.setflags(write=False)
+    return vertices
+
+
+@lru_cache(maxsize=64)
+def _rest_joints(body: Body, betas: bytes) -> np.ndarray:
+    mean, shapes = _shape_basis(body)[1]
+    joints = mean + shapes @ np.frombuffer(betas)
+    joints.setflags(write=False)
+    return joints
+
+
+@lru_cache(maxsize=4)
+def _shape_basis(body: Body) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Vertices, and joints, as functions of the shape: of the mean shape (n, 3), and the change with betas (n, 3, 10)."""
+    model = body.model
+    with torch.no_grad():
+        template, shapes = model.v_template.double(), model.shapedirs[..., :10].double()
+        regressor = model.J_regressor.double()
+        mean = _to_24(body, regressor @ template)
+        change = torch.stack([_to_24(body, regressor @ shapes[..., k]) for k in range(10)], dim=-1)
+    return (template.numpy(), shapes.contiguous().numpy()), (mean.numpy(), change.numpy())
 
 
 def _to_24(body: Body, joints: Any) -> Any:
@@ -273,8 +295,6 @@ def _still_hands_and_face(kind: str, count: int) -> dict[str, Any]:
 
 def joints_of(body: Body, motion: Motion) -> Float[np.ndarray, "t 24 3"]:
     """Joints of a motion by forward kinematics alone, metres, world: the same as ``pose_body``'s, without the mesh."""
-    pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
-    rotations = geometry.axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
-    rest = torch.as_tensor(np.array(body.rest_joints(motion.betas)))
-    joints, _ = geometry.forward_kinematics(rotations, rest)
-    return joints.numpy() + np.asarray(motion.transl)[:, None]
+    worlds = world_rotations_of(np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1))
+    rest = body.rest_joints(motion.betas)
+    return joint_positions(worlds, rest, rest[0] + motion.transl)

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import torch
 from jaxtyping import Float32, Int, UInt8, UInt32
 
 from ..body.model import Body, pose_body
+from ..body.points import has_pose_blend_shapes, skeleton_of
 from ..compiled import compiled
-from ..geometry import axis_angle_to_matrix, forward_kinematics
 from ..raster.shading import vertex_normals
-from ..types import JOINT, Motion
+from ..types import Motion
 from .appearance import Look, wear
 
 
@@ -36,12 +35,6 @@ class Costume:
     """Weight times rest position relative to the joint, and the weight: a vertex is the sum of its terms, moved by joints."""
     parts: UInt8[np.ndarray, " n"]
     """Joint that moves each vertex most."""
-
-
-@lru_cache(maxsize=4)
-def has_pose_blend_shapes(body: Body) -> bool:
-    """Whether the body's surface changes with the pose beyond skinning (SMPL's does, the open body's does not)."""
-    return bool((body.model.posedirs != 0).any())
 
 
 def fit_look(look: Look, body: Body, betas: np.ndarray) -> Costume:
@@ -69,13 +62,8 @@ def fit_look(look: Look, body: Body, betas: np.ndarray) -> Costume:
 
 def pose_joints(body: Body, motion: Motion) -> tuple[Float32[np.ndarray, "t 24 3"], Float32[np.ndarray, "t 24 3 3"]]:
     """Joints (metres, world) and their world rotations, for every frame of a motion."""
-    pose = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
-    rotations = axis_angle_to_matrix(torch.as_tensor(pose, dtype=torch.float64))
-    if body.kind != "smpl":  # their hands stay flat, see ``body.model``
-        rotations[:, [JOINT["left_hand"], JOINT["right_hand"]]] = torch.eye(3, dtype=torch.float64)
-    joints, worlds = forward_kinematics(rotations, torch.as_tensor(np.array(body.rest_joints(motion.betas))))
-    joints = joints.numpy() + np.asarray(motion.transl, np.float64)[:, None]
-    return joints.astype(np.float32), worlds.numpy().astype(np.float32)
+    joints, worlds = skeleton_of(body, motion)
+    return joints.astype(np.float32), worlds.astype(np.float32)
 
 
 def pose_costume(

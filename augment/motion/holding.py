@@ -99,7 +99,7 @@ def _holding(motion: Motion, body: Body, entry: dict[str, Any], track: np.ndarra
     rig = make_rig(body, motion.betas)
     rest = np.array(body.rest_joints(motion.betas), np.float64)
     worlds, pelvis = world_rotations(motion), np.asarray(motion.transl, np.float64) + rest[0]
-    local = local_rotations(worlds).numpy()
+    local = local_rotations(worlds)
     trunk = Trunk(rig, place_joints(worlds, rest, pelvis), worlds)
     t = np.arange(len(motion)) / motion.fps
     end = entry["let_go_sec"]

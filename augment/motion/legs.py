@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from jaxtyping import Float
 
-from ..geometry import axis_angle_to_matrix, rotation_vector_between
+from ..body.kinematics import product, rotation_matrices, smallest_turn
+from ..compiled import compiled
+from ..geometry import rotation_vector_between
 from ..types import JOINT
 
 
@@ -14,7 +15,7 @@ def rotation_between(start: Float[np.ndarray, "t 3"], end: Float[np.ndarray, "t 
     """The smallest rotations that turn directions ``start`` into ``end`` (lengths do not matter)."""
     start = start / np.linalg.norm(start, axis=-1, keepdims=True)
     end = end / np.linalg.norm(end, axis=-1, keepdims=True)
-    return axis_angle_to_matrix(torch.from_numpy(rotation_vector_between(start, end))).numpy()
+    return rotation_matrices(rotation_vector_between(start, end))
 
 
 def reach_ankles(
@@ -29,33 +30,67 @@ def reach_ankles(
     Returns:
         World rotations with thighs and shins changed, and all others as before.
     """
-    result = worlds.copy()
-    for column, side in enumerate(("left", "right")):
-        hip, knee, ankle = (JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle"))
-        thigh, shin = joints[:, knee] - joints[:, hip], joints[:, ankle] - joints[:, knee]
-        upper, lower = _length(thigh), _length(shin)
-        leg, wanted = joints[:, ankle] - joints[:, hip], targets[:, column] - joints[:, hip]
-        straight = np.maximum(0.9995 * (upper + lower), _length(leg))
-        distance = np.clip(_length(wanted), np.abs(upper - lower) + 1e-4, straight)
-        swing = rotation_between(leg, wanted)
-        along = wanted / np.maximum(_length(wanted), 1e-9)
-        front = swing @ worlds[:, knee]
-        bend = _across((swing @ thigh[..., None])[..., 0], along)
-        forward = _across(front[..., 2], along)
-        pole = np.where(_length(bend) > 0.02 * upper, bend, forward)
-        pole = pole / np.maximum(_length(pole), 1e-9)
-        cosine = np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1.0, 1.0)
-        new_thigh = upper * (cosine * along + np.sqrt(1 - cosine**2) * pole)
-        new_shin = distance * along - new_thigh
-        result[:, hip] = rotation_between((swing @ thigh[..., None])[..., 0], new_thigh) @ swing @ worlds[:, hip]
-        result[:, knee] = rotation_between((swing @ shin[..., None])[..., 0], new_shin) @ swing @ worlds[:, knee]
+    result = np.array(worlds, np.float64)
+    _reach(
+        np.ascontiguousarray(worlds, np.float64),
+        np.ascontiguousarray(joints, np.float64),
+        targets.astype(np.float64),
+        _LEGS,
+        result,
+    )
     return result
 
 
-def _length(vectors: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(vectors, axis=-1, keepdims=True)
+_LEGS = np.array([[JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")])
 
 
-def _across(vectors: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """The part of the vectors perpendicular to the unit vectors ``along``."""
-    return vectors - (vectors * along).sum(-1, keepdims=True) * along
+@compiled
+def _reach(worlds, joints, targets, legs, result):
+    leg, wanted, thigh, shin, along, pole = np.empty((6, 3))
+    swing, turn, both = np.empty((3, 3, 3))
+    for frame in range(len(worlds)):
+        for side in range(2):
+            hip, knee, ankle = legs[side]
+            for axis in range(3):
+                thigh[axis] = joints[frame, knee, axis] - joints[frame, hip, axis]
+                shin[axis] = joints[frame, ankle, axis] - joints[frame, knee, axis]
+                leg[axis] = thigh[axis] + shin[axis]
+                wanted[axis] = targets[frame, side, axis] - joints[frame, hip, axis]
+            upper, lower, length, reach = _size(thigh), _size(shin), _size(leg), _size(wanted)
+            # Out of reach, the leg stays almost straight.
+            straight = max(0.9995 * (upper + lower), length)
+            distance = min(max(reach, abs(upper - lower) + 1e-4), straight)
+            smallest_turn(leg, wanted, swing)
+            thigh[:], shin[:] = _turned(swing, thigh), _turned(swing, shin)
+            along[:] = wanted / max(reach, 1e-9)
+            pole[:] = _across(thigh, along)
+            if _size(pole) <= 0.02 * upper:
+                pole[:] = _across(_turned(swing, worlds[frame, knee, :, 2]), along)
+            pole /= max(_size(pole), 1e-9)
+            cosine = min(max((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1.0), 1.0)
+            new_thigh = upper * (cosine * along + np.sqrt(1 - cosine**2) * pole)
+            smallest_turn(thigh, new_thigh, turn)
+            product(turn, swing, both)
+            product(both, worlds[frame, hip], result[frame, hip])
+            smallest_turn(shin, distance * along - new_thigh, turn)
+            product(turn, swing, both)
+            product(both, worlds[frame, knee], result[frame, knee])
+
+
+@compiled
+def _size(v):
+    return np.sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
+
+
+@compiled
+def _turned(matrix, v):
+    out = np.empty(3)
+    for axis in range(3):
+        out[axis] = matrix[axis, 0] * v[0] + matrix[axis, 1] * v[1] + matrix[axis, 2] * v[2]
+    return out
+
+
+@compiled
+def _across(v, along):
+    # The part of a vector perpendicular to a unit vector.
+    return v - (v[0] * along[0] + v[1] * along[1] + v[2] * along[2]) * along

@@ -8,38 +8,36 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..geometry import axis_angle_to_matrix, forward_kinematics, heading_of, matrix_to_axis_angle, yaw_to_matrix
+from ..body.kinematics import joint_positions, local_vectors, world_rotations_of
+from ..geometry import axis_angle_to_matrix, heading_of, matrix_to_axis_angle, yaw_to_matrix
 from ..types import JOINT, SMPL_PARENTS, Motion
 
 
 def world_rotations(motion: Motion) -> Float[np.ndarray, "t 24 3 3"]:
     """Every joint's rotation in the world."""
-    poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1).astype(np.float64)
-    locals_ = axis_angle_to_matrix(torch.from_numpy(poses))
-    return forward_kinematics(locals_, torch.zeros(24, 3, dtype=torch.float64))[1].numpy()
+    return world_rotations_of(np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1))
 
 
-def local_rotations(worlds: Float[np.ndarray, "t 24 3 3"]) -> Float[torch.Tensor, "t 24 3 3"]:
+def local_rotations(worlds: Float[np.ndarray, "t 24 3 3"]) -> Float[np.ndarray, "t 24 3 3"]:
     """Rotations relative to the parents; the root's in the world."""
     parents = np.array(SMPL_PARENTS)
     locals_ = worlds.copy()
     locals_[:, 1:] = worlds[:, parents[1:]].swapaxes(-1, -2) @ worlds[:, 1:]
-    return torch.from_numpy(locals_)
+    return locals_
 
 
 def place_joints(
     worlds: Float[np.ndarray, "t 24 3 3"], rest: Float[np.ndarray, "24 3"], pelvis: Float[np.ndarray, "t 3"]
 ) -> Float[np.ndarray, "t 24 3"]:
     """Joint positions, metres, by forward kinematics with the pelvis at ``pelvis``."""
-    joints = forward_kinematics(local_rotations(worlds), torch.from_numpy(rest))[0].numpy()
-    return joints + (pelvis - rest[0])[:, None]
+    return joint_positions(worlds, rest, pelvis)
 
 
 def with_pose(
     motion: Motion, worlds: Float[np.ndarray, "t 24 3 3"], pelvis: Float[np.ndarray, "t 3"], rest: Float[np.ndarray, "24 3"]
 ) -> Motion:
     """Replace the pose of a motion by world rotations and pelvis positions."""
-    axis_angles = matrix_to_axis_angle(local_rotations(worlds)).numpy().astype(np.float32)
+    axis_angles = local_vectors(worlds).astype(np.float32)
     transl = (pelvis - rest[0]).astype(np.float32)
     return replace(motion, global_orient=axis_angles[:, 0], body_pose=axis_angles[:, 1:], transl=transl)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import torch
 
-from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, slerp
+from ..body.kinematics import interpolated
 from ..types import Motion, Segment
 
 
@@ -31,10 +30,8 @@ def resample(motion: Motion, fps: float) -> Motion:
     low = np.minimum(np.floor(at + 1e-9).astype(int), max(last - 1, 0))
     high = np.minimum(low + 1, last)
     weight = at - low
-    poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1).astype(np.float64)
-    before, after = (axis_angle_to_matrix(torch.from_numpy(poses[rows])) for rows in (low, high))
-    turned = matrix_to_axis_angle(slerp(before, after, torch.from_numpy(weight)[:, None])).numpy()
-    turned = turned.astype(motion.body_pose.dtype)
+    poses = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)
+    turned = interpolated(poses[low], poses[high], weight).astype(motion.body_pose.dtype)
     transl = motion.transl[low] + (motion.transl[high] - motion.transl[low]) * weight[:, None]
     return replace(
         motion,

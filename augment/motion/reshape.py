@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..body.model import Body
-from ..body.outline import lowest_point, upper_outline
+from ..body.outline import lowest_point, sole_height, upper_outline
 from ..sources.mocap.amass import SMPL_REST_PELVIS
 from ..types import Motion
 from .contacts import FOOT_JOINTS
@@ -31,7 +31,7 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
         body: The body model of both shapes.
     """
     before, after = np.array(body.rest_joints(motion.betas), np.float64), np.array(body.rest_joints(betas), np.float64)
-    sole_before, sole_after = _sole(body, motion.betas), _sole(body, betas)
+    sole_before, sole_after = sole_height(body, motion.betas), sole_height(body, betas)
     ratio = leg_length(after) / leg_length(before)
     worlds = world_rotations(motion)
     pelvis = np.asarray(motion.transl, np.float64) + before[0]
@@ -72,7 +72,7 @@ def adopt(motion: Motion, body: Body) -> Motion:
     The file's betas do not apply to another shape space; they are kept in the provenance.
     """
     betas = np.zeros(10)
-    rest, sole = np.array(body.rest_joints(betas), np.float64), _sole(body, betas)
+    rest, sole = np.array(body.rest_joints(betas), np.float64), sole_height(body, betas)
     worlds = world_rotations(motion)
     pelvis = np.asarray(motion.transl, np.float64) + SMPL_REST_PELVIS
     hanging = place_joints(worlds, rest, np.zeros((len(motion), 3)))
@@ -95,7 +95,3 @@ def _smooth(values: Float[np.ndarray, " t"]) -> Float[np.ndarray, " t"]:
         padded = np.pad(values, 1, mode="edge")
         values = padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4
     return values
-
-
-def _sole(body: Body, betas: np.ndarray) -> float:
-    return float(np.asarray(body.rest_vertices(betas))[:, 1].min())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from ..compiled import compiled
 from ..geometry import invert_transform, project_clamped, transform_points, turn_about_y
 from ..motion.contacts import FOOT_JOINTS
-from ..polygon import inside_polygon
-from ..scene.boxes import blocking_boxes, hidden_by, inside_box
-from ..types import JOINT, SMPL_PARENTS, Camera, Obstacle, Scene, Surface
+from ..scene.boxes import volume
+from ..scene.solid import Boxes, Solid, any_in_box, behind_box, box_rows, on_ground
+from ..types import JOINT, SMPL_PARENTS, Camera, Surface
 
 FLOOR_TOLERANCE = 0.03
 """Metres a body may sink into the floor."""
@@ -51,6 +52,10 @@ REASONS = {
 _SHINS = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle", "foot")]
 _ANKLES, _TOES = ([JOINT[f"{side}_{part}"] for side in ("left", "right")] for part in ("ankle", "foot"))
 _TRUNK = [JOINT[name] for name in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")]
+_ROUND = ROOT_MARGIN * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+_PARENTS = list(SMPL_PARENTS[1:])
+_OF_JOINT = np.array([BODY_RADIUS if joint in _TRUNK else LIMB_RADIUS for joint in range(24)])
+_RADIUS = np.concatenate([_OF_JOINT, np.minimum(_OF_JOINT[1:], _OF_JOINT[_PARENTS]), [LIMB_RADIUS] * 2])
 
 
 def carries(
@@ -69,73 +74,69 @@ def carries(
         support: Seat or bed in the motion's frame.
         part_of_vertex: The joint that moves each vertex. Shins and feet may hang down beside a seat's edge.
     """
-    below = vertices[..., 1].copy()
-    give = np.full(below.shape, FLOOR_TOLERANCE)
-    if support is not None:
-        sits = ~np.isin(part_of_vertex, _SHINS)
-        over = sits & _over(support, vertices[..., [0, 2]], -_RIM) & (below > 0.5 * support.center[1])
-        below -= np.where(over, support.center[1], 0.0)
-        give = np.where(over, CUSHION_TOLERANCE, FLOOR_TOLERANCE)
-    sunk = np.quantile((-below - give).max(axis=1), 0.9)
-    if sunk > 0:
+    sits = np.zeros(len(part_of_vertex), np.bool_) if support is None else ~np.isin(part_of_vertex, _SHINS)
+    seat = np.zeros(8) if support is None else box_rows([volume(support)])[0]
+    lowest, sunk = np.empty(len(vertices)), np.empty(len(vertices))
+    _touch(np.ascontiguousarray(vertices, np.float64), sits, seat, 2 * seat[4], lowest, sunk)
+    if np.quantile(sunk, 0.9) > 0:
         return "penetrates"
     speed = np.zeros(len(joints))
     if len(joints) > 1:
         step = np.linalg.norm(np.diff(joints, axis=0), axis=-1).max(1) * fps
         speed = np.maximum(np.append(step, step[-1]), np.append(step[0], step))
     resting = speed < REST_SPEED
-    if resting.any() and np.quantile(below.min(axis=1)[resting], 0.9) > FLOAT:
+    if resting.any() and np.quantile(lowest[resting], 0.9) > FLOAT:
         return "floats"
     return None
 
 
-def stands_free(joints: Float[np.ndarray, "t 24 3"], scene: Scene, support: Surface | None) -> str | None:
+def stands_free(joints: Float[np.ndarray, "t 24 3"], solid: Solid, support: Surface | None) -> str | None:
     """Check that root and feet stay on the floor and no body part is inside furniture or a wall.
 
     Seats and beds count as boxes from the floor up. What carries the body (``support``) is no obstacle to it, but shins and
     feet may not be inside a bed below its top.
     """
     ground = joints[:, [0, *FOOT_JOINTS]][..., [0, 2]]
-    inside = inside_polygon(ground, scene.floor)
-    root = ground[:, :1] + ROOT_MARGIN * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-    inside[:, 0] &= inside_polygon(root, scene.floor).all(1)
+    inside = on_ground(ground, solid.floor)
+    inside[:, 0] &= on_ground(ground[:, :1] + _ROUND, solid.floor).all(1)
     if support is not None:
         inside |= _over(support, ground, 0.1)
     if not inside.all():
         return "off_floor"
     points, radius = _body_points(joints)
-    for box in blocking_boxes(scene):
-        if (support is None or not _belongs(box, support)) and inside_box(box, points, radius).any():
-            return "in_furniture"
+    if any_in_box(_others(solid, support), points, radius).any():
+        return "in_furniture"
     if support is not None and support.kind == "bed" and _wades(joints, support):
         return "in_furniture"
     return None
 
 
-def props_free(points: Float[np.ndarray, "t k 3"], scene: Scene, support: Surface | None) -> str | None:
+def props_free(points: Float[np.ndarray, "t k 3"], solid: Solid, support: Surface | None) -> str | None:
     """Check that what somebody carries or pushes stays over the floor and out of furniture; ``support`` is exempt."""
-    if not inside_polygon(points[..., [0, 2]], scene.floor).all():
+    if not on_ground(points[..., [0, 2]], solid.floor).all():
         return "off_floor"
-    boxes = [box for box in blocking_boxes(scene) if support is None or not _belongs(box, support)]
-    return "in_furniture" if any(inside_box(box, points, 0.02).any() for box in boxes) else None
+    return "in_furniture" if any_in_box(_others(solid, support), points, 0.02).any() else None
 
 
-def pierces(vertices: Float[np.ndarray, "t v 3"], scene: Scene, support: Surface | None) -> bool:
+def pierces(vertices: Float[np.ndarray, "t v 3"], solid: Solid, support: Surface | None) -> bool:
     """Whether skin (world) is deeper in furniture or a wall than a body may sink; ``support`` is exempt."""
-    boxes = [box for box in blocking_boxes(scene) if support is None or not _belongs(box, support)]
+    boxes = _others(solid, support).copy()
     # Of a thin board there would be nothing left.
-    return any(inside_box(box, vertices, -min(FLOOR_TOLERANCE, 0.25 * box.size.min())).any() for box in boxes)
+    boxes[:, 3:6] -= np.minimum(FLOOR_TOLERANCE, 0.5 * boxes[:, 3:6].min(axis=1, initial=np.inf, keepdims=True))
+    return bool(any_in_box(boxes, vertices).any())
+
+
+def _others(solid: Solid, support: Surface | None) -> Boxes:
+    """The boxes in the way of who rests on ``support``."""
+    return solid.blocking if support is None else solid.blocking[~_belong(solid.blocking, support)]
 
 
 def _body_points(joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Joints, middles of the bones and tips of the toes, (t, p, 3), and the distance each keeps from furniture, (p,)."""
-    middles = 0.5 * (joints[:, 1:] + joints[:, list(SMPL_PARENTS[1:])])
+    middles = 0.5 * (joints[:, 1:] + joints[:, _PARENTS])
     ankle, toe = joints[:, _ANKLES], joints[:, _TOES]
     tips = toe + 0.5 * (toe - ankle) * [1.0, 0.0, 1.0]
-    radius = np.full(24, LIMB_RADIUS)
-    radius[_TRUNK] = BODY_RADIUS
-    between = np.minimum(radius[1:], radius[list(SMPL_PARENTS[1:])])
-    return np.concatenate([joints, middles, tips], axis=1), np.concatenate([radius, between, [LIMB_RADIUS] * 2])
+    return np.concatenate([joints, middles, tips], axis=1), _RADIUS
 
 
 def _wades(joints: np.ndarray, bed: Surface) -> bool:
@@ -150,7 +151,7 @@ def seen(
     joints: Float[np.ndarray, "t 24 3"],
     camera: Camera,
     depth: Float[np.ndarray, "h w"] | None,
-    boxes: tuple[Obstacle, ...] = (),
+    boxes: Boxes | None = None,
 ) -> str | None:
     """Check that a fixed camera sees the person: in the picture, neither too small nor too large, not occluded by the room.
 
@@ -170,7 +171,9 @@ def seen(
         return "too_small"
     if size > LARGEST:
         return "too_near"
-    covered = hidden_by(boxes, joints, camera)
+    covered = np.zeros(inside.shape, np.bool_)
+    if boxes is not None:
+        covered = behind_box(boxes, joints, camera.T_world_camera[:3, 3])
     if depth is not None:
         scale = np.array([depth.shape[1] / camera.width, depth.shape[0] / camera.height])
         column, row = np.moveaxis(np.clip((uv * scale).astype(int), 0, np.array(depth.shape)[::-1] - 1), -1, 0)
@@ -193,7 +196,24 @@ def _over(surface: Surface, points: Float[np.ndarray, "*batch 2"], margin: float
     return np.asarray((np.abs(local) <= np.array(surface.size) / 2 + margin).all(-1))
 
 
-def _belongs(obstacle: Obstacle, surface: Surface) -> bool:
-    """Whether an obstacle is the furniture that a surface is the top of, or stands at its edge (a bedside table does not)."""
-    local = turn_about_y((surface.center - obstacle.center)[[0, 2]], -obstacle.yaw)
-    return bool((np.abs(local) <= obstacle.size[[0, 2]] / 2 + 0.02).all())
+def _belong(boxes: Boxes, surface: Surface) -> Bool[np.ndarray, " b"]:
+    """Which boxes are the furniture that a surface is the top of, or stand at its edge (a bedside table does not)."""
+    x, z = surface.center[0] - boxes[:, 0], surface.center[2] - boxes[:, 2]
+    aside, along = boxes[:, 6] * x - boxes[:, 7] * z, boxes[:, 7] * x + boxes[:, 6] * z
+    return (np.abs(aside) <= boxes[:, 3] + 0.02) & (np.abs(along) <= boxes[:, 5] + 0.02)
+
+
+@compiled
+def _touch(vertices, sits, seat, top, lowest, sunk):
+    for frame in range(len(vertices)):
+        low, deep = np.inf, -np.inf
+        for row in range(vertices.shape[1]):
+            below, give = vertices[frame, row, 1], FLOOR_TOLERANCE
+            if sits[row] and below > 0.5 * top:
+                x, z = vertices[frame, row, 0] - seat[0], vertices[frame, row, 2] - seat[2]
+                aside, along = seat[6] * x - seat[7] * z, seat[7] * x + seat[6] * z
+                if abs(aside) <= seat[3] - _RIM and abs(along) <= seat[5] - _RIM:
+                    below -= top
+                    give = CUSHION_TOLERANCE
+            low, deep = min(low, below), max(deep, -below - give)
+        lowest[frame], sunk[frame] = low, deep

@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from ..body.model import Body, joints_of, pose_body
-from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle, turn_about_y, yaw_to_matrix
+from ..body.kinematics import rotation_matrices, rotation_vectors
+from ..body.model import Body, joints_of
+from ..body.outline import extreme_points
+from ..body.points import SkinSample, pose_points, sample_skin
+from ..geometry import axis_rotation, turn_about_y
 from ..motion.carrying import carrier_of, outline_points, prop_track
 from ..motion.legs import reach_ankles
 from ..motion.posture import place_joints, with_pose, world_rotations
-from ..scene.boxes import depth_is_guessed, hiding_boxes
+from ..scene.boxes import depth_is_guessed
+from ..scene.solid import Boxes, Solid, solid_of
 from ..types import JOINT, Camera, Motion, Performance, Scene
 from .gates import REASONS, carries, pierces, props_free, seen, stands_free
 from .spots import Spot, Supply, draw_spot, own_support, prop_fits
@@ -75,12 +79,13 @@ def place(
     count = max(round(lead.seconds / _GATE_SECONDS), 2)
     frames = np.unique(np.linspace(0, len(lead) - 1, count).astype(int))
     joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
+    view = _view_of(scene, camera)
     settled = replace(settled, carried=tuple(points[frames] for points in _carried(performance, body)))
     seat = "wheelchair" if any(prop["kind"] == "wheelchair" for prop in asked_props(performance)) else ""
     for number in range(1, tries + 1):
         # The room's own seats are tried first; furniture is added only where none of them fits.
         spot = draw_spot(lead, joints, scene, Supply(props, seat, number > tries // 3), rng=rng)
-        reason = "no_support" if spot is None else _judge(spot, settled, joints, scene, camera)
+        reason = "no_support" if spot is None else _judge(spot, settled, joints, view)
         if spot is not None and reason is None:
             return _moved(performance, spot, settled.lift, body, number, counts)
         counts[reason or ""] += 1
@@ -116,45 +121,59 @@ class _Settled:
     """The reason to reject it even then."""
 
 
-def _judge(spot: Spot, settled: _Settled, joints: Sequence[np.ndarray], scene: Scene, camera: Camera | None) -> str | None:
-    turn = yaw_to_matrix(torch.tensor(spot.yaw, dtype=torch.float64)).numpy()
-    moved = [points @ turn.T + spot.shift + [0.0, settled.lift, 0.0] for points in joints]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """A room, and what of it the camera sees."""
+
+    solid: Solid
+    camera: Camera
+    depth: np.ndarray | None
+    """What this camera sees; None if it is not known."""
+    boxes: Boxes | None
+    """What hides people besides."""
+
+
+def _view_of(scene: Scene, camera: Camera | None) -> _View:
+    solid = solid_of(scene)
+    if camera is not None:
+        return _View(solid=solid, camera=camera, depth=None, boxes=solid.hiding)
+    # A measured depth shows what really hides somebody; elsewhere the scene's boxes tell.
+    measured = scene.depth.size > 0 and scene.depth.min() > 0 and not depth_is_guessed(scene)
+    return _View(solid=solid, camera=scene.camera, depth=scene.depth, boxes=None if measured else solid.hiding)
+
+
+def _judge(spot: Spot, settled: _Settled, joints: Sequence[np.ndarray], view: _View) -> str | None:
+    turn = axis_rotation("y", spot.yaw)
+    moved = [points @ turn.T + (spot.shift + [0.0, settled.lift, 0.0]) for points in joints]
     moved[0] = moved[0] + [0.0, spot.rise, 0.0]
     # The seat or bed carries the first person alone.
     supports = [spot.support, *[None] * (len(moved) - 1)]
     for points, support in zip(moved, supports, strict=True):
-        reason = stands_free(points, scene, support)
+        reason = stands_free(points, view.solid, support)
         if reason is not None:
             return reason
     for points in settled.carried:
-        reason = props_free(points @ turn.T + spot.shift, scene, spot.support)
+        reason = props_free(points @ turn.T + spot.shift, view.solid, spot.support)
         if reason is not None:
             return reason
-    if spot.is_prop and spot.support is not None and not prop_fits(spot.support, scene):
+    if spot.is_prop and spot.support is not None and not prop_fits(spot.support, view.solid):
         return "in_furniture"
-    reason = _seen(moved[0], scene, camera)
+    reason = seen(moved[0], view.camera, view.depth, view.boxes)
     if reason is not None:
         return reason
     for skin, support in zip(settled.skin, supports, strict=True):
         up = 0.0 if support is None else spot.rise
-        if pierces(skin @ turn.T + spot.shift + [0.0, up, 0.0], scene, support):
+        if pierces(skin @ turn.T + (spot.shift + [0.0, up, 0.0]), view.solid, support):
             return "in_furniture"
     return None
-
-
-def _seen(joints: np.ndarray, scene: Scene, camera: Camera | None) -> str | None:
-    if camera is not None:
-        return seen(joints, camera, None, hiding_boxes(scene))
-    # A measured depth shows what really hides somebody; elsewhere the scene's boxes tell.
-    measured = (scene.depth > 0).all() and not depth_is_guessed(scene)
-    return seen(joints, scene.camera, scene.depth, () if measured else hiding_boxes(scene))
 
 
 def _settle(performance: Performance, body: Body) -> _Settled:
     lead = performance.people[0]
     rows = np.unique(np.linspace(0, len(lead) - 1, _MESH_FRAMES).astype(int))
     fps = lead.fps * (len(rows) - 1) / max(len(lead) - 1, 1)
-    posed = [pose_body(body, motion.take(rows)) for motion in performance.people]
+    sample, spread = deciding_skin(body)
+    posed = [pose_points(body, motion.take(rows), sample) for motion in performance.people]
     support = own_support(lead)
     lift = 0.0
     if support is None:
@@ -162,27 +181,34 @@ def _settle(performance: Performance, body: Body) -> _Settled:
         lift = float(np.clip(-lowest, -SETTLE, SETTLE)) if abs(lowest) > 0.01 else 0.0
     skin = []
     for person, (vertices, joints) in enumerate(posed):
-        vertices = vertices + np.array([0.0, lift, 0.0], np.float32)
-        problem = carries(vertices, joints, fps, support if person == 0 else None, body.part_of_vertex)
+        vertices[..., 1] += lift
+        problem = carries(vertices, joints, fps, support if person == 0 else None, body.part_of_vertex[sample.rows])
         if problem is not None:
             return _Settled(problem=problem)
-        skin.append(vertices[:, ::_SKIN_STEP])
+        skin.append(np.ascontiguousarray(vertices[:, spread]))
     return _Settled(lift=lift, skin=tuple(skin))
+
+
+@lru_cache(maxsize=4)
+def deciding_skin(body: Body) -> tuple[SkinSample, Int[np.ndarray, " s"]]:
+    """Vertices that stand for the whole skin, and which of them are spread evenly over it."""
+    spread = np.arange(0, len(body.weights), _SKIN_STEP)
+    rows = np.union1d(spread, extreme_points(body))
+    return sample_skin(body, rows), np.searchsorted(rows, spread)
 
 
 def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body: Body) -> Motion:
     """The motion turned by ``yaw`` radians about the world's +y through the origin, then shifted (metres)."""
-    turn = yaw_to_matrix(torch.tensor(yaw, dtype=torch.float64))
-    root = axis_angle_to_matrix(torch.as_tensor(motion.global_orient, dtype=torch.float64))
-    pelvis = np.array(body.rest_joints(motion.betas))[0]
-    transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.numpy().T + shift - pelvis
+    turn = axis_rotation("y", yaw)
+    pelvis = body.rest_joints(motion.betas)[0]
+    transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.T + shift - pelvis
     center = motion.support_center
     if center is not None:
         moved = turn_about_y(np.array([center[0], 0.0, center[1]]), yaw) + shift
         center = (float(moved[0]), float(moved[2]))
     return replace(
         motion,
-        global_orient=matrix_to_axis_angle(turn @ root).numpy(),
+        global_orient=rotation_vectors(turn @ rotation_matrices(motion.global_orient)),
         transl=transl,
         support_center=center,
         support_yaw=motion.support_yaw + yaw if motion.support != "floor" else motion.support_yaw,

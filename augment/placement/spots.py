@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..geometry import turn_about_y
-from ..polygon import inside_polygon
-from ..scene.boxes import blocking_boxes, inside_box
+from ..scene.solid import Solid, any_in_box, on_ground
 from ..types import Motion, Scene, Surface
 from .gates import BODY_RADIUS
 
@@ -95,17 +94,17 @@ def _draw_on_floor(floor: Float[np.ndarray, "n 2"], *, rng: np.random.Generator)
     low, high = floor.min(0), floor.max(0)
     for _ in range(100):
         point = rng.uniform(low, high)
-        if inside_polygon(point, floor):
+        if on_ground(point, floor):
             return np.array([point[0], 0.0, point[1]])
     middle = floor.mean(0)
     return np.array([middle[0], 0.0, middle[1]])
 
 
-def prop_fits(prop: Surface, scene: Scene) -> bool:
+def prop_fits(prop: Surface, solid: Solid) -> bool:
     """Whether added furniture stands on the floor and clear of obstacles, checked on a grid over its footprint."""
     across, along = np.meshgrid(*(np.linspace(-extent / 2, extent / 2, 7) for extent in prop.size))
     grid = turn_about_y(np.stack([across, along], axis=-1).reshape(-1, 2), prop.yaw) + prop.center[[0, 2]]
-    if not inside_polygon(grid, scene.floor).all():
+    if not on_ground(grid, solid.floor).all():
         return False
     points = np.insert(grid, 1, 0.1, axis=1)
-    return not any(inside_box(box, points, BODY_RADIUS).any() for box in blocking_boxes(scene))
+    return not any_in_box(solid.blocking, points, BODY_RADIUS).any()

@@ -11,14 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from augment.body.model import joints_of, pose_body
+from augment.body.points import pose_points
+from augment.body.shapes import sample_betas
 from augment.geometry import look_at
 from augment.motion.carrying import carrier_of, outline_points, prop_track
 from augment.motion.holding import take_up
 from augment.motion.library.scripted.act import make_action
 from augment.placement.gates import REASONS, carries, pierces, props_free, seen, stands_free
-from augment.placement.place import PlacementRejected, move_motion, place, raise_seated
+from augment.placement.place import PlacementRejected, deciding_skin, move_motion, place, raise_seated
+from augment.placement.spots import own_support
 from augment.polygon import inside_polygon
-from augment.scene.boxes import hiding_boxes
+from augment.scene.solid import solid_of
 from augment.types import JOINT, Surface
 from tests.make.rooms import performance, room, standing, the_body
 
@@ -66,7 +69,7 @@ def test_a_placed_person_stands_on_free_floor_in_view():
     for seed in range(5):
         placed = place(performance(standing(the_body())), room(), the_body(), rng=np.random.default_rng(seed))
         joints = joints_of(the_body(), placed.people[0])
-        assert stands_free(joints, room(), None) is None
+        assert stands_free(joints, solid_of(room()), None) is None
         assert inside_polygon(joints[:, 0][:, [0, 2]], room().floor).all()
         assert seen(joints, room().camera, room().depth) is None
         assert placed.provenance["placement"]["support"] == "none"
@@ -159,9 +162,9 @@ def test_every_try_is_counted_and_every_reason_explained():
 def test_an_obstacle_turned_by_its_yaw_is_where_it_says():
     joints = joints_of(the_body(), standing(the_body(), frames=1, at=(0.9, 0.0)))
     plank = replace(room().obstacles[0], center=np.array([0, 0.5, 0]), size=np.array([0.3, 1.0, 3.0]), yaw=0.0)
-    assert stands_free(joints, replace(room(), obstacles=(plank,)), None) is None
+    assert stands_free(joints, solid_of(replace(room(), obstacles=(plank,))), None) is None
     turned = replace(plank, yaw=np.pi / 2)
-    assert stands_free(joints, replace(room(), obstacles=(turned,)), None) == "in_furniture"
+    assert stands_free(joints, solid_of(replace(room(), obstacles=(turned,))), None) == "in_furniture"
 
 
 def test_a_seat_sunk_into_is_refused_but_a_cushion_gives():
@@ -171,6 +174,24 @@ def test_a_seat_sunk_into_is_refused_but_a_cushion_gives():
     for height, verdict in ((0.44, None), (0.49, None), (0.60, "penetrates")):
         seat = Surface(kind="chair", center=np.array([x, height, z]), size=(0.44, 0.44), yaw=0.0)
         assert carries(vertices, joints, 10.0, seat, body.part_of_vertex) == verdict
+
+
+def test_sampled_skin_is_carried_as_the_whole_skin_is():
+    body, rng = the_body(), np.random.default_rng(0)
+    sample, _ = deciding_skin(body)
+    verdicts, differ = Counter(), 0
+    for number in range(60):
+        action = ("walk", "sit_down", "lie", "get_up", "kneel")[number % 5]
+        motion = make_action(action, rng=rng, body=body, betas=sample_betas(body, rng=rng), fps=10).take(slice(None, None, 4))
+        motion = replace(motion, transl=motion.transl + [0.0, rng.uniform(-0.09, 0.09), 0.0])
+        vertices, joints = pose_body(body, motion)
+        some, _ = pose_points(body, motion, sample)
+        support = own_support(motion)
+        whole = carries(vertices, joints, 2.5, support, body.part_of_vertex)
+        differ += whole != carries(some, joints, 2.5, support, body.part_of_vertex[sample.rows])
+        verdicts[whole] += 1
+    assert {None, "penetrates", "floats"} <= set(verdicts)
+    assert differ <= 1  # within a millimetre of a limit
 
 
 def walking(start, step, frames: int = 20):
@@ -183,17 +204,17 @@ def test_nobody_walks_through_a_seat_or_bed_that_no_obstacle_stands_for(kind):
     size, height = {"bed": ((0.95, 2.0), 0.2), "chair": ((0.5, 0.5), 0.45)}[kind]
     surface = Surface(kind=kind, center=np.array([0.0, height, 0.0]), size=size, yaw=0.3)
     scene = replace(room(), surfaces=(surface,), obstacles=())
-    assert stands_free(walking((0.0, -1.5), 0.15), scene, None) == "in_furniture"
-    assert stands_free(walking((1.3, -1.5), 0.15), scene, None) is None
+    assert stands_free(walking((0.0, -1.5), 0.15), solid_of(scene), None) == "in_furniture"
+    assert stands_free(walking((1.3, -1.5), 0.15), solid_of(scene), None) is None
 
 
 def test_feet_stand_beside_the_bed_that_carries_somebody_and_not_in_it():
     bed = Surface(kind="bed", center=np.array([0.0, 0.5, 0.0]), size=(0.95, 2.0), yaw=0.0)
     scene = replace(room(), surfaces=(bed,), obstacles=())
-    assert stands_free(walking((0.6, 0.0), 0.0, 2), scene, bed) is None
-    assert stands_free(walking((0.0, 0.0), 0.0, 2), scene, bed) == "in_furniture"
+    assert stands_free(walking((0.6, 0.0), 0.0, 2), solid_of(scene), bed) is None
+    assert stands_free(walking((0.0, 0.0), 0.0, 2), solid_of(scene), bed) == "in_furniture"
     on_top = walking((0.0, 0.0), 0.0, 2) + [0.0, 0.5, 0.0]
-    assert stands_free(on_top, scene, bed) is None
+    assert stands_free(on_top, solid_of(scene), bed) is None
 
 
 def test_a_bed_carries_the_first_person_only():
@@ -220,14 +241,14 @@ def test_skin_in_furniture_is_found_where_joints_keep_clear():
     front = float(vertices[0, np.abs(vertices[0, :, 1] - 1.0) < 0.1, 2].max())
     for gap, verdict in ((0.02, False), (-0.06, True)):
         rail = replace(room().obstacles[0], center=np.array([0.0, 1.0, front + gap + 0.05]), size=np.array([1.5, 0.04, 0.1]))
-        assert pierces(vertices, replace(room(), surfaces=(), obstacles=(rail,)), None) is verdict
+        assert pierces(vertices, solid_of(replace(room(), surfaces=(), obstacles=(rail,))), None) is verdict
 
 
 def test_a_person_behind_a_box_counts_as_hidden_where_no_depth_is_known():
     screen = replace(room().obstacles[0], center=np.array([0.0, 1.0, 0.8]), size=np.array([3.0, 2.0, 0.05]))
     blind = replace(room(), depth=np.zeros_like(room().depth), surfaces=(), obstacles=(screen,))
     behind = walking((0.0, -0.3), 0.0, 2)
-    assert seen(behind, blind.camera, blind.depth, hiding_boxes(blind)) == "hidden"
+    assert seen(behind, blind.camera, blind.depth, solid_of(blind).hiding) == "hidden"
     assert seen(behind, blind.camera, blind.depth) is None
     narrow = replace(blind, floor=np.array([[-0.8, 0.0], [0.8, 0.0], [0.8, -1.2], [-0.8, -1.2]]))
     assert refused(standing(the_body()), narrow).reason == "hidden"
@@ -262,7 +283,7 @@ def test_what_somebody_pushes_needs_room_too():
     placed = place(pushing, room(), the_body(), rng=np.random.default_rng(0))
     assert placed.provenance["props"] == [entry]
     points = outline_points(entry, prop_track(entry, carrier_of(placed.people[0], the_body())))
-    assert props_free(points, room(), None) is None
+    assert props_free(points, solid_of(room()), None) is None
 
 
 def test_a_wheelchair_is_brought_along_where_chairs_are_free():

@@ -1,0 +1,51 @@
+"""Laws of a room's solid parts as arrays: the same answers as box by box."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from augment.geometry import look_at
+from augment.polygon import inside_polygon
+from augment.scene.boxes import hidden_by, inside_box
+from augment.scene.solid import any_in_box, behind_box, box_rows, on_ground
+from augment.types import Camera, Obstacle
+
+
+def _boxes(rng: np.random.Generator) -> tuple[Obstacle, ...]:
+    return tuple(
+        Obstacle(name="box", center=rng.uniform(-2, 2, 3), size=rng.uniform(0.1, 2, 3), yaw=float(rng.uniform(-3, 3)))
+        for _ in range(6)
+    )
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_points_are_in_the_boxes_they_are_in_one_by_one(seed):
+    rng = np.random.default_rng(seed)
+    boxes, points, grow = _boxes(rng), rng.uniform(-2, 2, (4, 7, 3)), rng.uniform(-0.05, 0.2, 7)
+    wanted = [inside_box(box, points, grow).any() for box in boxes]
+    np.testing.assert_array_equal(any_in_box(box_rows(boxes), points, grow), wanted)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_points_are_behind_boxes_as_box_by_box(seed):
+    rng = np.random.default_rng(seed)
+    boxes, points, eye = _boxes(rng), rng.uniform(-3, 3, (30, 9, 3)), np.array([0.0, 2.5, 5.0])
+    camera = Camera(K=np.eye(3), T_world_camera=look_at(eye, np.zeros(3)), width=64, height=48)
+    hidden = behind_box(box_rows(boxes), points, eye)
+    assert 0 < hidden.sum() < hidden.size
+    np.testing.assert_array_equal(hidden, hidden_by(boxes, points, camera))
+
+
+def test_a_ray_along_a_box_is_not_hidden_by_it():
+    boxes = box_rows([Obstacle(name="box", center=np.array([0.0, 0.0, 0.0]), size=np.array([1.0, 1.0, 1.0]))])
+    beside, through = np.array([[[2.0, 0.0, -3.0]]]), np.array([[[0.0, 0.0, -3.0]]])
+    assert not behind_box(boxes, beside, np.array([2.0, 0.0, 3.0])).any()
+    assert behind_box(boxes, through, np.array([0.0, 0.0, 3.0])).all()
+
+
+def test_points_are_on_the_floor_as_in_a_polygon():
+    rng = np.random.default_rng(0)
+    floor = np.array([[0.0, 0.0], [3.0, 0.0], [3.0, 2.0], [1.0, 2.0], [1.0, 1.0], [0.0, 1.0]])
+    points = rng.uniform(-1, 4, (20, 15, 2))
+    np.testing.assert_array_equal(on_ground(points, floor), inside_polygon(points, floor))
