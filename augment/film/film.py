@@ -19,7 +19,7 @@ from ..types import Performance
 from .actors import carried, person
 from .appearance import Look
 from .costume import fit_look, pose_joints
-from .keypoints import LAYOUTS, keypoints_3d, project_keypoints, visibility
+from .keypoints import by_layout, keypoints_3d, project_keypoints, visibility
 from .props import add_props, moving_props
 from .shot import TRACED, Layers, Shot
 from .style import Grain, Style, sample_style
@@ -87,11 +87,9 @@ def film(
         mask, depth = shot.draw(frame, clip, grain)
         visibility(keypoints[frame], mask, depth, 1, confidence[frame])
     keypoints[..., 2] = confidence
-    named, start = {}, 0
-    for name, size in LAYOUTS.items():
-        named[name], start = keypoints[:, start : start + size], start + size
     return {
-        **clip.asked_for(), **named, "joints": skeletons[0][0], "people": people, "camera": view.camera, "style": style,
+        **clip.asked_for(), **by_layout(keypoints), "joints": skeletons[0][0], "people": people, "camera": view.camera,
+        "style": style,
     }  # fmt: skip
 
 

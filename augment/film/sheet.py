@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from ..files import write_atomic
+from ..types import SMPL_PARENTS
 
 _BAR = 22
 """Pixels of the title's bar."""
@@ -36,15 +37,35 @@ def contact_sheet(
     """
     if not clips or any(len(frames) == 0 for frames, _ in clips):
         raise ValueError("contact_sheet: expected at least one clip, each of at least one frame")
-    rows = [_row(frames, title, columns, height) for frames, title in clips]
+    return stack_rows([sheet_row(frames, title, columns=columns, height=height) for frames, title in clips], path)
+
+
+def stack_rows(rows: Sequence[UInt8[np.ndarray, "_ _ 3"]], path: Path | str | None = None) -> UInt8[np.ndarray, "_ _ 3"]:
+    """Rows of ``sheet_row`` below each other, RGB; written as a PNG if there is a path."""
     width = max(row.shape[1] for row in rows)
     sheet = np.concatenate([np.pad(row, ((0, 4), (0, width - row.shape[1]), (0, 0)), constant_values=255) for row in rows])
     if path is not None:
-        path = Path(path)
         ok, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
         assert ok
-        write_atomic(path, data.tobytes())
+        write_atomic(Path(path), data.tobytes())
     return sheet
+
+
+def stick_figures(plate: UInt8[np.ndarray, "h w 3"], joints2d: Float[np.ndarray, "t 24 3"]) -> UInt8[np.ndarray, "t h w 3"]:
+    """The first person's skeleton over the empty room, for clips without pictures; grey where a joint is hidden.
+
+    Args:
+        plate: RGB.
+        joints2d: u, v in pixels, confidence.
+    """
+    frames = np.repeat(plate[None] // 2, len(joints2d), axis=0)
+    for frame, points in zip(frames, joints2d, strict=True):
+        at = np.clip(points[:, :2], -10_000, 10_000).round().astype(int).tolist()
+        for joint, parent in enumerate(SMPL_PARENTS):
+            if parent >= 0:
+                color = (255, 210, 80) if min(points[joint, 2], points[parent, 2]) > 0 else (130, 130, 130)
+                cv2.line(frame, at[joint], at[parent], color, max(plate.shape[0] // 110, 1), cv2.LINE_AA)
+    return frames
 
 
 def closeup(frames: UInt8[np.ndarray, "t h w 3"], joints2d: Float[np.ndarray, "t 24 3"]) -> UInt8[np.ndarray, "t h w 3"]:
@@ -65,7 +86,10 @@ def closeup(frames: UInt8[np.ndarray, "t h w 3"], joints2d: Float[np.ndarray, "t
     return np.stack([cv2.resize(frame, (width, height), interpolation=cv2.INTER_CUBIC) for frame in cut])
 
 
-def _row(frames: np.ndarray, title: str, columns: int, height: int) -> np.ndarray:
+def sheet_row(
+    frames: UInt8[np.ndarray, "_ _ _ 3"], title: str, *, columns: int = 7, height: int = 160
+) -> UInt8[np.ndarray, "_ _ 3"]:
+    """One clip as a row of evenly spaced frames with a title, RGB."""
     chosen = np.linspace(0, len(frames) - 1, columns).round().astype(int)
     width = round(frames.shape[2] * height / frames.shape[1])
     shrink = cv2.INTER_AREA if height < frames.shape[1] else cv2.INTER_NEAREST

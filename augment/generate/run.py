@@ -5,18 +5,18 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from contextlib import closing
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..files import code_digest, sha256_of_json
 from ..progress import Progress
 from ..shards.sample import Sample
-from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, read_shard, write_manifest, write_shard
+from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, write_manifest, write_shard
 from ..workers import map_unordered
 from .casting import check_sources
+from .contact import SHEET, chosen, pictured, write_sheet
 from .coverage import COVERAGE, draw_coverage, figures, read_takes
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
@@ -25,9 +25,6 @@ from .views import camera_of
 
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""
-SHEET = "sheet.png"
-SHEET_CLIPS = 14
-"""Clips on the contact sheet."""
 
 
 def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int = 1) -> dict[str, Any]:
@@ -53,7 +50,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     scenes = prepare_scenes(recipe, out, workers=workers)
     check_cameras(recipe, scenes)
     digest = recipe_digest(recipe)
-    job = FilmingJob(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes)
+    job = FilmingJob(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes, pictured=pictured(plan))
     facts = {
         "recipe_sha256": digest, "seed": seed, "scenes": {name: sha for name, (_, sha) in scenes.items()},
         "sources": sources, "version": version("understudy"), "code_sha256": code_digest(*_code()), "format": FORMAT,
@@ -67,7 +64,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         return read_manifest(out)
     (out / MANIFEST).unlink(missing_ok=True)
     try:
-        _make_shards(job, out, shards, finished, workers=workers)
+        rows = _make_shards(job, out, shards, finished, workers=workers)
     except (KeyboardInterrupt, OSError):
         done = sum(name in finished for name in shards)
         print(
@@ -81,7 +78,8 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     if not records:
         reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
         raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
-    write_sheet(out, records)
+    lost = {key for shard in ordered for key in shard.given_up}
+    write_sheet(_all_rows(job, [clip for clip in plan if clip.key not in lost], rows, workers=workers), out / SHEET)
     coverage = write_coverage(out, records, scenes)
     manifest = write_manifest(
         out, records, name=recipe.name, plan_sha256=plan_sha256, **facts,
@@ -131,8 +129,9 @@ def check_cameras(recipe: Recipe, scenes: dict[str, tuple[Path, str]]) -> None:
 
 def _make_shards(
     job: FilmingJob, out: Path, shards: dict[str, list[PlannedClip]], finished: dict[str, FinishedShard], *, workers: int
-) -> None:
-    """Add every missing shard to ``finished``, writing each as soon as its clips are made."""
+) -> dict[str, bytes]:
+    """Add every missing shard to ``finished``, writing each as soon as its clips are made; rows of the contact sheet."""
+    rows: dict[str, bytes] = {}
     tasks = [clip for name, clips in shards.items() if name not in finished for clip in clips]
     home = {clip.key: name for name, clips in shards.items() for clip in clips}
     pending: dict[str, dict[str, MadeClip]] = {name: {} for name in shards}
@@ -142,12 +141,26 @@ def _make_shards(
         progress.update("clips", done, len(home))
         for made in results:
             name = home[made.key]
-            pending[name][made.key] = made
+            pending[name][made.key] = replace(made, row=None)
+            if made.row is not None:
+                rows[made.key] = made.row
             done, rejected = done + 1, rejected + made.rejections.total()
             progress.update("clips", done, len(home), note=f"{rejected} tries rejected")
             if len(pending[name]) == len(shards[name]):
                 finished[name] = _write_finished(out, name, shards[name], pending.pop(name))
                 append(out, finished[name].to_line())
+    return rows
+
+
+def _all_rows(job: FilmingJob, made: list[PlannedClip], rows: dict[str, bytes], *, workers: int) -> list[bytes]:
+    """The contact sheet's rows; clips that an earlier, interrupted run made are filmed again for theirs."""
+    clips = {clip.key: clip for clip in made}
+    keys = chosen(job.pictured, clips)
+    missing = [clips[key] for key in keys if key not in rows]
+    if missing:
+        with closing(map_unordered(make_clip, missing, workers=workers, initializer=init_worker, initargs=(job,))) as again:
+            rows = rows | {clip.key: clip.row for clip in again if clip.row is not None}
+    return [rows[key] for key in keys if key in rows]
 
 
 def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[str, MadeClip]) -> FinishedShard:
@@ -165,37 +178,11 @@ def _write_finished(out: Path, name: str, clips: list[PlannedClip], made: dict[s
     )
 
 
-def write_sheet(out: Path, records: list[ShardRecord]) -> None:
-    """Draw a contact sheet: one clip of each action, then more; the first frame whole, then closeups of the person."""
-    from ..film.sheet import closeup, contact_sheet
-
-    chosen = _one_of_each(out, records)
-    clips = []
-    for record in records:
-        if not any(record.name == name for name, _ in chosen):
-            continue
-        for sample in read_shard(out / record.name):
-            if (record.name, sample["__key__"]) in chosen:
-                frames = np.concatenate([sample["mp4"][:1], closeup(sample["mp4"], sample["npz"]["joints2d"])])
-                clips.append((frames, f"{sample['json']['label']}: {sample['json']['caption']}"))
-    contact_sheet(sorted(clips, key=lambda clip: clip[1]), out / SHEET)
-
-
 def write_coverage(out: Path, records: list[ShardRecord], scenes: dict[str, tuple[Path, str]]) -> dict[str, Any]:
     """Draw what the clips cover; the numbers behind it and the picture's name, for the manifest."""
     takes = list(read_takes(out / record.name for record in records))
     draw_coverage(takes, {digest: (name, folder) for name, (folder, digest) in scenes.items()}, out / COVERAGE)
     return {"picture": COVERAGE, **figures(takes)}
-
-
-def _one_of_each(out: Path, records: list[ShardRecord]) -> set[tuple[str, str]]:
-    """Shard and key of up to ``SHEET_CLIPS`` clips, of as many actions as there are."""
-    by_action: dict[str, list[tuple[str, str]]] = {}
-    for record in records:
-        for sample in read_shard(out / record.name, members=("json",)):
-            by_action.setdefault(sample["json"]["label"], []).append((record.name, sample["__key__"]))
-    ranked = sorted((rank, action, clip) for action, clips in by_action.items() for rank, clip in enumerate(clips))
-    return {clip for _, _, clip in ranked[:SHEET_CLIPS]}
 
 
 def plan_table(recipe: Recipe, seed: int | None = None) -> list[dict[str, Any]]:

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..body.model import load_body
+from ..body.model import Body, load_body
 from ..seeds import clip_rng
 from ..shards.sample import ENCODERS, Sample, clip_to_sample, motion_arrays
 from ..types import Clip, Performance, Segment
 from ..workers import stopping
 from .casting import cast
+from .contact import draw_row
 from .recipe import PlannedClip, Recipe, scene_cameras
-from .views import room_view, scene_of
+from .views import RoomView, room_view, scene_of
 
 KEYPOINTS = ("joints2d", "keypoints_coco", "keypoints_mediapipe")
 """Sets of 2D keypoints that a sample holds."""
@@ -32,6 +33,8 @@ class FilmingJob:
     recipe_sha256: str
     scenes: dict[str, tuple[Path, str]]
     """Name to the scene's folder and digest."""
+    pictured: dict[str, str] = field(default_factory=dict)
+    """Keys of the clips that get a row on the contact sheet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,8 @@ class MadeClip:
     """None if every attempt failed."""
     rejections: Counter[str] = field(default_factory=Counter)
     """Number of failed attempts by reason."""
+    row: bytes | None = None
+    """Its row of the contact sheet, a JPEG, if it is pictured."""
 
 
 _job: FilmingJob | None = None
@@ -69,7 +74,8 @@ def make_clip(clip: PlannedClip) -> MadeClip:
         if stopping():
             break
         try:
-            return MadeClip(key=clip.key, sample=_attempt(_job, clip, attempt), rejections=rejections)
+            sample, row = _attempt(_job, clip, attempt)
+            return MadeClip(key=clip.key, sample=sample, rejections=rejections, row=row)
         except (FallRejected, PlacementRejected) as rejected:
             rejections[f"{clip.action}: {rejected.reason}"] += 1
         except (ValueError, FloatingPointError, np.linalg.LinAlgError) as error:
@@ -78,11 +84,8 @@ def make_clip(clip: PlannedClip) -> MadeClip:
     return MadeClip(key=clip.key, sample=None, rejections=rejections)
 
 
-def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
-    from ..film.appearance import sample_look
-    from ..film.film import film
-    from ..film.night import infrared_colors
-    from ..film.sensor import apply_sensor, sample_sensor
+def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> tuple[Sample, bytes | None]:
+    from ..film.keypoints import film_keypoints
     from ..film.through_lens import bend_layers
     from ..placement.place import place
 
@@ -97,6 +100,38 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
         # Placement must judge what this camera sees.
         scene = replace(scene, camera=room.seen.camera, plate=room.seen.plate, depth=room.seen.depth)
     performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
+    if set(recipe.film.layers) == {"keypoints"}:
+        layers, made = film_keypoints(performance, room.filmed, body, fps=recipe.film.fps), {}
+        layers = layers if room.bend is None else bend_layers(layers, room.bend)
+    else:
+        layers, made = _shoot(recipe, performance, room, body, look, rng=rng)
+    provenance = {
+        "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
+        "scene": {
+            "name": scene.name, "sha256": digest, "camera": "scene" if cameras.kind == "scene" else f"{cameras.kind} {number}",
+            # Real video that the room was made from: a study that tests on it refuses these clips.
+            "recordings": scene.provenance.get("recordings", []),
+        },
+        **made,
+        "body": {"name": body.name, "licence": body.licence},
+        **performance.provenance,
+    }  # fmt: skip
+    row = None
+    if clip.key in job.pictured:
+        row = draw_row(layers, room.seen.plate, f"{performance.action}: {performance.caption}")
+    return _to_sample(recipe, clip.key, performance, layers, provenance), row
+
+
+def _shoot(
+    recipe: Recipe, performance: Performance, room: RoomView, body: Body, look: str, *, rng: np.random.Generator
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A placed performance's layers through the camera and its lens, and what was drawn for them."""
+    from ..film.appearance import sample_look
+    from ..film.film import film
+    from ..film.night import infrared_colors
+    from ..film.sensor import apply_sensor, sample_sensor
+    from ..film.through_lens import bend_layers
+
     outfits = recipe.people.outfits
     looks = [
         sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
@@ -105,28 +140,15 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> Sample:
         looks = [replace(worn, colors=infrared_colors(worn.colors)) for worn in looks]
     layers = film(
         performance, room.filmed, body, looks, rng=rng, fps=recipe.film.fps,
-        layers=[name for name in recipe.film.layers if name != "keypoints"],
-        rasterizer=_rasterizer(recipe.film.rasterizer),
+        layers=[name for name in recipe.film.layers if name != "keypoints"], rasterizer=_rasterizer(recipe.film.rasterizer),
     )  # fmt: skip
     sensor = sample_sensor(look, recipe.film.exposure, recipe.film.compression, rng=rng)
     layers = layers if room.bend is None else bend_layers(layers, room.bend)
     if "frames" in layers:
         layers["frames"] = apply_sensor(layers["frames"], sensor, recipe.film.fps, rng=rng)
-    provenance = {
-        "run": {"name": recipe.name, "seed": job.seed, "recipe_sha256": job.recipe_sha256, "attempt": attempt},
-        "scene": {
-            "name": scene.name, "sha256": digest, "camera": "scene" if cameras.kind == "scene" else f"{cameras.kind} {number}",
-            # Real video that the room was made from: a study that tests on it refuses these clips.
-            "recordings": scene.provenance.get("recordings", []),
-        },
-        "looks": [look.description for look in looks],
-        "style": asdict(layers["style"]),
-        "look": look,
-        "sensor": asdict(sensor),
-        "body": {"name": body.name, "licence": body.licence},
-        **performance.provenance,
+    return layers, {
+        "looks": [worn.description for worn in looks], "style": asdict(layers["style"]), "look": look, "sensor": asdict(sensor),
     }  # fmt: skip
-    return _to_sample(recipe, clip.key, performance, layers, provenance)
 
 
 def _to_sample(

@@ -222,7 +222,8 @@ def clip_to_sample(
     shape = clip.shape if clip.frames is None else clip.frames.shape[:3]
     if shape is None:
         raise ValueError("clip_to_sample: a clip without frames needs its shape")
-    held = [name for name in LAYERS if name in layers or (name == "rgb" and clip.frames is not None)]
+    there = {*layers, *(["rgb"] if clip.frames is not None else []), *(["keypoints"] if "joints2d" in clip.arrays else [])}
+    held = [name for name in LAYERS if name in there]
     frames, height, width = shape
     meta = {
         "label": clip.action,

@@ -12,6 +12,7 @@ from augment.body.model import pose_body
 from augment.film.appearance import OUTFITS, sample_look, wear
 from augment.film.costume import fit_look, pose_costume, pose_joints
 from augment.film.film import LAYERS, film
+from augment.film.keypoints import LAYOUTS, film_keypoints
 from augment.film.style import Style
 from augment.film.view import prepare_view
 from augment.geometry import invert_transform, pixel_grid, project, transform_points, unproject
@@ -242,3 +243,23 @@ def test_pyrender_gives_no_layers_that_need_triangles():
         pytest.skip(str(error))
     with pytest.raises(ValueError, match="'flow' needs the compiled rasterizer"):
         shoot([walker(1)], ("rgb", "flow"), rasterizer=reference)
+
+
+def test_keypoints_without_pictures_are_those_of_the_film():
+    same, hidden = [], []
+    for seed, action in enumerate(["walk", "sit", "crawl", "pick_up"], start=2):
+        rng = np.random.default_rng(seed)
+        motion = make_action(action, rng=rng, body=the_body(), betas=np.zeros(10), fps=10.0)
+        motion = motion.take(slice(0, len(motion), 6))
+        middle = np.array([motion.transl[:, 0].mean(), 0.0, motion.transl[:, 2].mean()])
+        crossing = move_motion(motion, 2.0, np.array([0.3, 0, 0.2]) - middle, the_body())
+        people = [crossing, standing(the_body(), len(motion), (0.4, 1.0))]
+        shot, view, _ = shoot(people, ("mask",))
+        quick = film_keypoints(performance(*people), view, the_body(), fps=10.0)
+        for name in LAYOUTS:
+            np.testing.assert_allclose(quick[name][..., :2], shot[name][..., :2], atol=1e-3)
+            same.append(((quick[name][..., 2] > 0) == (shot[name][..., 2] > 0)).ravel())
+            hidden.append((shot[name][..., 2] == 0).ravel())
+        np.testing.assert_allclose(quick["joints"], shot["joints"], atol=1e-6)
+    assert np.concatenate(same).mean() > 0.92
+    assert 0.1 < np.concatenate(hidden).mean() < 0.6  # behind the other person

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -293,3 +294,20 @@ def test_every_action_of_the_library_can_be_planned():
 
     clips = [{"action": name} for name in ACTIONS if name in SCRIPTS or ACTIONS[name].is_fall]
     assert check_sources(make_plan(Recipe.model_validate({"scenes": [{"room": 0}], "clips": clips}), 0)) == {}
+
+
+def test_a_run_of_keypoints_alone_makes_no_pictures(kitchen: Path, tmp_path: Path):
+    """Layers without rgb: no video member, keypoints of the same clips, a sheet of stick figures."""
+    (kitchen / "points.yaml").write_text(RECIPE.replace("layers: [rgb, mask]", "layers: [keypoints]"))
+    generate(load_recipe(kitchen / "points.yaml"), tmp_path / "points", workers=1)
+    assert verify(tmp_path / "points") == []
+    samples = list(read_shards(tmp_path / "points"))
+    assert samples
+    for sample in samples:
+        assert {name for name in sample if not name.startswith("__")} == {"json", "npz"}
+        assert sample["json"]["layers"] == ["keypoints"]
+        seen = sample["npz"]["keypoints_coco"][..., 2] > 0
+        assert 0.3 < seen.mean() <= 1
+    sheet = cv2.imread(str(tmp_path / "points" / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape[0] >= 180
