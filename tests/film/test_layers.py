@@ -262,4 +262,4 @@ def test_keypoints_without_pictures_are_those_of_the_film():
             hidden.append((shot[name][..., 2] == 0).ravel())
         np.testing.assert_allclose(quick["joints"], shot["joints"], atol=1e-6)
     assert np.concatenate(same).mean() > 0.92
-    assert 0.1 < np.concatenate(hidden).mean() < 0.6  # behind the other person
+    assert 0.1 < np.concatenate(hidden).mean() < 0.8  # behind the other person
