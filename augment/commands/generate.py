@@ -19,6 +19,8 @@ class Generate:
 
     - clips: [{action: walk, count: 9, from: library}] -- or from: physics (falls), from: generator, from: store
 
+    - clips: [{action: fall_backward, count: 90, motions: 10}] -- ten falls, each filmed nine times, on other bodies
+
     - an event of your own: clips: [{action: wander, from: takes/wander.bvh}] -- or .npz (AMASS), with
       actions: {wander: {label: wandering, captions: "{who} wanders about."}} -- its frame label, and words if you like
 

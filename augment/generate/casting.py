@@ -18,7 +18,7 @@ from ..motion.carrying import PROPS
 from ..motion.holding import take_up
 from ..motion.labels import core_label, with_action
 from ..motion.resample import crop
-from ..motion.reshape import to_shape
+from ..motion.reshape import above_floor, to_shape
 from ..placement.place import move_motion
 from ..types import Motion, Performance
 from .recipe import PeopleOptions, PlannedClip
@@ -30,17 +30,19 @@ YOUNGEST, OLDEST = 25.0, 90.0
 
 
 def cast(
-    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None
-) -> Performance:
+    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None,
+    pool: Path | None = None,
+) -> Performance:  # fmt: skip
     """Draw the people of a clip and their motions, in one world frame around the origin.
 
     Args:
         seconds: Longest performance; longer ones are cut around the action.
+        pool: The run's pool of motions (``motion_pool``), for a clip that names one of them.
     Raises:
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source, or the clip's prop has no place in the motion.
     """
-    lead = _lead(clip, people, body, rng=rng, seconds=seconds)
+    lead = _lead(clip, people, body, pool, rng=rng, seconds=seconds)
     props: list[dict[str, Any]] = []
     if clip.prop is not None:
         lead, prop = take_up(lead, clip.prop, body, rng=rng)
@@ -61,15 +63,22 @@ def cast(
     )  # fmt: skip
 
 
-def _lead(clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None) -> Motion:
+def _lead(
+    clip: PlannedClip, people: PeopleOptions, body: Body, pool: Path | None, *, rng: np.random.Generator, seconds: float | None
+) -> Motion:
     """The motion that a clip is named for, on a drawn body, cut."""
     betas = draw_betas(people, body, rng=rng)
-    motion = SOURCES[clip.source](clip, betas, body, rng=rng)
+    if clip.motion is not None:
+        assert pool is not None
+        motion = _pooled(pool, clip.motion)
+    else:
+        motion = SOURCES[clip.source](clip, betas, body, rng=rng)
     motion = with_action(motion, clip.action, _label_of(clip, motion))
-    if clip.source in OTHER_BODIES:
+    if clip.source in OTHER_BODIES or clip.motion is not None:
         if motion.support == "floor":  # cut first: less to reshape; on a seat the whole motion says when it is used
             motion = fit_seconds(motion, seconds, rng=rng)
         motion = to_shape(motion, betas, body)
+        motion = motion if clip.motion is None else above_floor(motion, body)
     return fit_seconds(motion, seconds, rng=rng)
 
 
@@ -246,6 +255,26 @@ def _store_rows(path: Path, action: str) -> tuple[Any, list[int]]:
         hint = did_you_mean(action, {row["action"] for row in store.rows})
         raise ValueError(f"{path}: no motion of action {action!r}{hint}; it holds: {found}")
     return store, rows
+
+
+def _pooled(pool: Path, name: str) -> Motion:
+    """A motion of the run's pool.
+
+    Raises:
+        ValueError: If it could not be made, or its file is missing or damaged.
+    """
+    store, rows = _pool_rows(pool)
+    if name not in rows:
+        raise ValueError("no motion could be made")
+    return store[rows[name]]
+
+
+@lru_cache(maxsize=2)
+def _pool_rows(pool: Path) -> tuple[Any, dict[str, int]]:
+    from ..motion.store import read_store
+
+    store = read_store(pool)
+    return store, {row["name"]: index for index, row in enumerate(store.rows)}
 
 
 def _file_motion(clip: PlannedClip, body: Body) -> Motion:

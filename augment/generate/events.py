@@ -71,6 +71,10 @@ class ClipItem(Strict):
     """The action: a key of ``actions.ACTIONS``, or one of your own."""
     count: int = Field(default=1, ge=1)
     """Number of clips."""
+    motions: int | None = Field(default=None, ge=1)
+    """Number of different motions among the clips, made ahead and each used by several clips with another body, look, place
+    and camera; a motion of its own for every clip if left out. It saves time where motions take long: falls, the generator.
+    A clip in whose room its motion finds no place gets one of its own."""
     source: SourceName = Field(default="library", alias="from")
     """``library``: scripted, falls simulated; ``physics``: simulated falls only; ``generator``: the trained network; ``store``:
     recorded or imported motions; a path that ends in .bvh or .npz (AMASS): this motion."""
@@ -108,6 +112,10 @@ class ClipItem(Strict):
             raise ValueError(f"support is for motion files; motions from: {self.source} know their own")
         if self.source in ("library", "physics") and self.path is not None:
             raise ValueError(f"from: {self.source} takes no path; use from: store or from: generator")
+        if self.motions is not None and self.source in ("store", "file"):
+            raise ValueError(f"motions is for motions that a run makes; those from: {self.source} are there already")
+        if self.motions is not None and self.motions > self.count:
+            raise ValueError(f"motions: expected at most count, {self.count}, found {self.motions}")
         if self.source == "physics" and self.action not in FALLS:
             found = f"{self.action!r}{did_you_mean(self.action, FALLS)}"
             raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {found}; use from: library")

@@ -140,6 +140,8 @@ class PlannedClip:
     """Of a motion file, see ``ClipItem.support``."""
     prop: str | None = None
     """See ``ClipItem.prop``."""
+    motion: str | None = None
+    """Name of its motion in the run's pool (``motion_pool``); None for a motion of its own."""
     defined: Action | None = None
     """What the recipe says about the action; None if nothing."""
 
@@ -245,19 +247,26 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
     """
     scenes, counts, clips = list(scene_names(recipe)), Counter[str](), []
     own = {name: own_action(name, item.label, item.captions) for name, item in recipe.actions.items()}
-    for item in recipe.clips:
-        for _ in range(item.count):
+    for line, item in enumerate(recipe.clips):
+        for index in range(item.count):
             number = counts[item.action]
             counts[item.action] += 1
             clips.append(
                 PlannedClip(
                     key=f"{recipe.name}-{item.action}-{number:06d}", number=number, action=item.action, source=item.source,
                     path=item.path, others=item.others, scene=scenes[number % len(scenes)], support=item.support,
-                    defined=own.get(item.action), prop=item.prop,
+                    defined=own.get(item.action), prop=item.prop, motion=_motion_name(item, line, index),
                 )
             )  # fmt: skip
     order = clip_rng(seed, "order", 0).permutation(len(clips))
     return [clips[index] for index in order]
+
+
+def _motion_name(item: ClipItem, line: int, index: int) -> str | None:
+    """Name of the shared motion of an item's clip. Each round begins with another motion, so that none is tied to a scene."""
+    if item.motions is None:
+        return None
+    return f"{item.action}-{line}-{(index + index // item.motions) % item.motions:06d}"
 
 
 def recipe_digest(recipe: Recipe) -> str:

@@ -19,6 +19,7 @@ from .casting import check_sources
 from .contact import SHEET, chosen, pictured, write_sheet
 from .coverage import COVERAGE, draw_coverage, figures, read_takes
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
+from .motion_pool import make_pool, with_motions
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
 from .studio import FilmingJob, MadeClip, init_worker, make_clip
 from .views import camera_of
@@ -32,7 +33,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
 
     Args:
         recipe: See ``recipe.load_recipe``.
-        out: Folder for shards, scenes, contact sheet and manifest. A folder with part of this run is completed.
+        out: Folder for shards, scenes, shared motions, contact sheet and manifest. A folder with part of this run is completed.
         seed: The run's seed; the recipe's own if None.
         workers: Processes.
     Returns:
@@ -64,6 +65,10 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         return read_manifest(out)
     (out / MANIFEST).unlink(missing_ok=True)
     try:
+        pool = make_pool(recipe, seed, plan, out, workers=workers)
+        if pool is not None:
+            job = replace(job, pool=pool.folder)
+            shards = {name: with_motions(clips, pool) for name, clips in shards.items()}
         rows = _make_shards(job, out, shards, finished, workers=workers)
     except (KeyboardInterrupt, OSError):
         done = sum(name in finished for name in shards)
@@ -74,7 +79,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         raise
     ordered = [finished[name] for name in sorted(finished)]
     records = [shard.record for shard in ordered if shard.record.samples]
-    rejections = sum((shard.rejections for shard in ordered), Counter())
+    rejections = sum((shard.rejections for shard in ordered), pool.rejections if pool else Counter())
     if not records:
         reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
         raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
@@ -85,7 +90,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         out, records, name=recipe.name, plan_sha256=plan_sha256, **facts,
         planned=len(plan), actions=dict(sum((shard.actions for shard in ordered), Counter())), rejections=dict(rejections),
         given_up=[key for shard in ordered for key in shard.given_up], finished=[shard.to_line() for shard in ordered],
-        coverage=coverage,
+        coverage=coverage, motions=pool.describe() if pool else None,
     )  # fmt: skip
     close_journal(out)
     return manifest

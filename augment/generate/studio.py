@@ -35,6 +35,8 @@ class FilmingJob:
     """Name to the scene's folder and digest."""
     pictured: dict[str, str] = field(default_factory=dict)
     """Keys of the clips that get a row on the contact sheet."""
+    pool: Path | None = None
+    """The pool of motions that clips share, see ``motion_pool``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,10 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> tuple[Sample, 
     if cameras.kind != "scene" or room.bend is not None:
         # Placement must judge what this camera sees.
         scene = replace(scene, camera=room.seen.camera, plate=room.seen.plate, depth=room.seen.depth)
-    performance = place(cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds), scene, body, rng=rng)
+    if attempt > recipe.attempts // 2:
+        clip = replace(clip, motion=None)  # the shared motion seems to have no place here: the last tries have one of their own
+    performance = cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds, pool=job.pool)
+    performance = place(performance, scene, body, rng=rng)
     if set(recipe.film.layers) == {"keypoints"}:
         layers, made = film_keypoints(performance, room.filmed, body, fps=recipe.film.fps), {}
         layers = layers if room.bend is None else bend_layers(layers, room.bend)

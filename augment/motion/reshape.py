@@ -6,15 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from ..body.model import Body
 from ..body.outline import lowest_point, sole_height, upper_outline
+from ..body.skinning import lowest_skin, make_terms
 from ..sources.mocap.amass import SMPL_REST_PELVIS
 from ..types import Motion
 from .contacts import FOOT_JOINTS
 from .legs import reach_ankles
 from .posture import face_forward, floor_height, leg_length, place_joints, with_pose, world_rotations
 
+SINK = 0.012
+"""Depth that soft tissue may sink into the floor, metres."""
+SPARSE = 3
+"""Every third vertex tells how low the skin comes."""
 _ANKLES = list(FOOT_JOINTS[::2])
 
 
@@ -64,6 +70,20 @@ def to_shape(motion: Motion, betas: Float[np.ndarray, "10"], body: Body) -> Moti
         new_pelvis[:, 1] += _smooth(resting_on * (was - now))
         bent = reach_ankles(worlds, place_joints(worlds, after, new_pelvis), targets)
     return replace(with_pose(motion, bent, new_pelvis, after), betas=np.asarray(betas, np.float32))
+
+
+def above_floor(motion: Motion, body: Body) -> Motion:
+    """The motion raised, smoothly over time, where skin is more than ``SINK`` under the floor."""
+    rest = np.array(body.rest_joints(motion.betas), np.float64)
+    worlds = world_rotations(motion)
+    joints = place_joints(worlds, rest, np.asarray(motion.transl, np.float64) + rest[0])
+    points = np.asarray(body.rest_vertices(motion.betas), np.float64)
+    lowest = lowest_skin(make_terms(points[::SPARSE], body.weights[::SPARSE], rest), joints, worlds)
+    under = np.maximum(-SINK - lowest, 0.0)
+    if not under.any():
+        return motion
+    lift = gaussian_filter1d(maximum_filter1d(under, 9, mode="nearest"), 1.5, mode="nearest")
+    return replace(motion, transl=motion.transl + lift[:, None] * [0.0, 1.0, 0.0])
 
 
 def adopt(motion: Motion, body: Body) -> Motion:

@@ -13,9 +13,10 @@ from augment.body.model import joints_of, pose_body
 from augment.body.outline import lowest_point, upper_outline
 from augment.body.shapes import betas_from_phenotype, sample_betas
 from augment.motion.contacts import FOOT_JOINTS, foot_contacts
+from augment.motion.library.scripted.act import make_action
 from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations
-from augment.motion.reshape import adopt, to_shape
+from augment.motion.reshape import SINK, above_floor, adopt, to_shape
 from augment.motion.retarget import LIMBS, retarget_bvh
 from augment.motion.skeletons import FAMILIES
 from augment.sources.mocap.bvh import Bvh, parse_bvh
@@ -239,3 +240,14 @@ def test_a_foreign_smpl_motion_is_adopted_onto_our_floor(body):
     assert (adopted.betas == 0).all()
     assert adopted.provenance["file_betas"] == [1.0] * 10
     assert "foreign_body" not in adopted.provenance
+
+
+def test_skin_is_raised_out_of_the_floor_and_what_is_above_it_stays(body):
+    motion = make_action("stand", rng=np.random.default_rng(0), body=body, seconds=3.0)
+    assert above_floor(motion, body) is motion
+    sunk = replace(motion, transl=motion.transl - np.outer(np.arange(len(motion)) > 20, [0.0, 0.05, 0.0]))
+    raised = above_floor(sunk, body)
+    assert pose_body(body, raised)[0][..., 1].min() > -SINK - 0.003
+    np.testing.assert_array_equal(raised.transl[:, [0, 2]], sunk.transl[:, [0, 2]])
+    np.testing.assert_array_equal(raised.transl[:10], sunk.transl[:10])
+    assert (raised.transl[21:, 1] < motion.transl[21:, 1]).all()
