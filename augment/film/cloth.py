@@ -118,8 +118,10 @@ def ripple(*, rng: np.random.Generator, period: tuple[float, float]) -> Field:
     phases, sway, sway_phase = rng.uniform(0, 6.28, waves), rng.normal(size=3) * 9, rng.uniform(0, 6.28)
 
     def at(rest: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n"]:
-        bend = 0.7 * np.sin(rest @ sway + sway_phase)
-        return np.sin(rest @ directions + phases + bend[:, None]).sum(1) / (1.6 * np.sqrt(waves / 2))
+        # Sines of single-precision numbers are several times faster.
+        bend = 0.7 * np.sin((rest @ sway + sway_phase).astype(np.float32))
+        waved = np.sin((rest @ directions + (phases + bend[:, None])).astype(np.float32))
+        return np.asarray(waved @ np.ones(waves, np.float32), np.float64) / (1.6 * np.sqrt(waves / 2))
 
     return at
 

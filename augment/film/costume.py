@@ -16,9 +16,9 @@ from jaxtyping import Float32, Int, UInt8, UInt32
 from ..body.model import Body, pose_body
 from ..body.points import has_pose_blend_shapes, skeleton_of
 from ..compiled import compiled
-from ..raster.shading import vertex_normals
 from ..types import Motion
 from .appearance import Look, wear
+from .layers import sum_normals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,14 @@ def fit_look(look: Look, body: Body, betas: np.ndarray) -> Costume:
     rest, joints = body.rest_vertices(betas), body.rest_joints(betas)
     mix = look.mix
     surface = (mix @ rest.astype(np.float32)).astype(np.float32)
-    stand_off = vertex_normals(surface, look.faces) * look.offsets[:, None].astype(np.float32)
+    normals = np.empty_like(surface)
+    sum_normals(surface, look.faces, np.ones(len(surface), np.bool_), normals)
+    length = np.sqrt(np.einsum("vk,vk->v", normals, normals))[:, None]
+    stand_off = normals / np.maximum(length, 1e-12) * look.offsets[:, None].astype(np.float32)
     entries, joint_of, weight_of, source = _sparse_weights(body)
     weighted = (np.column_stack([rest, np.ones(len(rest))])[source] * weight_of[:, None]).astype(np.float64)
     most = 24 * len(surface)
-    vertex, joint, terms = np.empty(most, np.uint32), np.empty(most, np.int32), np.empty((most, 4), np.float32)
+    vertex, joint, terms = np.empty(most, np.uint32), np.empty(most, np.uint8), np.empty((most, 4), np.float32)
     parts = np.zeros(len(surface), np.uint8)
     used = _multiply_out(
         (mix.indptr, mix.indices, mix.data), (entries, joint_of, weighted), joints, stand_off.astype(np.float64),
@@ -104,28 +107,33 @@ def _multiply_out(mix, skin, joints, stand_off, outputs):
     entries, joint_of, weighted = skin
     vertex_of, joint, terms, parts = outputs
     used = 0
-    total = np.zeros((24, 4))
+    total, known = np.zeros((24, 4)), np.zeros(24, np.bool_)
     for vertex in range(len(indptr) - 1):
-        total[:] = 0.0
         for entry in range(indptr[vertex], indptr[vertex + 1]):
             source, share = indices[entry], data[entry]
             for term in range(entries[source], entries[source + 1]):
                 j = joint_of[term]
+                known[j] = True
                 for axis in range(4):
                     total[j, axis] += share * weighted[term, axis]
-        most = 0
+        most, heaviest = 0, 0.0
         for j in range(24):
+            if not known[j]:
+                continue
+            known[j] = False
             weight = total[j, 3]
             if weight == 0.0:
+                total[j] = 0.0
                 continue
-            if weight > total[most, 3]:
-                most = j
+            if weight > heaviest:
+                most, heaviest = j, weight
             vertex_of[used] = vertex
             joint[used] = j
             for axis in range(3):
                 terms[used, axis] = total[j, axis] + weight * (stand_off[vertex, axis] - joints[j, axis])
             terms[used, 3] = weight
             used += 1
+            total[j] = 0.0
         parts[vertex] = most
     return used
 

@@ -154,7 +154,10 @@ def paint_brows_and_eyes(skin: Skin, points: Points, color: Float[np.ndarray, "n
 
 def hairline(head: Head, points: Points, style: str, uneven: Field) -> Float[np.ndarray, "n"]:
     """Signed distance to the edge of the hair, about metres, positive where it grows."""
-    p = points.rest
+    # Away from the head there is none.
+    near = np.flatnonzero(points.share(HEAD) > 0)
+    distance = np.full(len(points.rest), -0.04)
+    p = points.rest[near]
     along = np.clip((p[:, 2] - head.back) / (head.front - head.back), 0, 1)
     reach = np.interp(along, [a for a, _ in _HAIRLINE], [b for _, b in _HAIRLINE])
     if style in ("full", "bob", "long", "bun"):
@@ -166,7 +169,8 @@ def hairline(head: Head, points: Points, style: str, uneven: Field) -> Float[np.
     grows = np.minimum(grows, np.minimum(above, np.maximum(beside, (0.30 - along) * (head.front - head.back))))
     if style == "receding":
         grows = np.minimum(grows, -np.minimum(p[:, 1] - head.down(0.30), (along - 0.12) * 0.2))
-    return np.minimum(grows + 0.004 * uneven(p), (points.share(HEAD) - 0.4) * 0.1)
+    distance[near] = np.minimum(grows + 0.004 * uneven(p), (points.share(HEAD)[near] - 0.4) * 0.1)
+    return distance
 
 
 def hair_volumes(head: Head, style: str, *, rng: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
+from ..compiled import compiled
 from .pattern import Pattern, Points
 
 SNAP = 0.3
@@ -69,7 +70,7 @@ def spread(pattern: Pattern) -> Sheet:
 def carve(sheet: Sheet, garment: Garment, index: int) -> Sheet:
     """Cut one garment out of what nothing covers yet."""
     sheet, value = cut(sheet, garment.inside(sheet.points), sheet.worn < 0)
-    inside = (sheet.worn < 0) & (value[sheet.faces].mean(1) > 0)
+    inside = (sheet.worn < 0) & (_means(sheet.faces, value) > 0)
     return replace(sheet, worn=np.where(inside, index, sheet.worn))
 
 
@@ -96,7 +97,7 @@ def stripe(
     marked = replace(sheet, worn=np.where((sheet.worn == index) & part, -2, sheet.worn))
     for _ in range(3 if every else 1):
         marked, value = cut(marked, value, marked.worn == -2, every=every, snap=snap)
-    part, middle = marked.worn == -2, value[marked.faces].mean(1)
+    part, middle = marked.worn == -2, _means(marked.faces, value)
     inked = np.floor(middle).astype(int) % 2 if every else middle > 0
     return replace(marked, worn=np.where(part, index, marked.worn), ink=marked.ink + np.where(part, ink * inked, 0))
 
@@ -117,18 +118,16 @@ def cut(
     Returns:
         The sheet, and the value at its vertices.
     """
-    sides, level, share = _crossed(sheet.faces[part], value, every)
+    sides, level, share = _crossed(sheet.faces, part, value, every)
     if snap > 0:
         sheet, value = _snap(sheet, value, sides, level, share)
-        sides, level, share = _crossed(sheet.faces[part], value, every)
-    corners = sheet.faces[part]
+        sides, level, share = _crossed(sheet.faces, part, value, every)
+    corners = sheet.faces
     faces, origin = divide(sheet.faces, sides, len(value))
     sheet = _appended(sheet, sides[:, 0], sides[:, 1], share)
     fixed = sheet.fixed.copy()
     # Also what lay on the line already, or was moved onto it.
-    used = np.zeros(len(value), bool)
-    used[corners] = True
-    fixed[: len(value)] |= used & (value == (np.rint(value) if every else 0))
+    _fix(corners, part, value, every, fixed)
     return replace(sheet, faces=faces, worn=sheet.worn[origin], ink=sheet.ink[origin], fixed=fixed), np.concatenate(
         [value, level]
     )  # fmt: skip
@@ -183,17 +182,11 @@ def _appended(sheet: Sheet, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> Shee
 
 
 def _crossed(
-    faces: Int[np.ndarray, "f 3"], value: Float[np.ndarray, "n"], every: bool
+    faces: Int[np.ndarray, "f 3"], part: Bool[np.ndarray, " f"], value: Float[np.ndarray, "n"], every: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges that a line crosses, each once: their ends (e, 2), the value there, and where between the ends."""
-    found = []
-    for corner in range(3):
-        a, b = faces[:, corner], faces[:, (corner + 1) % 3]
-        low, high = np.minimum(value[a], value[b]), np.maximum(value[a], value[b])
-        level = np.floor(low) + 1 if every else 0.0
-        where = np.flatnonzero((low < level) & (level < high))
-        found.append((np.minimum(a[where], b[where]) << 32) | np.maximum(a[where], b[where]))
-    keys = np.unique(np.concatenate(found))
+    """Edges of some faces that a line crosses, each once: their ends (e, 2), the value there, and where between the ends."""
+    found = np.empty(3 * len(faces), np.int64)
+    keys = np.unique(found[: _crossings(faces, part, value, every, found)])
     sides = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
     start, end = value[sides[:, 0]], value[sides[:, 1]]
     level = np.floor(np.minimum(start, end)) + 1 if every else np.zeros(len(sides))
@@ -230,7 +223,7 @@ def divide(faces: np.ndarray, split: np.ndarray, first: int) -> tuple[np.ndarray
         return faces, np.arange(len(faces))
     end = np.zeros(first, bool)
     end[split] = True
-    touched = np.flatnonzero(np.add(*(end[faces[:, k]].astype(np.int8) for k in (0, 1))) + end[faces[:, 2]] >= 2)
+    touched = np.flatnonzero(_two_of(faces, end))
     near = faces[touched]
     keys, following = (split[:, 0] << 32) | split[:, 1], near[:, [1, 2, 0]]
     wanted = (np.minimum(near, following) << 32) | np.maximum(near, following)
@@ -256,3 +249,46 @@ def divide(faces: np.ndarray, split: np.ndarray, first: int) -> tuple[np.ndarray
     take(2, (ab, b, bc), (a, ab, bc), (a, bc, c))
     take(3, (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
     return np.concatenate(parts), np.concatenate(origins)
+
+
+@compiled
+def _means(faces, value):
+    out = np.empty(len(faces))
+    for face in range(len(faces)):
+        out[face] = (value[faces[face, 0]] + value[faces[face, 1]] + value[faces[face, 2]]) / 3.0
+    return out
+
+
+@compiled
+def _crossings(faces, part, value, every, keys):
+    found = 0
+    for face in range(len(faces)):
+        if not part[face]:
+            continue
+        for corner in range(3):
+            a, b = faces[face, corner], faces[face, (corner + 1) % 3]
+            low, high = min(value[a], value[b]), max(value[a], value[b])
+            level = np.floor(low) + 1.0 if every else 0.0
+            if low < level and level < high:
+                keys[found] = (min(a, b) << 32) | max(a, b)
+                found += 1
+    return found
+
+
+@compiled
+def _fix(faces, part, value, every, fixed):
+    for face in range(len(faces)):
+        if part[face]:
+            for corner in range(3):
+                vertex = faces[face, corner]
+                if value[vertex] == (np.rint(value[vertex]) if every else 0.0):
+                    fixed[vertex] = True
+
+
+@compiled
+def _two_of(faces, marked):
+    out = np.zeros(len(faces), np.bool_)
+    for face in range(len(faces)):
+        a, b, c = faces[face]
+        out[face] = (marked[a] and (marked[b] or marked[c])) or (marked[b] and marked[c])
+    return out
