@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -53,6 +54,7 @@ class Head:
         return self.crown - share * self.height
 
 
+@lru_cache(maxsize=4)
 def measure_head(pattern: Pattern) -> Head:
     """Measure the head of a pattern."""
     points = pattern.points

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
-from scipy.sparse import csr_array, diags_array, hstack, vstack
+from scipy.sparse import csr_array
 
+from ..compiled import compiled
 from .pattern import Points
-from .tailor import Garment, Sheet, rows_of
+from .tailor import Garment, Sheet
 
 INSET = 0.12
 """How far the line between two inks, or below a hem, is drawn into its side, as a share of the faces there."""
@@ -33,9 +34,9 @@ def sew(
     """
     key = sheet.faces * (KINDS * (len(garments) + 1)) + ((sheet.worn + 1) * KINDS + sheet.ink)[:, None]
     # Numbers in order, by a table instead of a sort.
-    number = np.zeros(len(sheet.points.values) * KINDS * (len(garments) + 1), np.int64)
-    number[key] = 1
-    unique = np.flatnonzero(number)
+    taken = np.zeros(len(sheet.points.values) * KINDS * (len(garments) + 1), np.bool_)
+    taken[key] = True
+    unique, number = np.flatnonzero(taken), np.empty(len(taken), np.int64)
     number[unique] = np.arange(len(unique))
     faces = number[key]
     vertex, kind = np.divmod(unique, KINDS * (len(garments) + 1))
@@ -63,20 +64,28 @@ def sew(
     bands, rims, below, inked = _bands(faces, vertex, kind, offsets)
     # A hem's lower edge, and lines between inks, are drawn into their own sides: the band at them needs some width.
     chosen = np.union1d(below, inked)
-    rows = csr_array(rows_of(sheet)[vertex])
-    rows = csr_array(vstack([rows, _drawn_in(rows, faces, chosen)]))
     order = np.concatenate([np.arange(count), count + np.searchsorted(chosen, below)])
     order[inked] = count + np.searchsorted(chosen, inked)
-    rows, smooth = rows[order], np.concatenate([smooth, smooth[below]])
-    rows = csr_array(hstack([diags_array(1 - smooth) @ rows, diags_array(smooth) @ rows]))
-    rows.eliminate_zeros()
+    rows, mix, smooth = rows_of(sheet), sheet.pattern.mix, np.concatenate([smooth, smooth[below]])
+    assert mix.shape is not None
+    starts, columns, shares = _mixed(
+        (order, smooth, vertex), (chosen, *_around(faces, chosen, count)), (rows.indptr, rows.indices, rows.data),
+        (mix.indptr, mix.indices, mix.data), mix.shape,
+    )  # fmt: skip
     dark = np.array([garment.rim for garment in garments])[worn[rims]] if len(rims) else np.zeros(0)
     return (
-        csr_array(rows @ sheet.pattern.mix),
+        csr_array((shares, columns, starts), shape=(len(order), mix.shape[1])),
         np.concatenate([faces, bands]),
         np.concatenate([colors, colors[rims] * dark[:, None]]),
         np.concatenate([offsets, offsets[below] - SUNK]),
     )
+
+
+def rows_of(sheet: Sheet) -> csr_array:
+    """The sheet's vertices as means of its pattern's, (n, p)."""
+    own, count = len(sheet.pattern.points.values), len(sheet.points.values)
+    starts, columns, shares = _composed(own, sheet.parents, sheet.between)
+    return csr_array((shares, columns, starts), shape=(count, own))
 
 
 def _bands(
@@ -118,14 +127,88 @@ def _bands(
     return np.concatenate(bands), pairs >> 32, pairs & 0xFFFFFFFF, inked
 
 
-def _drawn_in(rows: csr_array, faces: np.ndarray, chosen: np.ndarray) -> csr_array:
-    """Rows of some vertices, moved a little towards the faces they belong to."""
-    corner = np.full(rows.indptr.size - 1, -1)
-    corner[chosen] = np.arange(len(chosen))
-    slot = corner[faces]
-    face, side = np.nonzero(slot >= 0)
-    around = (np.repeat(slot[face, side], 3), faces[face].ravel())
-    toward = csr_array((np.ones(3 * len(face)), around), shape=(len(chosen), len(corner)))
-    toward = diags_array(INSET / np.maximum(toward.sum(1), 1)) @ toward
-    own = csr_array((np.full(len(chosen), 1 - INSET), (np.arange(len(chosen)), chosen)), shape=toward.shape)
-    return csr_array((own + toward) @ rows)
+def _around(faces: np.ndarray, chosen: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Corners of the faces that some vertices belong to, (k, 3), and where each one's begin, (c + 1,)."""
+    slot = np.full(count, -1)
+    slot[chosen] = np.arange(len(chosen))
+    owner = slot[faces]
+    face, side = np.nonzero(owner >= 0)
+    owner = owner[face, side]
+    return np.searchsorted(np.sort(owner), np.arange(len(chosen) + 1)), faces[face[np.argsort(owner, kind="stable")]]
+
+
+@compiled
+def _composed(own, parents, between):
+    count = own + len(parents)
+    starts, total, touched = np.zeros(count + 1, np.int32), np.zeros(own), np.empty(own, np.int32)
+    columns, shares = np.empty(2 * own + 4 * len(parents), np.int32), np.empty(2 * own + 4 * len(parents))
+    for row in range(count):
+        used = starts[row]
+        if row < own:
+            columns[used], shares[used] = row, 1.0
+            starts[row + 1] = used + 1
+            continue
+        many, at = 0, row - own
+        for end in range(2):
+            parent, share = parents[at, end], between[at] if end else 1.0 - between[at]
+            for term in range(starts[parent], starts[parent + 1]):
+                if total[columns[term]] == 0.0:
+                    touched[many] = columns[term]
+                    many += 1
+                total[columns[term]] += share * shares[term]
+        if used + many > len(columns) - own:
+            columns, shares = np.concatenate((columns, columns)), np.concatenate((shares, shares))
+        for term in range(many):
+            columns[used + term], shares[used + term] = touched[term], total[touched[term]]
+            total[touched[term]] = 0.0
+        starts[row + 1] = used + many
+    return starts, columns[: starts[count]], shares[: starts[count]]
+
+
+@compiled
+def _mixed(final, drawn, rows, mix, shape):
+    order, smooth, vertex = final
+    chosen, first, around = drawn
+    own, count = shape[0] // 2, len(vertex)
+    # Means of the pattern's vertices, then of the body's.
+    inner, near, outer, far = np.zeros(own), np.empty(own, np.int32), np.zeros(shape[1]), np.empty(shape[1], np.int32)
+    starts, columns, shares = np.zeros(len(order) + 1, np.int32), np.empty(8 * len(order), np.int32), np.empty(8 * len(order))
+    for row in range(len(order)):
+        slot = order[row] - count
+        source = order[row] if slot < 0 else chosen[slot]
+        many = _add(rows, vertex[source], 1.0 if slot < 0 else 1.0 - INSET, inner, near, 0)
+        if slot >= 0:
+            # Drawn in a little towards the faces it belongs to.
+            part = INSET / max(3 * (first[slot + 1] - first[slot]), 1)
+            for face in range(first[slot], first[slot + 1]):
+                for corner in range(3):
+                    at = vertex[around[face, corner]]
+                    many = _add(rows, at, part, inner, near, many)
+        reached = 0
+        for term in range(many):
+            column = near[term]
+            weight, inner[column] = inner[column], 0.0
+            if smooth[row] < 1.0:
+                plain = (1.0 - smooth[row]) * weight
+                reached = _add(mix, column, plain, outer, far, reached)
+            if smooth[row] > 0.0:
+                reached = _add(mix, own + column, smooth[row] * weight, outer, far, reached)
+        used = starts[row]
+        while used + reached > len(columns):
+            columns, shares = np.concatenate((columns, columns)), np.concatenate((shares, shares))
+        for term in range(reached):
+            columns[used + term], shares[used + term] = far[term], outer[far[term]]
+            outer[far[term]] = 0.0
+        starts[row + 1] = used + reached
+    return starts, columns[: starts[-1]], shares[: starts[-1]]
+
+
+@compiled
+def _add(rows, row, weight, total, touched, many):
+    starts, columns, shares = rows
+    for term in range(starts[row], starts[row + 1]):
+        if total[columns[term]] == 0.0:
+            touched[many] = columns[term]
+            many += 1
+        total[columns[term]] += weight * shares[term]
+    return many

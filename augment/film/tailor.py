@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array
 from scipy.spatial import KDTree
 
 from ..compiled import compiled
@@ -152,20 +151,6 @@ def dot(sheet: Sheet, index: int, radius: float, apart: float, *, rng: np.random
     if middles:
         value = radius - KDTree(rest[mine[middles]]).query(rest)[0]
     return stripe(sheet, index, value, every=False, snap=0.0)
-
-
-def rows_of(sheet: Sheet) -> csr_array:
-    """The sheet's vertices as means of its pattern's, (n, p)."""
-    own, count = len(sheet.pattern.points.values), len(sheet.points.values)
-    start = csr_array((np.ones(own), np.arange(own), np.minimum(np.arange(count + 1), own)), shape=(count, own))
-    ends = np.concatenate([np.zeros(own, int), np.arange(0, 2 * (count - own) + 1, 2)])
-    shares = np.stack([1 - sheet.between, sheet.between], axis=1)
-    step = csr_array((shares.ravel(), sheet.parents.ravel(), ends), shape=(count, count))
-    rows, missing = start, csr_array(step @ start)
-    # Parents may have parents: each round adds one generation.
-    while missing.nnz:
-        rows, missing = csr_array(rows + missing), csr_array(step @ missing)
-    return rows
 
 
 def _appended(sheet: Sheet, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> Sheet:

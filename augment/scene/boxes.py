@@ -151,17 +151,6 @@ def box_depth(boxes: tuple[Obstacle, ...], camera: Camera) -> Float[np.ndarray, 
     return depth
 
 
-def hidden_by(boxes: tuple[Obstacle, ...], points: Float[np.ndarray, "*batch 3"], camera: Camera) -> Bool[np.ndarray, "*batch"]:
-    """Whether a box lies between a fixed camera and each point (world, metres), and the point outside or deep in it."""
-    origin, hidden = camera.T_world_camera[:3, 3], np.zeros(points.shape[:-1], bool)
-    for box in boxes:
-        # The way to a point has length 1: the box is entered at a share of it.
-        share = _entry(box, origin, points - origin)
-        reach = np.linalg.norm(points - origin, axis=-1)
-        hidden |= (1 - share) * reach > 0.15
-    return hidden
-
-
 def inside_box(
     box: Obstacle, points: Float[np.ndarray, "*batch 3"], grow: Float[np.ndarray, "*#batch"] | float = 0.0
 ) -> Bool[np.ndarray, "*batch"]:

@@ -15,7 +15,7 @@ from .boxes import blocking_boxes, hiding_boxes
 Boxes = Float[np.ndarray, "b 8"]
 """Upright boxes: middle (3), half extents (3), cosine and sine of the yaw; metres."""
 _NEAR, _DEEP = 0.05, 0.15
-"""See ``boxes.hidden_by``: from where on a box hides, and how far behind its front, metres."""
+"""A box hides nothing within the first share of the way from the eye, and nothing less than so many metres behind its front."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ def any_in_box(
 
 
 def behind_box(boxes: Boxes, points: Float[np.ndarray, "t p 3"], eye: Float[np.ndarray, "3"]) -> Bool[np.ndarray, "t p"]:
-    """Whether a box lies between ``eye`` and each point, and the point outside or deep in it: as ``boxes.hidden_by``."""
+    """Whether a box lies between ``eye`` and each point, and the point outside or deep in it."""
     hidden = np.zeros(points.shape[:-1], np.bool_)
     _behind(boxes, np.ascontiguousarray(points, np.float64).reshape(-1, 3), np.asarray(eye, np.float64), hidden.reshape(-1))
     return hidden

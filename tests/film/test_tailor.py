@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from augment.film.pattern import LEGS, pattern_of
-from augment.film.sewing import sew
-from augment.film.tailor import SNAP, Garment, carve, cut, dot, rows_of, spread, stripe
+from augment.film.sewing import rows_of, sew
+from augment.film.tailor import SNAP, Garment, carve, cut, dot, spread, stripe
 from augment.film.thin import thin
 from tests.make.rooms import ball, the_body
 
