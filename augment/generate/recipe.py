@@ -163,8 +163,18 @@ def load_recipe(path: Path) -> Recipe:
     try:
         recipe = Recipe.model_validate(data)
     except ValidationError as error:
-        raise ValueError("\n".join(f"{path}: {_explain(fault)}" for fault in error.errors())) from error
+        raise ValueError("\n".join(f"{path}: {_explain(fault)}" for fault in _causes(error))) from error
     return _resolve_paths(recipe, path.resolve().parent)
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """The faults without those that only follow from others: a list of which no item is valid counts as too short."""
+    faults = error.errors()
+    inner = [fault["loc"] for fault in faults if fault["type"] != "too_short"]
+    return [
+        fault for fault in faults
+        if fault["type"] != "too_short" or not any(loc[: len(fault["loc"])] == fault["loc"] for loc in inner)
+    ]  # fmt: skip
 
 
 def _explain(fault: Any) -> str:

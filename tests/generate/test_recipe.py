@@ -248,3 +248,25 @@ def test_an_own_action_that_its_source_cannot_make_is_refused(source: str):
 def test_a_prop_goes_from_the_recipe_into_the_plan(tmp_path: Path):
     recipe = load_recipe(write(tmp_path, GOOD.replace("walk, count: 4", "walk, count: 4, prop: walker")))
     assert sorted(clip.prop or "" for clip in make_plan(recipe, 0)) == [""] * 7 + ["walker"] * 4
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("film: {", "film: {layers: [rgb, masks], "), "film.layers[1]: Input should be 'rgb', 'keypoints'"),
+        (("film: {", "film: {height: 0, "), "film.height: Input should be greater than or equal to 32"),
+    ],
+)
+def test_a_fault_of_filming_is_one_line(tmp_path: Path, change: tuple[str, str], expected: str):
+    text = "scenes: [{room: 0}]\nclips: [{action: walk}]\nfilm: {fps: 10}\n".replace(*change)
+    with pytest.raises(ValueError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clip_that_is_wrong_is_not_also_called_missing(tmp_path: Path):
+    with pytest.raises(ValueError) as caught:
+        load_recipe(write(tmp_path, "scenes: [{room: 0}]\nclips: [{action: walk, prop: ladder}]\n"))
+    assert "unknown prop 'ladder'" in str(caught.value)
+    assert "\n" not in str(caught.value)
