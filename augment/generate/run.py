@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
 from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+from ..body.model import cache_dir
 from ..files import code_digest, sha256_of_json
 from ..progress import Progress
 from ..shards.sample import Sample
@@ -211,10 +215,22 @@ def _room_is_intact(folder: Path, seed: int) -> bool:
 
 
 def _build_room(task: tuple[int, Path]) -> str:
+    """Put an embedded room into a folder: a copy if this machine has built it before, with the same code."""
     from ..scene.rooms.care_room import make_room
     from ..scene.store import save_scene
 
     seed, folder = task
-    scene = make_room(seed=seed)
-    save_scene(scene, folder)
-    return scene.name
+    package = Path(__file__).parents[1]
+    code = code_digest(package / "scene", package / "raster", package / "geometry.py")
+    kept = cache_dir() / "rooms" / f"{code[:12]}-{seed}"
+    if not _room_is_intact(kept, seed):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=kept.parent) as scratch:
+            save_scene(make_room(seed=seed), Path(scratch) / "room")
+            shutil.rmtree(kept, ignore_errors=True)
+            # Another process may have been faster; its room is the same.
+            with contextlib.suppress(OSError):
+                (Path(scratch) / "room").rename(kept)
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(kept, folder)
+    return f"room-{seed}"

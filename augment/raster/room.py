@@ -1,17 +1,14 @@
-"""An empty room through a camera: the plate and its depth, lit pixel by pixel with soft shadows.
-
-Always drawn in NumPy, so that an embedded room has the same bytes on every machine; it is drawn once per room, not per frame.
-"""
+"""An empty room through a camera: the plate and its depth, lit pixel by pixel with soft shadows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
+from ..compiled import compiled
 from ..geometry import look_at, pixel_grid, rigid, transform_points, unproject
 from ..types import Camera, Light, SceneMesh
 from .shading import direct, irradiance, linear_to_srgb, shoulder, srgb_to_linear
@@ -21,6 +18,9 @@ SHADOW_SIZE = 384
 """Pixels along one side of a shadow map's face."""
 LAMP_RADIUS = 0.12
 """Metres; how large a lamp is, which sets how soft its shadows are."""
+_TURN = np.arange(24) * 2.399963
+_LOOKS = (np.sqrt((np.arange(24) + 0.5) / 24) * np.stack([np.cos(_TURN), np.sin(_TURN)])).T.copy()
+"""Places on a disc at which shadow maps are sampled, a sunflower's."""
 
 
 def render_room(
@@ -79,44 +79,60 @@ def draw_lit(
 
 def _visible(lamp: Light, points: Float[np.ndarray, "n 3"], normals: Float[np.ndarray, "n 3"], mesh: SceneMesh) -> np.ndarray:
     """Share of a lamp that each point sees, 0..1, from shadow maps sampled at scattered places on the lamp."""
-    points = points + 0.012 * normals
-    share = np.ones(len(points), np.float32)
+    points = (points + 0.012 * normals).astype(np.float64)
+    share, bare = np.ones(len(points), np.float32), np.zeros((len(mesh.vertices), 0))
     for view in _shadow_views(lamp, mesh):
         # A wall's back must not shade its own room: only faces turned to the lamp are drawn, as the camera sees them.
-        nearest, _ = rasterize(mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 0)), view)
+        nearest, _ = rasterize(mesh.vertices, mesh.faces, bare, view)
         nearest = np.where(nearest > 0, nearest, np.inf)
-        T = view.T_world_camera
-        local, turned = (points - T[:3, 3]) @ T[:3, :3], normals @ T[:3, :3]
-        z = np.maximum(local[:, 2], 1e-6)
-        u, v = view.K[0, 0] * local[:, 0] / z + view.K[0, 2], view.K[1, 1] * local[:, 1] / z + view.K[1, 2]
-        mine = (local[:, 2] > 0) & (np.abs(u - view.K[0, 2]) <= view.K[0, 0]) & (np.abs(v - view.K[1, 2]) <= view.K[1, 1])
-        inside = np.flatnonzero(mine)
-        # In the shadow map, a lamp's blur shrinks with the distance of the shaded point.
-        radius = LAMP_RADIUS * view.K[0, 0] / np.maximum(z[inside], 0.8) if lamp.kind == "point" else 3.0
-        uv = np.stack([u[inside], v[inside]], axis=-1)
-        share[inside] = _filtered(nearest, view.K, uv, local[inside], turned[inside], radius)
+        lens = (float(view.K[0, 0]), float(view.K[0, 2]), lamp.kind == "point")
+        _filter(nearest, lens, view.T_world_camera, points, normals.astype(np.float64), share)
     return share
 
 
-def _filtered(
-    nearest: np.ndarray, K: np.ndarray, uv: np.ndarray, local: np.ndarray, normals: np.ndarray, radius: Any
-) -> np.ndarray:
-    """Percentage-closer filtering: the mean of 24 samples of the shadow map on a sunflower disc of ``radius`` around ``uv``.
+@compiled
+def _filter(nearest, lens, T_world_lamp, points, normals, share):
+    """Percentage-closer filtering: the mean of ``_LOOKS`` of the shadow map on a disc around each point that it shows.
 
     Each sample is compared with the depth of the shaded plane itself there, so that slanted walls do not shade themselves.
+
+    Args:
+        nearest: The shadow map: z of the nearest surface, inf where there is none. Shape (s, s).
+        lens: Focal length and middle of the map, pixels; whether the lamp is a point.
+        T_world_lamp: (4, 4)
+        points: World, metres. Shape (n, 3).
+        normals: Unit. Shape (n, 3).
+        share: Written for the points in the map. Shape (n).
     """
-    looks, lit = 24, np.zeros(len(uv), np.float32)
-    (height, width), (u, v) = nearest.shape, uv.T
-    offset = (normals * local).sum(1)
-    for look in range(looks):
-        r, angle = np.sqrt((look + 0.5) / looks), look * 2.399963
-        column = np.clip((u + radius * r * np.cos(angle)).astype(np.int64), 0, width - 1)
-        row = np.clip((v + radius * r * np.sin(angle)).astype(np.int64), 0, height - 1)
-        x, y = (column + 0.5 - K[0, 2]) / K[0, 0], (row + 0.5 - K[1, 2]) / K[1, 1]
-        slope = normals[:, 0] * x + normals[:, 1] * y + normals[:, 2]
-        plane = np.where(slope < -1e-3, offset / np.minimum(slope, -1e-3), local[:, 2])
-        lit += nearest[row, column] > np.clip(plane, 0.0, local[:, 2] * 1.5) * 0.995 - 0.02
-    return lit / looks
+    focal, middle, is_point = lens
+    size = nearest.shape[0]
+    R = T_world_lamp[:3, :3]
+    for i in range(points.shape[0]):
+        dx, dy, dz = points[i, 0] - T_world_lamp[0, 3], points[i, 1] - T_world_lamp[1, 3], points[i, 2] - T_world_lamp[2, 3]
+        z = dx * R[0, 2] + dy * R[1, 2] + dz * R[2, 2]
+        if z <= 0:
+            continue
+        x, y = dx * R[0, 0] + dy * R[1, 0] + dz * R[2, 0], dx * R[0, 1] + dy * R[1, 1] + dz * R[2, 1]
+        u, v = focal * x / z, focal * y / z
+        if abs(u) > focal or abs(v) > focal:
+            continue
+        a, b, c = normals[i, 0], normals[i, 1], normals[i, 2]
+        nx, ny, nz = (
+            a * R[0, 0] + b * R[1, 0] + c * R[2, 0], a * R[0, 1] + b * R[1, 1] + c * R[2, 1],
+            a * R[0, 2] + b * R[1, 2] + c * R[2, 2],
+        )  # fmt: skip
+        offset = nx * x + ny * y + nz * z
+        # In the shadow map, a lamp's blur shrinks with the distance of the shaded point.
+        radius = LAMP_RADIUS * focal / max(z, 0.8) if is_point else 3.0
+        lit = 0
+        for look in range(_LOOKS.shape[0]):
+            column = min(max(int(u + middle + radius * _LOOKS[look, 0]), 0), size - 1)
+            row = min(max(int(v + middle + radius * _LOOKS[look, 1]), 0), size - 1)
+            slope = nx * (column + 0.5 - middle) / focal + ny * (row + 0.5 - middle) / focal + nz
+            plane = offset / slope if slope < -1e-3 else z
+            if nearest[row, column] > min(max(plane, 0.0), z * 1.5) * 0.995 - 0.02:
+                lit += 1
+        share[i] = lit / _LOOKS.shape[0]
 
 
 def _shadow_views(lamp: Light, mesh: SceneMesh) -> list[Camera]:
