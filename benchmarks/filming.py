@@ -163,7 +163,7 @@ def measure_films(sizes: list[int], frames: int) -> None:
         peers.append(peer(vertices, faces, view.camera))
         usual, bare = cost(peers[-1], 20), cost(bare_z_buffer(vertices, faces, view.camera), 50)
 
-        def shoot(people: int, view=view, layers=("rgb", "mask", "depth"), only: int | None = None) -> Callable[[int], object]:
+        def shoot(people: int, view=view, layers=("rgb",), only: int | None = None) -> Callable[[int], object]:
             performance = performances[people - 1]
             if only is not None:
                 performance = replace(performance, people=performance.people[only : only + 1])

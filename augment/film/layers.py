@@ -119,6 +119,17 @@ def sum_normals(vertices, faces, seen, normals):
 
 
 @compiled
+def _single_triangle(triangle, top, left):
+    """The triangle that all samples of a pixel show, or -1."""
+    index = triangle[top, left]
+    for y in range(top, top + SUPERSAMPLE):
+        for x in range(left, left + SUPERSAMPLE):
+            if triangle[y, x] != index:
+                return np.int32(-1)
+    return index
+
+
+@compiled
 def resolve(canvas, box, drawn, painted, mask_of, outputs):
     """Average the samples of each pixel.
 
@@ -134,11 +145,26 @@ def resolve(canvas, box, drawn, painted, mask_of, outputs):
             (h, w) int32, index in the canvas of the sample that stands for the pixel.
     """
     rgba, mask, depth, sample = outputs
-    n, share = SUPERSAMPLE, np.float32(1 / SUPERSAMPLE**2)
+    n, share, middle = SUPERSAMPLE, np.float32(1 / SUPERSAMPLE**2), np.float32(SUPERSAMPLE / 2)
     width = canvas.triangle.shape[1]
     owners, near = np.zeros(n * n, np.int64), np.zeros(n * n, np.float32)
     for row in range(box[0], box[1] + 1):
         for column in range(box[2], box[3] + 1):
+            whole = _single_triangle(canvas.triangle, row * n, column * n)
+            if whole >= 0:
+                # One triangle fills the pixel: colours change evenly over it, so its middle has the mean.
+                i, j, k = drawn.faces[whole, 0], drawn.faces[whole, 1], drawn.faces[whole, 2]
+                x, y = np.float32(column * n) + middle, np.float32(row * n) + middle
+                a, b, c = corner_shares(drawn.pixels, i, j, k, x, y)
+                for channel in range(3):
+                    rgba[row, column, channel] = (
+                        a * drawn.colors[i, channel] + b * drawn.colors[j, channel] + c * drawn.colors[k, channel]
+                    )
+                rgba[row, column, 3] = np.float32(1)
+                mask[row, column] = mask_of[drawn.owner[i]]
+                depth[row, column] = a / drawn.pixels[i, 2] + b / drawn.pixels[j, 2] + c / drawn.pixels[k, 2]
+                sample[row, column] = row * n * width + column * n
+                continue
             red = green = blue = covered = np.float32(0)
             for at in range(n * n):
                 y, x = row * n + at // n, column * n + at % n

@@ -19,6 +19,8 @@ LATTICE_ROWS = 75
 """About as many lattice rows as this are computed whatever the picture's height (somewhat more of small pictures)."""
 CAST_REACH = 2.5
 """Metres from an object within which its cast shadows are looked for."""
+_FULL = 0.996
+"""Share of its light above which a pixel stays as it is: the difference would be less than half an 8-bit step."""
 
 
 class Ground(NamedTuple):
@@ -206,7 +208,7 @@ def darken_plate(ground, casters, strength, share, plate, picture):
         First and last row, first and last column of what may have changed (last < first if nothing).
     """
     top, bottom, leftmost, rightmost = plate.shape[0], -1, plate.shape[1], -1
-    full = np.float32(0.998)
+    full, surface = np.float32(_FULL), (ground.points, ground.normals)
     for a in range(share.shape[0] - 1):
         for b in range(share.shape[1] - 1):
             s00, s01, s10, s11 = share[a, b], share[a, b + 1], share[a + 1, b], share[a + 1, b + 1]
@@ -225,39 +227,46 @@ def darken_plate(ground, casters, strength, share, plate, picture):
                 for column in range(left, columns):
                     kept = start + slope * np.float32(column - left)
                     if not even:
-                        kept = _kept_at_edge(ground, casters, (share, a, b), row, column, strength)
+                        corners = (s00, s01, s10, s11)
+                        kept = _kept_at_edge(surface, corners, (first, last, left, right), row, column)
+                        if kept < 0:
+                            kept = _light_kept(ground, casters, row, column, strength)
                     if kept < full:
-                        _shade(plate[row, column], kept, picture[row, column])
+                        _shade(plate, kept, row, column, picture)
     return top, bottom, leftmost, rightmost
 
 
 @compiled
-def _shade(value, kept, color):
-    """Write what is left of an sRGB colour (3) once only a share of its light is left."""
+def _shade(plate, kept, row, column, picture):
+    """Write what is left of a plate's pixel once only a share of its light is left."""
     place = kept * np.float32(SHADE_STEPS)
     step = np.uint32(place)
     above = place - np.float32(step)
     for channel in range(3):
-        dark = SHADED[step, value[channel]]
-        color[channel] = dark + above * (SHADED[step + np.uint32(1), value[channel]] - dark)
+        value = plate[row, column, channel]
+        dark = SHADED[step, value]
+        picture[row, column, channel] = dark + above * (SHADED[step + np.uint32(1), value] - dark)
 
 
 @compiled
-def _kept_at_edge(ground, casters, cell, row, column, strength):
-    """Share of its light that a pixel keeps where not all lattice points around lie on its own surface."""
-    share, a, b = cell
-    points, normals = ground.points, ground.normals
-    first, last, left, right = ground.rows[a], ground.rows[a + 1], ground.columns[b], ground.columns[b + 1]
+def _kept_at_edge(surface, corners, cell, row, column):
+    """Share of its light that a pixel keeps, by the lattice points around that lie on its own surface; -1 if none does.
+
+    Args:
+        surface: Points and normals of all pixels, (h, w, 3) each.
+        corners: The share that the cell's lattice points keep: upper left, upper right, lower left, lower right.
+        cell: Its first and last row, first and last column.
+    """
+    (points, normals), (s00, s01, s10, s11), (first, last, left, right), one = surface, corners, cell, np.float32(1)
     u, v = np.float32(column - left) / np.float32(right - left), np.float32(row - first) / np.float32(last - first)
-    one = np.float32(1)
     w00 = (one - u) * (one - v) * _alike(points, normals, (row, column), first, left)
     w01 = u * (one - v) * _alike(points, normals, (row, column), first, right)
     w10 = (one - u) * v * _alike(points, normals, (row, column), last, left)
     w11 = u * v * _alike(points, normals, (row, column), last, right)
     weight = w00 + w01 + w10 + w11
-    if weight > np.float32(0.2):
-        return (share[a, b] * w00 + share[a, b + 1] * w01 + share[a + 1, b] * w10 + share[a + 1, b + 1] * w11) / weight
-    return _light_kept(ground, casters, row, column, strength)
+    if weight <= np.float32(0.2):
+        return np.float32(-1)
+    return (s00 * w00 + s01 * w01 + s10 * w10 + s11 * w11) / weight
 
 
 @compiled

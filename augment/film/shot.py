@@ -91,6 +91,7 @@ class Shot:
         self.picture = self.plate.copy()
         self.rgba, self.spare = np.zeros((2, height, width, 4), np.float32)
         self.sample = np.full((height, width), -1, np.int32)
+        self.nobody, self.used = np.zeros((height, width), np.uint8), (0, -1, 0, -1)
         self.exposure = (view.gain * np.float32(style.exposure)).astype(np.float32)
         inside = view.normals @ view.camera.T_world_camera[:3, :3].astype(np.float32)
         self.room_normals = np.where(view.solid[..., None], inside, 0).astype(np.float32)
@@ -109,8 +110,7 @@ class Shot:
     def draw(self, frame: int, clip: Layers, grain: Grain) -> tuple[np.ndarray, np.ndarray]:
         """Make one frame; gives its mask and depth."""
         vertices, color = self.vertices(frame), "rgb" in clip.names
-        mask, depth = clip.at("mask", frame), clip.at("depth", frame)
-        mask[:], depth[:] = 0, self.view.depth
+        mask, depth = self._empty_labels(frame, clip)
         project_vertices(vertices, self.optics, self.pixels)
         fine, painted = self._draw_triangles() if self.rasterizer is None else self._paint(vertices)
         self.seen[:] = False
@@ -124,8 +124,21 @@ class Shot:
         if not TRACED.isdisjoint(clip.names):
             self._label(frame, vertices, box, drawn, clip)
         self.sample[box[0] : box[1] + 1, box[2] : box[3] + 1] = -1
+        self.used = box
         clear(self.canvas, fine)
         return mask, depth
+
+    def _empty_labels(self, frame: int, clip: Layers) -> tuple[np.ndarray, np.ndarray]:
+        """Mask and depth of the empty room; in buffers that are used again only what the last frame changed is reset."""
+        top, bottom, left, right = self.used
+        labels = clip.at("mask", frame), clip.at("depth", frame)
+        for name, array, empty in (("mask", labels[0], self.nobody), ("depth", labels[1], self.view.depth)):
+            if name in clip.names or frame == 0:
+                array[:] = empty
+            else:
+                changed = slice(top, bottom + 1), slice(left, right + 1)
+                array[changed] = empty[changed]
+        return labels
 
     def _draw_triangles(self) -> tuple[tuple[int, ...], np.ndarray]:
         height, width = self.canvas.nearness.shape

@@ -13,7 +13,7 @@ from augment.film.keypoints import visibility
 from augment.film.layers import TOLERANCE, Drawn, blend, hide_behind_room, new_canvas, resolve
 from augment.film.light import draw_shadow_maps, lamp_share, lamps_of, new_shadow_maps
 from augment.film.props import add_props
-from augment.film.room_light import darkened_plate
+from augment.film.room_light import darkened_plate, ground_of
 from augment.film.sheet import contact_sheet
 from augment.film.style import Style
 from augment.film.view import prepare_view
@@ -253,6 +253,14 @@ def test_scaled_views_keep_depth_values_and_never_mix_them():
     view = prepare_view(room(), height=40)
     assert set(np.unique(view.depth)) <= set(np.unique(room().depth))
     assert isinstance(view.camera, Camera)
+
+
+def test_a_view_larger_than_the_plate_keeps_flat_surfaces_flat():
+    view = prepare_view(room(), height=240)
+    floor = view.solid & (np.abs(view.points[..., 1]) < 0.02) & (view.normals[..., 1] > 0.5)
+    assert floor.mean() > 0.1
+    assert np.quantile(view.normals[floor][:, 1], 0.05) > 0.98
+    assert ground_of(view).even.mean() > 0.6
 
 
 def test_a_contact_sheet_has_a_row_for_every_clip(tmp_path):
