@@ -1,11 +1,11 @@
-"""A camera's effects on a clip: exposure, blur, noise; and how well joints are seen in its pictures."""
+"""A camera's effects on a clip: exposure, blur and noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Float32, UInt8
+from jaxtyping import Float32
 
 from .view import View
 
@@ -54,25 +54,3 @@ class Grain:
         """Row and column of the field where the next frame's noise begins, and its sign."""
         row, column, sign = self._rng.integers(TILE), self._rng.integers(TILE), self._rng.integers(2)
         return int(row), 3 * int(column), np.float32(1 - 2 * sign)
-
-
-def joint_visibility(
-    joints2d: Float[np.ndarray, "j 2"],
-    z: Float[np.ndarray, "j"],
-    mask: UInt8[np.ndarray, "h w"],
-    depth: Float[np.ndarray, "h w"],
-    person: int,
-) -> Float32[np.ndarray, "j"]:
-    """Confidence of 2D joints: 1 seen, 0.5 hidden behind the person's own body, 0 out of the picture or behind something else.
-
-    Joints lie inside the body, so one up to 20 cm behind the surface that covers it counts as seen.
-    """
-    height, width = mask.shape
-    column, row = np.floor(joints2d[:, 0]).astype(int), np.floor(joints2d[:, 1]).astype(int)
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (z > 0)
-    column, row = np.clip(column, 0, width - 1), np.clip(row, 0, height - 1)
-    front, who = depth[row, column], mask[row, column]
-    behind = (front > 0) & (z > front + 0.20)
-    own = who == person
-    covered = np.where(own, np.where(behind, 0.5, 1.0), np.where((front > 0) & (z > front + 0.06), 0.0, 1.0))
-    return np.where(inside, covered, 0.0).astype(np.float32)
