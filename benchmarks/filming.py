@@ -1,7 +1,7 @@
 """Frames a second of filming on one core, beside bare pyrender drawing the same body, in one run.
 
     python -m benchmarks.filming [--frames 48] [--sizes 112 224 448]
-    python -m benchmarks.filming --generate 100 --out DIR [--workers 2]
+    python -m benchmarks.filming --generate 100 --out DIR [--workers 2] [--layers keypoints] [--motions 20]
 
 The peer is pyrender as its examples use it: one body of about 20,000 faces, taken out and put back every frame
 (``remove_node``, ``Mesh.from_trimesh``), lit by one lamp, colour and depth read back. ``z-buffer`` is our rasterizer's own time
@@ -40,6 +40,7 @@ from augment.placement.place import PlacementRejected, move_motion, place
 from augment.raster.pyrender_egl import GL_FROM_CV
 from augment.raster.zbuffer import draw_triangles
 from augment.scene.rooms.care_room import make_room
+from augment.shards.tar import read_shard
 from augment.types import Camera, Performance
 
 STAGES = {
@@ -184,7 +185,7 @@ def measure_films(sizes: list[int], frames: int) -> None:
     print(f"ms a frame at {sizes[len(sizes) // 2]} px: {parts}")
 
 
-def measure_runs(clips: int, out: Path, workers: int) -> None:
+def measure_runs(clips: int, out: Path, workers: int, layers: list[str], motions: int | None) -> None:
     """Film a recipe of daily actions and print clips, frames, seconds and the workers' memory."""
     from augment.generate.recipe import Recipe
     from augment.generate.run import generate
@@ -192,17 +193,25 @@ def measure_runs(clips: int, out: Path, workers: int) -> None:
     recipe = Recipe.model_validate(
         {
             "scenes": [{"rooms": 2}],
-            "clips": [{"action": name, "count": clips // 4} for name in ("walk", "sit_down", "stand", "pick_up")],
-            "film": {"height": 224, "fps": 10},
+            "clips": [
+                {"action": name, "count": clips // 4, "motions": motions and motions // 4}
+                for name in ("walk", "sit_down", "stand", "pick_up")
+            ],
+            "film": {"height": 224, "fps": 10, "layers": layers},
         }
     )
     shutil.rmtree(out, ignore_errors=True)
     start = time.perf_counter()
     manifest = generate(recipe, out, workers=workers)
     seconds = time.perf_counter() - start
+    frames = sum(
+        sample["json"]["frames"]
+        for shard in manifest["shards"]
+        for sample in read_shard(out / shard["name"], members=("json",))
+    )
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-    print(f"{manifest['samples']} clips, {workers} workers, {seconds:.1f} s: {manifest['samples'] / seconds:.2f} clips/s; "
-          f"largest worker {memory:.2f} GiB")  # fmt: skip
+    rate = f"{manifest['samples'] / seconds:.2f} clips/s, {frames / seconds:.0f} frames/s"
+    print(f"{manifest['samples']} clips, {workers} workers, {seconds:.1f} s: {rate}; largest worker {memory:.2f} GiB")
 
 
 def main() -> None:
@@ -213,9 +222,11 @@ def main() -> None:
     parser.add_argument("--generate", type=int, default=0, help="instead, film so many clips of a recipe")
     parser.add_argument("--out", type=Path, default=Path("runs/filming"), help="folder for those; it is emptied first")
     parser.add_argument("--workers", type=int, default=1, help="processes for those")
+    parser.add_argument("--layers", nargs="+", default=["rgb"], help="layers of those")
+    parser.add_argument("--motions", type=int, help="different motions of those; one a clip if left out")
     options = parser.parse_args()
     if options.generate:
-        measure_runs(options.generate, options.out, options.workers)
+        measure_runs(options.generate, options.out, options.workers, options.layers, options.motions)
     else:
         measure_films(options.sizes, options.frames)
 
