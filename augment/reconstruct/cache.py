@@ -23,7 +23,8 @@ from .people import Recovered
 FIT_CODE = tuple(
     Path(__file__).parents[1] / name
     for name in (
-        "actions.py", "body", "compiled.py", "files.py", "geometry.py", "motion", "priors", "reconstruct/bodies", "reconstruct/people.py",
+        "actions.py", "body", "compiled.py", "files.py", "geometry.py", "lens.py", "motion", "priors", "reconstruct/bodies",
+        "reconstruct/people.py",
         "reconstruct/watch", "safe_pickle.py", "sources", "types.py", "unpack.py",
     )
 )  # fmt: skip
