@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 import numba
+
+from .files import cache_dir, code_digest
+
+# Numba knows only the file of a function itself, not those of the functions and constants it compiles in: so each state of the
+# code has a folder of its own.
+numba.config.CACHE_DIR = str(cache_dir() / "compiled" / code_digest(Path(__file__).parent)[:12])  # type: ignore[attr-defined]
 
 F = TypeVar("F", bound=Callable)
 

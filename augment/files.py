@@ -77,6 +77,11 @@ def sha256_of_json(facts: Any) -> str:
     return sha256_of(canonical_json(facts))
 
 
+def cache_dir() -> Path:
+    """Folder of files built once per machine: ``$UNDERSTUDY_CACHE``, else ``~/.cache/understudy``."""
+    return Path(os.environ.get("UNDERSTUDY_CACHE") or Path.home() / ".cache" / "understudy")
+
+
 def code_digest(*paths: Path) -> str:
     """SHA-256 of Python source files and of all those in folders, with their names: other code may give other results.
 

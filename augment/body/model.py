@@ -6,7 +6,6 @@ flat (``body_pose[:, 21:]`` turns only SMPL's two hand joints, which they do not
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from ..files import code_digest, open_atomic, sha256_of_json
+from ..files import cache_dir, code_digest, open_atomic, sha256_of_json
 from ..safe_pickle import load_pickle
 from ..types import JOINT, Motion
 from . import open_body
@@ -111,11 +110,6 @@ def _to_24(body: Body, joints: Any) -> Any:
         return joints[..., :24, :]
     left, right = _HAND_JOINTS[body.kind]
     return torch.cat([joints[..., :22, :], joints[..., [left, right], :]], dim=-2)
-
-
-def cache_dir() -> Path:
-    """Folder of files built once per machine: ``$UNDERSTUDY_CACHE``, else ``~/.cache/understudy``."""
-    return Path(os.environ.get("UNDERSTUDY_CACHE") or Path.home() / ".cache" / "understudy")
 
 
 def load_body(path: str | Path | None = None) -> Body:

@@ -15,6 +15,7 @@ from ..geometry import invert_transform, transform_points
 from ..motion.resample import resample
 from ..types import JOINT, Camera, Performance
 from .costume import pose_joints
+from .props import add_props
 from .view import View
 
 LAYOUTS = {"joints2d": 24, "keypoints_coco": 17, "keypoints_mediapipe": 33}
@@ -107,6 +108,8 @@ def film_keypoints(performance: Performance, view: View, body: Body, *, fps: flo
     people = tuple(motion if motion.fps == fps else resample(motion, fps) for motion in performance.people)
     count = min(len(motion) for motion in people)
     people = tuple(motion.take(slice(count)) for motion in people)
+    # Furniture brought along hides people; its colours do not matter here.
+    view = add_props(view, performance.provenance.get("props", ()), rng=np.random.default_rng(0))
     skeletons = [pose_joints(body, motion) for motion in people]
     keypoints = project_keypoints(keypoints_3d(body, people[0].betas, *skeletons[0]), view.camera)
     local = [transform_points(invert_transform(view.camera.T_world_camera), joints) for joints, _ in skeletons]

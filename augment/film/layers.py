@@ -53,7 +53,7 @@ class Traced(NamedTuple):
     parts: np.ndarray
     """(n) uint8: body part of each vertex."""
     normals: np.ndarray
-    """(n, 3) f32, camera axes, not normalised."""
+    """(n, 3) f32, unit, camera axes."""
     after: np.ndarray
     """(n, 3) f32: pixels in the next frame, as ``Drawn.pixels``; 1/z = 0 where there is none."""
 
@@ -223,13 +223,24 @@ def soften(rgba, box, sigma, spare):
                 into[i] += weights[k] * source[i - 4 * k]
             for i in range(span - 4 * k):
                 into[i] += weights[k] * source[i + 4 * k]
+            # Beyond the picture's edge the last pixel goes on; beyond the box there is nothing.
+            for i in range(min(4 * k, span)):
+                if left == 0:
+                    into[i] += weights[k] * source[i % 4]
+                if right == rgba.shape[1] - 1:
+                    into[span - 1 - i] += weights[k] * source[span - 1 - i % 4]
     for row in range(top, bottom + 1):
         into = rgba[row, left : right + 1].reshape(span)
         for i in range(span):
             into[i] = 0
         for k in range(-radius, radius + 1):
-            if top <= row + k <= bottom:
-                source = spare[row + k, left : right + 1].reshape(span)
+            near = row + k
+            if near < top and top == 0:
+                near = top
+            elif near > bottom and bottom == rgba.shape[0] - 1:
+                near = bottom
+            if top <= near <= bottom:
+                source = spare[near, left : right + 1].reshape(span)
                 weight = weights[abs(k)]
                 for i in range(span):
                     into[i] += weight * source[i]
@@ -273,6 +284,12 @@ def clear(canvas, box):
 
 
 @compiled
+def _seen_from_behind(pixels, i, j, k):
+    x, y = pixels[i, 0], pixels[i, 1]
+    return (pixels[j, 1] - y) * (pixels[k, 0] - x) < (pixels[j, 0] - x) * (pixels[k, 1] - y)
+
+
+@compiled
 def read_labels(canvas, box, drawn, labels, traced, outputs):
     """Body parts, normals and motion of the samples that stand for pixels.
 
@@ -305,6 +322,8 @@ def read_labels(canvas, box, drawn, labels, traced, outputs):
             ny = a * traced.normals[i, 1] + b * traced.normals[j, 1] + c * traced.normals[k, 1]
             nz = a * traced.normals[i, 2] + b * traced.normals[j, 2] + c * traced.normals[k, 2]
             scale = np.float32(1) / max(np.sqrt(nx * nx + ny * ny + nz * nz), np.float32(1e-12))
+            if _seen_from_behind(drawn.pixels, i, j, k):
+                scale = -scale
             normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = nx * scale, ny * scale, nz * scale
             if after[i, 2] > 0 and after[j, 2] > 0 and after[k, 2] > 0:
                 # The shares hold in space, so each corner counts times its new depth.

@@ -23,8 +23,6 @@ SUN_DISTANCE = 50.0
 """Metres at which a directional light is put."""
 CONTACT_REACH = 0.8
 """Metres from a body within which it takes ambient light from the room's surfaces."""
-SPLAT_EVERY = 2
-"""One of so many vertices is drawn into shadow maps: vertices lie about 1 cm apart, the map's pixels 2 cm."""
 _SELF_BIAS = 0.07
 """Metres by which a blocker must be nearer to the lamp than the body's own surface."""
 _KNEE = 0.7
@@ -141,7 +139,6 @@ def draw_shadow_maps(maps, which, vertices, lamps):
         low_z, high_z = min(low_z, vertices[i, 2]), max(high_z, vertices[i, 2])
     half = np.float32(0.5)
     middle = np.array([(low_x + high_x) * half, (low_y + high_y) * half, (low_z + high_z) * half], np.float32)
-    vertices = vertices[::SPLAT_EVERY]
     local = np.empty((vertices.shape[0], 3), np.float32)
     for lamp in range(lamps.position.shape[0]):
         view, nearest = maps.views[which, lamp], maps.nearest[which, lamp]

@@ -204,7 +204,9 @@ class Shot:
             project_vertices(self.vertices(frame + 1), self.optics, self.after)
         if "normals" in clip.names:
             sum_normals(vertices, self.faces, self.seen, self.normals)
-        traced = Traced(self.parts, self.normals @ self.view.camera.T_world_camera[:3, :3].astype(np.float32), self.after)
+        length = np.maximum(np.linalg.norm(self.normals, axis=1, keepdims=True), 1e-12)
+        turned = (self.normals / length) @ self.view.camera.T_world_camera[:3, :3].astype(np.float32)
+        traced = Traced(self.parts, turned, self.after)
         read_labels(self.canvas, box, drawn, (clip.at("mask", frame), self.sample), traced, (parts, normals, flow))
 
     def _pixel_box(self, fine: tuple[int, ...]) -> tuple[int, int, int, int]:

@@ -13,8 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..body.model import cache_dir
-from ..files import code_digest, sha256_of_json
+from ..files import cache_dir, code_digest, sha256_of_json
 from ..progress import Progress
 from ..shards.sample import Sample
 from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, write_manifest, write_shard
@@ -88,7 +87,8 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
         reasons = "; ".join(f"{reason} ({count}x)" for reason, count in rejections.most_common(3))
         raise ValueError(f"{recipe.name}: none of {len(plan)} clips could be made: {reasons}")
     lost = {key for shard in ordered for key in shard.given_up}
-    write_sheet(_all_rows(job, [clip for clip in plan if clip.key not in lost], rows, workers=workers), out / SHEET)
+    planned = [clip for name in sorted(shards) for clip in shards[name]]
+    write_sheet(_all_rows(job, [clip for clip in planned if clip.key not in lost], rows, workers=workers), out / SHEET)
     coverage = write_coverage(out, records, scenes)
     manifest = write_manifest(
         out, records, name=recipe.name, plan_sha256=plan_sha256, **facts,
@@ -227,7 +227,8 @@ def _build_room(task: tuple[int, Path]) -> str:
         kept.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=kept.parent) as scratch:
             save_scene(make_room(seed=seed), Path(scratch) / "room")
-            shutil.rmtree(kept, ignore_errors=True)
+            if kept.exists() and not _room_is_intact(kept, seed):
+                shutil.rmtree(kept, ignore_errors=True)
             # Another process may have been faster; its room is the same.
             with contextlib.suppress(OSError):
                 (Path(scratch) / "room").rename(kept)

@@ -131,7 +131,7 @@ SCHEMA: dict[str, Field] = {
         member="mask.mp4",
         kind="h264",
         shape=("t", "h", "w"),
-        meaning="lossless grey: 0 room, otherwise a person (see `film.film`)",
+        meaning="lossless luma: 0 room, n the n-th person; read with `shards.video_codec.decode_mask`",
         required=False,
     ),
     "depth.npz": Field(
@@ -146,7 +146,7 @@ SCHEMA: dict[str, Field] = {
         member="parts.mp4",
         kind="h264",
         shape=("t", "h", "w"),
-        meaning="lossless grey: 0 room, otherwise 1 + the SMPL joint that moves the surface most",
+        meaning="lossless luma, as the mask: 0 room, otherwise 1 + the SMPL joint that moves the surface most",
         required=False,
     ),
     "normals.npz": Field(

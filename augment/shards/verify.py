@@ -102,7 +102,8 @@ def sample_problems(sample: Sample, *, decode_frames: bool = True) -> Iterator[s
         if isinstance(arrays, dict):
             yield from npz_problems(arrays, sizes)
     members = {"rgb": "mp4"} | {name: member for name, (member, _) in ENCODERS.items()}
-    for name in meta.get("layers", ["rgb"]):
+    layers = meta.get("layers", ["rgb"])
+    for name in layers if isinstance(layers, list) else ():
         if name not in LAYERS:
             yield f"json: layers: {name!r} is not one of: {', '.join(LAYERS)}"
         elif name in members and members[name] not in sample:
