@@ -19,7 +19,7 @@ class Demo:
     """The same seed gives the same clips."""
     workers: int = 2
     """Processes."""
-    steps: int = 120
+    steps: int = 95
     """Updates of each classifier."""
     seeds: int = 3
     """Classifiers of each arm."""
