@@ -60,7 +60,10 @@ class Generate:
             return
         manifest = generate(recipe, self.out, seed=self.seed, workers=self.workers or len(os.sched_getaffinity(0)))
         tries = sum(manifest["rejections"].values())
-        given_up = f", {len(manifest['given_up'])} given up (see given_up)" if manifest["given_up"] else ""
+        given_up = ""
+        if manifest["given_up"]:
+            reason = max(manifest["rejections"], key=manifest["rejections"].__getitem__)
+            given_up = f", {len(manifest['given_up'])} given up (most often {reason}; see {self.out / 'manifest.json'})"
         print(
             f"{self.out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
             f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'} and coverage.png"

@@ -1,7 +1,7 @@
 """Film a performance in a room: the layers of a clip.
 
 One compiled pass a frame: skin the dressed bodies, draw them into a z-buffer, cut away what is behind the room, and compute
-light, edges and labels for what is left alone. A frame depends on no other, so frames may be made in any order.
+light, edges and labels for what is left alone.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ def visibility(uvz, mask, depth, person, confidence):
 
 
 def film_keypoints(performance: Performance, view: View, body: Body, *, fps: float) -> dict[str, Any]:
-    """The keypoints of a performance without drawing it: what ``film`` gives besides pictures, a hundred times as fast.
+    """The keypoints of a performance without drawing it: what ``film`` gives besides pictures, in milliseconds.
 
     Args:
         performance: Already in the view's scene, as for ``film.film``.

@@ -53,6 +53,7 @@ class Layers:
         self.rgb, self.mask = empty("rgb", 3, dtype=np.uint8), empty("mask", dtype=np.uint8)
         self.depth, self.parts = empty("depth"), empty("parts", dtype=np.uint8)
         self.normals, self.flow = empty("normals", 3), empty("flow", 2)
+        self.depth[:] = view.depth
 
     def at(self, name: str, frame: int) -> np.ndarray:
         """One frame of a layer."""
@@ -129,13 +130,11 @@ class Shot:
         return mask, depth
 
     def _empty_labels(self, frame: int, clip: Layers) -> tuple[np.ndarray, np.ndarray]:
-        """Mask and depth of the empty room; in buffers that are used again only what the last frame changed is reset."""
+        """Mask and depth of the empty room; in a buffer that is used again, what the last frame changed is reset."""
         top, bottom, left, right = self.used
         labels = clip.at("mask", frame), clip.at("depth", frame)
         for name, array, empty in (("mask", labels[0], self.nobody), ("depth", labels[1], self.view.depth)):
-            if name in clip.names or frame == 0:
-                array[:] = empty
-            else:
+            if name not in clip.names:
                 changed = slice(top, bottom + 1), slice(left, right + 1)
                 array[changed] = empty[changed]
         return labels

@@ -20,9 +20,6 @@ from .contact import draw_row
 from .recipe import PlannedClip, Recipe, scene_cameras
 from .views import RoomView, room_view, scene_of
 
-KEYPOINTS = ("joints2d", "keypoints_coco", "keypoints_mediapipe")
-"""Sets of 2D keypoints that a sample holds."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmingJob:
@@ -160,6 +157,8 @@ def _to_sample(
     recipe: Recipe, key: str, performance: Performance, layers: dict[str, Any], provenance: dict[str, Any]
 ) -> Sample:
     """Layers to a sample; an odd last row or column is left out (the video halves its colours)."""
+    from ..film.keypoints import LAYOUTS
+
     camera = layers["camera"]
     count, height, width = len(layers["joints"]), camera.height // 2 * 2, camera.width // 2 * 2
 
@@ -174,7 +173,7 @@ def _to_sample(
         action=performance.action,
         segments=end_segments(performance.segments, count / recipe.film.fps),
         caption=performance.caption,
-        arrays=motion_arrays(layers["people"], camera, layers["joints"], {name: layers[name] for name in KEYPOINTS}),
+        arrays=motion_arrays(layers["people"], camera, layers["joints"], {name: layers[name] for name in LAYOUTS}),
         provenance=provenance,
     )
     extra = {name: cut(name) for name in recipe.film.layers if name in ENCODERS}

@@ -40,7 +40,7 @@ RASTERIZERS: dict[str, Callable[[], Rasterizer]] = {
     "auto": CompiledRasterizer, "compiled": CompiledRasterizer, "pyrender": PyrenderRasterizer,
 }  # fmt: skip
 """Every kind by its name. ``compiled`` works everywhere; ``pyrender`` needs OpenGL through EGL and is there to compare with.
-``auto`` is compiled: one draw takes less time than pyrender needs to hand a mesh to a GPU and read the picture back."""
+``auto`` is compiled, which is many times faster without a GPU; with one they have not been compared."""
 
 
 def make_rasterizer(kind: str = "compiled") -> Rasterizer:

@@ -116,6 +116,8 @@ def sample_problems(sample: Sample, *, decode_frames: bool = True) -> Iterator[s
         expected = tuple(sizes.get(str(size), size) for size in SCHEMA[member].shape)
         if value is not None and value.shape != expected:
             yield f"{member}: shape {value.shape}, expected {expected}"
+        elif value is not None and member.endswith(".npz") and value.dtype != SCHEMA[member].kind:
+            yield f"{member}: {value.dtype}, expected {SCHEMA[member].kind}"
 
 
 def json_problems(meta: dict[str, Any]) -> Iterator[str]:

@@ -9,6 +9,7 @@ import json
 import numpy as np
 import pytest
 
+from augment.files import npz_bytes
 from augment.shards.sample import clip_to_sample
 from augment.shards.tar import read_manifest
 from augment.shards.verify import sample_problems, verify
@@ -152,3 +153,17 @@ def test_a_sample_that_pickles_is_refused(folder):
     np.savez(buffer, joints=np.array([{"a": 1}], dtype=object))
     rewrite(folder, lambda samples: [samples[0] | {"npz": buffer.getvalue()}, *samples[1:]])
     assert any("npz: cannot be read" in problem for problem in verify(folder))
+
+
+@pytest.mark.parametrize("layers", [None, 3, ["rgb", 4], ["rgb", "masks"]])
+def test_layers_that_are_no_list_of_names_are_a_problem_not_a_crash(layers):
+    sound = clip_to_sample("x", tiny_clip())
+    meta = json.loads(sound["json"]) | {"layers": layers}
+    assert any("layers" in problem for problem in sample_problems(sound | {"json": json.dumps(meta).encode()}))
+
+
+def test_a_layer_of_another_type_is_a_problem():
+    sound = clip_to_sample("x", tiny_clip(), layers={"flow": np.ones((12, 48, 64, 2), np.float32)})
+    assert list(sample_problems(sound)) == []
+    other = npz_bytes({"flow": np.ones((12, 48, 64, 2), np.float64)})
+    assert "flow.npz: float64, expected float16" in list(sample_problems(sound | {"flow.npz": other}))
