@@ -22,7 +22,7 @@ import numpy as np
 import torch
 
 from recognition.csv_table import read_csv
-from recognition.frames import FrameStore
+from recognition.inputs.rgb import FrameStore
 from recognition.windows import WindowSampler
 
 FRAMES, SIZE, WINDOW_SEC = 8, 112, 2.0

@@ -14,7 +14,8 @@ import time
 import torch
 from torch import nn
 
-from recognition.classifiers import normalize, stock_x3d_xs, x3d_xs
+from recognition.networks.build import to_network
+from recognition.networks.video import stock_x3d_xs, x3d_xs
 
 
 def step_seconds(network: nn.Module, video: torch.Tensor, *, dtype: torch.dtype, steps: int) -> float:
@@ -46,7 +47,7 @@ def main() -> None:
     for shape in chosen.shapes:
         frames, size = (int(part) for part in shape.split("x"))
         video = torch.randint(0, 255, (8, 3, frames, size, size), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-        quick, plain = normalize(video), normalize(video).contiguous()
+        quick, plain = to_network(video), to_network(video).contiguous()
         times = [
             step_seconds(build(7, frames=frames, size=size), clip, dtype=dtype, steps=chosen.steps)
             for build, clip, dtype in (

@@ -18,10 +18,9 @@ import numpy as np
 from augment.files import write_atomic
 from augment.workers import count_step, map_unordered
 
-from .data import StudyData, drop_undecodable, read_data, run_digest
+from .data import StudyData, drop_undecodable, open_input, read_data, run_digest
 from .device import compute_device
 from .evaluate import predict, score
-from .frames import FrameStore
 from .study import Arm, Study
 from .summary import summarize
 from .train import train
@@ -76,7 +75,7 @@ def ablate(
     reused = len(results)
     unreadable = sorted({problem for result in results.values() for problem in result["unreadable"]})
     if missing := [run for run in planned if run.path not in results]:
-        store = FrameStore.of_study(study, out / FRAMES)
+        store = open_input(study, out / FRAMES)
         readable, unreadable = drop_undecodable(data, store, progress=functools.partial(progress, "decoding videos"))
         updates = study.steps * len(missing)
         progress("training", 0, updates)
@@ -88,7 +87,7 @@ def ablate(
             for run, result in made:
                 results[run.path] = {**result, "digest": run.digest, "unreadable": unreadable}
                 write_atomic(run.path, json.dumps(results[run.path]).encode())
-        shutil.rmtree(out / FRAMES)
+        shutil.rmtree(out / FRAMES, ignore_errors=True)
     runs = {(run.arm.name, run.seed): results[run.path] for run in planned}
     ordered = [runs[arm.name, seed] for arm in study.arms for seed in study.seeds]
     return summarize(data, ordered, unreadable=unreadable, reused=reused)
@@ -143,7 +142,7 @@ def run_one(
         Everything that the report needs of it, as JSON values.
     """
     study, started = data.study, time.perf_counter()
-    store = FrameStore.of_study(study, frames)
+    store = open_input(study, frames)
     trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=progress)
     between = time.perf_counter()
     predictions = predict(trained.network, data.test, study, store=store)

@@ -10,12 +10,12 @@ from torch import nn
 
 from augment.files import write_atomic
 
-from .classifiers import build_model
 from .device import compute_device
+from .networks.build import build_model
 from .study import Study
 
 CHECKPOINT_FORMAT = "understudy-classifier-1"
-KEPT = ("classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
+KEPT = ("input", "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
 """Settings of the study that a checkpoint stores: all that testing needs."""
 
 

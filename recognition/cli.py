@@ -38,9 +38,8 @@ class Train:
         import tempfile
 
         from .checkpoint import save_checkpoint
-        from .data import drop_undecodable, read_data
+        from .data import drop_undecodable, open_input, read_data
         from .evaluate import predict, score
-        from .frames import FrameStore
         from .study import load_study
         from .train import train
 
@@ -52,7 +51,7 @@ class Train:
         seed = study.seeds[0] if self.seed is None else self.seed
         data = read_data(study.model_copy(update={"arms": [arm]}))
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
-            store = FrameStore.of_study(study, Path(folder))
+            store = open_input(study, Path(folder))
             decoding, training = (functools.partial(progress.update, what) for what in ("decoding videos", "training"))
             data, problems = drop_undecodable(data, store, progress=decoding)
             trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=training)
@@ -84,9 +83,9 @@ class Evaluate:
         import tempfile
 
         from .checkpoint import KEPT, load_checkpoint
-        from .data import label_warnings, read_source
+        from .data import label_warnings, open_input, read_source
         from .evaluate import predict, score
-        from .frames import FrameStore, decodable
+        from .inputs.readable import decodable
         from .study import make_study
 
         pairs = [text.partition("=") for text in self.where]
@@ -98,7 +97,7 @@ class Evaluate:
         study = make_study({**{key: about[key] for key in KEPT}, "arms": [{"name": "test", "real": test}], "test": test})
         recordings = read_source(study.test)
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
-            store = FrameStore.of_study(study, Path(folder))
+            store = open_input(study, Path(folder))
             decoding, testing = (functools.partial(progress.update, what) for what in ("decoding videos", "testing"))
             good, problems = decodable(recordings, store, max_bad_share=study.max_bad_share, progress=decoding)
             predictions = predict(network, good, study, store=store, progress=testing)

@@ -11,10 +11,12 @@ from typing import Any
 from augment.actions import require_label
 from augment.types import Segment
 
-from .recordings import Recording
+from .recordings import Place, Recording
 
 COLUMNS = ("video", "fps", "frames", "segments")
 """Columns that the CSV must have; others may be used in ``where`` and ``group_by``."""
+KEYPOINTS = "keypoints"
+"""Column with a detector's results for each video: COCO or OpenPose JSON, a folder of OpenPose's, a MediaPipe npz."""
 
 
 def read_csv(path: Path, *, where: Mapping[str, Sequence[Any]] = {}, group_by: Sequence[str] = ()) -> list[Recording]:
@@ -66,9 +68,11 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
     if not (fps > 0 and frames > 0):
         raise ValueError(f"{place}: fps and frames must be positive, found {row['fps']!r}, {row['frames']!r}")
     video = table.parent / row["video"]
+    keypoints = Place(path=table.parent / row[KEYPOINTS]) if row.get(KEYPOINTS) else None
     return Recording(
         name=row["video"],
         path=video,
+        keypoints=keypoints,
         fps=fps,
         frames=frames,
         segments=parse_segments(row["segments"] or "", where=place),

@@ -14,7 +14,8 @@ from augment.files import code_digest, sha256_of_json
 
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
-from .frames import FrameStore, decodable
+from .inputs.kinds import INPUTS, ClipInput
+from .inputs.readable import decodable
 from .leaks import has_unknown_sources, refuse_leaks
 from .recordings import Recording, TrainingClips, class_of_label, describe, recordings_digest
 from .shard_samples import read_samples
@@ -78,6 +79,12 @@ def read_data(study: Study) -> StudyData:
     if len(study.seeds) < 3:
         warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")
     return StudyData(study=study, training=training, test=test, warnings=warnings)
+
+
+def open_input(study: Study, folder: Path) -> ClipInput:
+    """What the study's classifiers look at; it keeps what it reads in ``folder``."""
+    kind = INPUTS[study.input]
+    return kind.store(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec)
 
 
 def require_labels(study: Study, recordings: Sequence[Recording], others: Callable[[], Sequence[Recording]]) -> None:
@@ -161,7 +168,7 @@ def all_recordings(data: StudyData) -> list[Recording]:
     return _once([*(recording for clips in data.training.values() for recording in clips.all), *data.test])
 
 
-def drop_undecodable(data: StudyData, store: FrameStore, *, progress: Callable[[int, int], Any]) -> tuple[StudyData, list[str]]:
+def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[int, int], Any]) -> tuple[StudyData, list[str]]:
     """Decode all videos of a study; ``progress`` is called with how many are decoded, and how many there are.
 
     Returns:

@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from . import statistics
-from .classifiers import normalize
 from .device import autocast, compute_device
-from .frames import FrameStore, ahead
+from .inputs.kinds import ClipInput
+from .networks.build import to_network
+from .prefetch import ahead
 from .recordings import Recording
 from .study import Study
 from .windows import evaluation_windows
@@ -45,7 +46,7 @@ def predict(
     recordings: Sequence[Recording],
     study: Study,
     *,
-    store: FrameStore,
+    store: ClipInput,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Predictions:
     """Class probabilities of every test window.
@@ -71,7 +72,7 @@ def predict(
     probabilities, done = [], 0
     with torch.inference_mode(), autocast(study.precision):
         for video in ahead(batches()):
-            probabilities.append(network(normalize(video.to(device))).float().softmax(dim=1).cpu())
+            probabilities.append(network(to_network(video.to(device))).float().softmax(dim=1).cpu())
             done += len(video)
             progress(done, len(windows))
     return Predictions(

@@ -26,6 +26,22 @@ def _digest(path: Path, member: tuple[int, int] | None, _modified_ns: int) -> st
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A file, or a part of one."""
+
+    path: Path
+    member: tuple[int, int] | None = None
+    """Offset and size in the file, bytes; None for the whole."""
+
+    def read(self) -> bytes:
+        """Its bytes; OSError if there is no such file."""
+        offset, size = self.member or (0, -1)
+        with open(self.path, "rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """One video with its labels, not yet decoded."""
 
@@ -47,6 +63,12 @@ class Recording:
     """Names and digests of the real recordings it was made from (synthetic clips)."""
     declares_sources: bool = False
     """Whether its provenance has a ``recordings`` entry, which may be empty; without it a leak can go unnoticed."""
+    has_video: bool = True
+    """False for a sample of keypoints alone; ``path`` and ``member`` are then those of its npz."""
+    keypoints: Place | None = None
+    """A detector's results (the column ``keypoints``), or a sample's npz."""
+    size: tuple[int, int] | None = None
+    """Width and height of the picture, pixels, where known without decoding."""
 
     @property
     def seconds(self) -> float:
@@ -59,20 +81,31 @@ class Recording:
         return self.path, self.member
 
     def video(self) -> Path | bytes:
-        """The decoder's input: the path, or the bytes from the tar."""
-        if self.member is None:
-            return self.path
-        offset, size = self.member
-        with open(self.path, "rb") as stream:
-            stream.seek(offset)
-            return stream.read(size)
+        """The decoder's input: the path, or the bytes from the tar.
+
+        Raises:
+            ValueError: If it is a sample without pictures.
+        """
+        if not self.has_video:
+            raise ValueError(f"{self.name}: it holds keypoints and no video; use `input: keypoints`, or film it with layer rgb")
+        return self.path if self.member is None else Place(path=self.path, member=self.member).read()
 
     def digest(self) -> str:
         """SHA-256 of the video's bytes; empty if the file is missing (which is reported when it is decoded)."""
-        try:
-            return _digest(self.path, self.member, self.path.stat().st_mtime_ns)
-        except OSError:
-            return ""
+        return place_digest(Place(path=self.path, member=self.member))
+
+
+def place_digest(place: Place | None) -> str:
+    """SHA-256 of a place's bytes; of names and sizes where it is a folder; empty if there is nothing."""
+    if place is None:
+        return ""
+    try:
+        if place.path.is_dir():
+            listing = sorted((path.name, path.stat().st_size) for path in place.path.iterdir())
+            return hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+        return _digest(place.path, place.member, place.path.stat().st_mtime_ns)
+    except OSError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +149,18 @@ def describe(recordings: Sequence[Recording], classes: Mapping[str, Sequence[str
 
 
 def recordings_digest(recordings: Sequence[Recording]) -> str:
-    """SHA-256 over names, labels and video bytes; empty without recordings."""
+    """SHA-256 over names, labels, and bytes of videos and keypoints; empty without recordings."""
     if not recordings:
         return ""
-    rows = [[r.name, r.fps, r.frames, [[s.label, s.start_sec, s.end_sec] for s in r.segments], r.digest()] for r in recordings]
+    rows = [
+        [
+            r.name,
+            r.fps,
+            r.frames,
+            [[s.label, s.start_sec, s.end_sec] for s in r.segments],
+            r.digest(),
+            place_digest(r.keypoints),
+        ]
+        for r in recordings
+    ]
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()

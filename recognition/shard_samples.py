@@ -10,7 +10,7 @@ from augment.shards.tar import member_offsets, read_shard, shard_paths
 from augment.types import Segment
 
 from .leaks import declares_sources, named_sources
-from .recordings import Recording
+from .recordings import Place, Recording
 
 
 def read_samples(source: Path) -> list[Recording]:
@@ -36,20 +36,24 @@ def read_samples(source: Path) -> list[Recording]:
 def _recording(path: Path, sample: Mapping[str, Any], places: Mapping[str, tuple[int, int]]) -> Recording:
     """A sample of a tar; ``places`` gives offset and size of its members."""
     key = sample["__key__"]
-    if "json" not in sample or "mp4" not in places:
-        raise ValueError(f"{path}: sample {key!r} has {', '.join(sorted(places))}; expected mp4 and json")
+    if "json" not in sample or not {"mp4", "npz"} & set(places):
+        raise ValueError(f"{path}: sample {key!r} has {', '.join(sorted(places))}; expected json, and mp4 or npz")
     meta = sample["json"]
     try:
         segments = tuple(Segment(**segment) for segment in meta["segments"])
         fps, frames = float(meta["fps"]), int(meta["frames"])
         synthetic, provenance = bool(meta["is_synthetic"]), meta.get("provenance", {})
+        size = (int(meta["width"]), int(meta["height"])) if "width" in meta and "height" in meta else None
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: sample {key!r}: its json lacks or misnames a field ({error})") from error
     group = f"{path.resolve()}:{key}" if synthetic else str(provenance.get("group") or provenance.get("video") or key)
     return Recording(
         name=f"{path.stem}/{key}",
         path=path,
-        member=places["mp4"],
+        member=places.get("mp4") or places["npz"],
+        has_video="mp4" in places,
+        keypoints=Place(path=path, member=places["npz"]) if "npz" in places else None,
+        size=size,
         fps=fps,
         frames=frames,
         segments=segments,

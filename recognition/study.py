@@ -6,9 +6,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from augment.actions import did_you_mean, require_label
+
+from .inputs.kinds import INPUTS
 
 
 class _Strict(BaseModel):
@@ -116,7 +126,10 @@ class Study(_Strict):
     """Frames taken from a window, evenly."""
     size: int = Field(160, ge=32, le=512)
     """Side of the square picture, pixels; the whole picture is squeezed into it."""
+    input: str = "rgb"
+    """What the classifier looks at: a key of ``inputs.kinds.INPUTS``. It decides the defaults of the settings that follow."""
     model: str = "x3d_xs"
+    """A network that takes this input: a key of ``networks.build.MODELS``."""
     steps: int = Field(300, ge=1)
     """Updates: the same for every arm."""
     batch: int = Field(8, ge=2)
@@ -137,14 +150,29 @@ class Study(_Strict):
     max_bad_share: float = Field(0.05, ge=0, lt=1)
     """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
 
-    @field_validator("model")
+    @model_validator(mode="before")
     @classmethod
-    def _known_model(cls, value: str) -> str:
-        from .classifiers import MODELS
+    def _defaults_of_input(cls, data: Any) -> Any:
+        kind = INPUTS.get(data.get("input", "rgb")) if isinstance(data, dict) else None
+        return {**kind.defaults, **data} if kind else data
 
-        if value not in MODELS:
-            raise ValueError(f"unknown model {value!r}{did_you_mean(value, MODELS)}; expected one of: {', '.join(MODELS)}")
+    @field_validator("input")
+    @classmethod
+    def _known_input(cls, value: str) -> str:
+        if value not in INPUTS:
+            raise ValueError(f"unknown input {value!r}{did_you_mean(value, INPUTS)}; expected one of: {', '.join(INPUTS)}")
         return value
+
+    @model_validator(mode="after")
+    def _known_model(self) -> Study:
+        models = INPUTS[self.input].models
+        if self.model not in models:
+            other = [name for name, kind in INPUTS.items() if self.model in kind.models]
+            valid = f"expected one of: {', '.join(models)}"
+            if other:
+                raise ValueError(f"model {self.model!r} takes input {' or '.join(other)}, not {self.input}; {valid}")
+            raise ValueError(f"unknown model {self.model!r}{did_you_mean(self.model, models)}; {valid}")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Study:

@@ -13,9 +13,10 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import update_bn
 
-from .classifiers import build_model, normalize
 from .device import autocast, compute_device
-from .frames import FrameStore, ahead
+from .inputs.kinds import ClipInput
+from .networks.build import build_model, to_network
+from .prefetch import ahead
 from .recordings import TrainingClips
 from .study import Arm, Study
 from .windows import WindowSampler
@@ -36,7 +37,7 @@ class TrainedClassifier:
 
 
 def batches(
-    study: Study, arm: Arm, clips: TrainingClips, *, store: FrameStore, seed: int, for_statistics: bool = False
+    study: Study, arm: Arm, clips: TrainingClips, *, store: ClipInput, seed: int, for_statistics: bool = False
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The batches of one run, in order: uint8 video (b, 3, t, size, size) and classes (b,).
 
@@ -85,7 +86,7 @@ def train(
     arm: Arm,
     clips: TrainingClips,
     *,
-    store: FrameStore,
+    store: ClipInput,
     seed: int,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> TrainedClassifier:
@@ -113,7 +114,7 @@ def train(
         schedule = warmup_cosine(optimizer, study.steps)
         for step, (video, target) in enumerate(ahead(batches(study, arm, clips, store=store, seed=seed))):
             with autocast(study.precision):
-                logits = network(normalize(video.to(device)))
+                logits = network(to_network(video.to(device)))
             loss = functional.cross_entropy(logits.float(), target.to(device))
             if not torch.isfinite(loss):
                 raise ValueError(f"arm {arm.name!r}, seed {seed}: the loss is {loss.item()} at step {step}; lower `lr`")
@@ -127,7 +128,7 @@ def train(
         # its training clips can predict one class for everything because of it. They are computed anew with the final weights.
         others = ahead(batches(study, arm, clips, store=store, seed=seed, for_statistics=True))
         with autocast(study.precision):
-            update_bn((normalize(video.to(device)) for video, _ in others), network)
+            update_bn((to_network(video.to(device)) for video, _ in others), network)
     return TrainedClassifier(network=network.eval(), losses=losses)
 
 

@@ -9,7 +9,7 @@ lengths are shares of the person's extent in the picture (the long side of the b
 any distance. Not measured are errors along the epipolar line, errors that both views share, and the detector's lag.
 "Spread" is 1.4826 times the median distance from 0: the standard deviation without tails.
 
-The figures went into ``benchmarks.truth.spoil.MEDIAPIPE_UPFALL``.
+The figures went into ``recognition.inputs.detector_errors.MEDIAPIPE_UPFALL``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from jaxtyping import Bool, Float
 from scipy.signal import savgol_coeffs, savgol_filter
 
 from augment.sources.people.mediapipe import LANDMARKS, read_mediapipe
-from benchmarks.truth.spoil import ERROR_BINS, GROUPS, QUANTILES, STATES, group_of
+from recognition.inputs.detector_errors import ERROR_BINS, GROUPS, QUANTILES, STATES, group_of
 
 OUTLIER = 0.10
 """Share of the extent beyond which a landmark counts as misplaced."""

@@ -44,7 +44,8 @@ from augment.scene.rooms.shell import make_shell
 from augment.shards.video_codec import encode_video
 from augment.sources.people.people import LAYOUTS, People
 from augment.types import Camera, Light, Motion, Performance, Scene, SceneMesh
-from benchmarks.truth.spoil import MEDIAPIPE_UPFALL, DetectorNoise, spoil_keypoints, spoil_points3d, states_of
+from benchmarks.truth.spoil import spoil_points3d
+from recognition.inputs.detector_errors import MEDIAPIPE_UPFALL, DetectorNoise, spoil_keypoints, states_of
 
 CROSSING = "crossing"
 """Name of the case in which two people walk past each other, one hiding the other."""

@@ -17,9 +17,9 @@ from augment.sources.people.people import LAYOUTS, check_people
 from augment.types import Segment
 from benchmarks.truth.maker import CROSSING, make_truth, write_mediapipe
 from benchmarks.truth.pose_errors import acceleration_error, mpjpe, pa_mpjpe
-from benchmarks.truth.spoil import GROUPS, MEDIAPIPE_UPFALL, STATES, group_of, spoil_keypoints, states_of
 from benchmarks.truth.spoil_bodies import HMR2_LIKE, WHAM_LIKE, BodyNoise, bodies_to_joints, spoil_bodies
 from benchmarks.truth.spoil_depth import spoil_depth
+from recognition.inputs.detector_errors import GROUPS, MEDIAPIPE_UPFALL, STATES, group_of, spoil_keypoints, states_of
 
 QUIET_BODY = BodyNoise(
     **(dict.fromkeys(BodyNoise.__dataclass_fields__, 0.0) | {"slow_sec": 0.5, "lost_sec": 0.1, "flip_sec": 0.1})

@@ -24,7 +24,7 @@ from augment.shards.tar import read_manifest
 from augment.shards.verify import verify
 from augment.types import Segment
 from recognition.data import read_source
-from recognition.frames import FrameStore
+from recognition.inputs.rgb import FrameStore
 from recognition.recordings import TrainingClips
 from recognition.study import make_study
 from recognition.train import train

@@ -11,7 +11,7 @@ from augment.shards.sample import clip_to_sample
 from augment.shards.tar import ShardRecord, write_manifest, write_shard
 from augment.shards.video_codec import encode_video
 from augment.types import Clip, Segment
-from recognition.frames import FrameStore
+from recognition.inputs.rgb import FrameStore
 from recognition.recordings import Recording
 
 FPS = 8.0

@@ -101,14 +101,15 @@ def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(
         return run_digest(read_data(study), study.arms[0], 0, threads=1)
 
     changed = [digest(**{name: value}) for name, value in DECISIVE.items()]
+    changed += [digest(input="keypoints", model="keypoint_cnn")]
     changed += [digest(arms=[{**data["arms"][0], name: value}]) for name, value in DECISIVE_OF_ARM.items()]
     changed += [digest(test=str(real), real=str(test)), digest(arms=[{"name": "mixed", "real": False, "synthetic": True}])]
     assert len({digest(), *changed}) == len(changed) + 1
     for name, value in {"name": "x", "note": "another", "baseline": "mixed", "seeds": [0, 5], "max_bad_share": 0.5}.items():
         assert digest(**{name: value}) == digest()
     # Every field is in one of the two lists, so that a new one is thought of.
-    assert Study.model_fields.keys() == {*DECISIVE, "name", "note", "baseline", "seeds", "max_bad_share", "arms", "real",
-                                         "synthetic", "test"}  # fmt: skip
+    assert Study.model_fields.keys() == {*DECISIVE, "input", "name", "note", "baseline", "seeds", "max_bad_share", "arms",
+                                         "real", "synthetic", "test"}  # fmt: skip
     assert Arm.model_fields.keys() == {*DECISIVE_OF_ARM, "name", "real", "synthetic", "reference"}
 
 

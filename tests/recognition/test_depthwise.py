@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from recognition.classifiers import MODELS, build_model, stock_x3d_xs
-from recognition.depthwise import DepthwiseConv3d, PointwiseConv3d, is_depthwise, use_fast_layers
+from recognition.networks.build import MODELS, build_model
+from recognition.networks.depthwise import DepthwiseConv3d, PointwiseConv3d, is_depthwise, use_fast_layers
+from recognition.networks.video import stock_x3d_xs
 
 
 @pytest.mark.parametrize("kernel", [(3, 3, 3), (5, 1, 1), (5, 3, 3), (1, 3, 3)])

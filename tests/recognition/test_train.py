@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from recognition.frames import FrameStore
+from recognition.inputs.rgb import FrameStore
 from recognition.recordings import TrainingClips
 from recognition.study import Arm, make_study
 from recognition.train import batches

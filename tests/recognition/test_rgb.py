@@ -8,7 +8,8 @@ import torch
 
 from augment.shards.tar import read_shard, write_shard
 from recognition.csv_table import read_csv
-from recognition.frames import ahead, decodable
+from recognition.inputs.readable import decodable
+from recognition.prefetch import ahead
 from recognition.recordings import Recording
 from recognition.shard_samples import read_samples
 from recognition.windows import Window, evaluation_windows
@@ -69,7 +70,7 @@ def test_a_video_that_ends_early_is_truncated(tmp_path):
 def test_shards_without_needed_members_are_refused(tmp_path):
     path = tmp_path / "clips-000000.tar"
     write_shard(path, [{"__key__": "a", "json": b"{}"}])
-    with pytest.raises(ValueError, match="sample 'a' has json; expected mp4 and json"):
+    with pytest.raises(ValueError, match="sample 'a' has json; expected json, and mp4 or npz"):
         read_samples(path)
     with pytest.raises(FileNotFoundError):
         read_samples(tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""From windows to tensors: every video is decoded once, at a small size, to a file that windows are cut from.
+"""Input `rgb`, whole frames: every video is decoded once, at a small size, to a file that windows are cut from.
 
 The frames are stored in ``.npy`` files that are memory-mapped, not loaded. They take 3 x (5/4 size)^2 bytes a kept frame on
 disk; an hour of video at 160 px and 8 kept frames a second is 3.5 GB.
@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import queue
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -22,11 +18,8 @@ from torch import Tensor
 
 from augment.files import open_atomic
 
-from .recordings import Recording
-from .study import Study
-from .windows import Window
-
-T = TypeVar("T")
+from ..recordings import Recording
+from ..windows import Window
 
 MARGIN = 1.25
 """Frames are kept this much larger than the network's picture, so that a random crop loses no sharpness."""
@@ -85,11 +78,6 @@ class FrameStore:
     window_sec: float
     opened: dict[str, np.ndarray] = field(default_factory=dict)
     """Memory-mapped files by their key."""
-
-    @classmethod
-    def of_study(cls, study: Study, folder: Path) -> FrameStore:
-        """The store of a study's frames in a folder."""
-        return cls(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec)
 
     @property
     def side(self) -> int:
@@ -152,77 +140,3 @@ class FrameStore:
         video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
         video = functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
         return video.permute(1, 0, 2, 3)
-
-
-def decodable(
-    recordings: Sequence[Recording],
-    store: FrameStore,
-    *,
-    max_bad_share: float,
-    progress: Callable[[int, int], Any] = lambda done, total: None,
-) -> tuple[list[Recording], list[str]]:
-    """Decode all recordings ahead of time.
-
-    Args:
-        recordings: What to decode.
-        store: Where to keep the frames.
-        max_bad_share: Share of recordings that may be unreadable.
-        progress: Called with how many are decoded, and how many there are.
-    Returns:
-        The recordings that could be decoded, and for each of the others the reason.
-    Raises:
-        ValueError: If more than ``max_bad_share`` of them cannot be read; the first reasons are named.
-    """
-    good, problems = [], []
-    for number, recording in enumerate(recordings, start=1):
-        try:
-            store.get(recording)
-            good.append(recording)
-        except ValueError as error:
-            problems.append(str(error))
-        progress(number, len(recordings))
-    if len(problems) > max_bad_share * len(recordings):
-        reasons = "; ".join(problems[:3])
-        raise ValueError(
-            f"{len(problems)} of {len(recordings)} videos cannot be read: {reasons}; repair them or take them out of the table "
-            f"(max_bad_share: {max_bad_share})"
-        )
-    return good, problems
-
-
-def ahead(items: Iterable[T], *, depth: int = 4) -> Iterator[T]:
-    """The same items, prepared by a background thread, at most ``depth`` ahead. Its errors are raised here."""
-    waiting: queue.Queue[tuple[str, Any]] = queue.Queue(maxsize=depth)
-    stopped = threading.Event()
-
-    def put(entry: tuple[str, Any]) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(entry, timeout=0.1)
-                return
-            except queue.Full:
-                continue
-
-    def produce() -> None:
-        try:
-            for item in items:
-                put(("item", item))
-                if stopped.is_set():
-                    return
-            put(("end", None))
-        except BaseException as error:
-            put(("error", error))
-
-    worker = threading.Thread(target=produce, daemon=True)
-    worker.start()
-    try:
-        while True:
-            kind, value = waiting.get()
-            if kind == "error":
-                raise value
-            if kind == "end":
-                return
-            yield value
-    finally:
-        stopped.set()
-        worker.join()

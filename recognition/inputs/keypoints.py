@@ -1,0 +1,182 @@
+"""Input `keypoints`: one person's 2D points in a window, moved and scaled to a common place and size.
+
+Real ones come from a file of a detector's results; synthetic ones are the true ones, with a real detector's errors added
+(``detector_errors``), so that a network does not learn to tell films by their exactness.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
+
+from augment.files import DAMAGED_NPZ, npz_arrays
+from augment.sources.people.keypoints import read_keypoints
+from augment.sources.people.people import COCO17, People
+
+from ..recordings import Recording
+from ..windows import Window
+from .detector_errors import spoil_keypoints, states_of
+
+MIRRORED = tuple(
+    COCO17.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in COCO17
+)
+"""Index of each point's counterpart on the body's other side."""
+VARIANTS = 4
+"""Drawings of a detector's errors of each synthetic recording."""
+SURE = 0.1
+"""Points of less confidence do not count in where the person is and how large."""
+
+
+@dataclass(slots=True)
+class KeypointStore:
+    """Keypoints of recordings, read on first use and held in memory (2 kB a second of video)."""
+
+    folder: Path
+    """Not used: nothing is kept in files."""
+    size: int
+    """Not used: keypoints have no picture size."""
+    frames: int
+    """Times in a window."""
+    window_sec: float
+    read: dict[str, list[Float32[np.ndarray, "t 17 3"]]] = field(default_factory=dict)
+    """Variants of what was read, by the recording's name and place."""
+
+    def get(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
+        """COCO's points of one person in every frame, gaps filled with confidence 0: once for a real recording, ``VARIANTS``
+        times, with other errors, for a synthetic one.
+
+        Raises:
+            ValueError: If there are no keypoints, they cannot be read, or belong to another video.
+        """
+        key = f"{recording.name}|{recording.place}"
+        if key not in self.read:
+            if recording.is_synthetic:
+                self.read[key] = [_filled(points) for points in _spoiled(recording)]
+            else:
+                self.read[key] = [_filled(_detected(recording))]
+        return self.read[key]
+
+    def plain(self, recording: Recording, window: Window) -> Float32[Tensor, "3 t 17"]:
+        """A window: x and y relative to the person's middle, in shares of its size, and confidence."""
+        variants = self.get(recording)
+        which = int(window.middle_sec * 1e3) % len(variants)
+        return torch.from_numpy(_tensor(normalized(self._cut(variants[which], recording, window, speed=1.0))))
+
+    def augmented(self, recording: Recording, window: Window, *, rng: np.random.Generator) -> Float32[Tensor, "3 t 17"]:
+        """A window after standard augmentation, one draw for all its frames: up to 20 % faster or slower, mirrored half of the
+        time, turned by up to 15 degrees, stretched by up to 15 % along each axis, a few points unseen in one of four."""
+        variants = self.get(recording)
+        points = self._cut(
+            variants[int(rng.integers(len(variants)))], recording, window, speed=float(np.exp(rng.uniform(-0.2, 0.2)))
+        )
+        points = normalized(points)
+        if rng.random() < 0.5:
+            points = points[:, MIRRORED] * np.array([-1, 1, 1], np.float32)
+        angle = np.radians(rng.uniform(-15, 15))
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        points[..., :2] = points[..., :2] @ (turn * np.exp(rng.uniform(-0.15, 0.15, 2))).T
+        if rng.random() < 0.25:
+            lost = rng.choice(len(COCO17), int(rng.integers(1, 5)), replace=False)
+            points[:, lost] = 0
+        return torch.from_numpy(_tensor(points.astype(np.float32)))
+
+    def _cut(self, points: np.ndarray, recording: Recording, window: Window, *, speed: float) -> Float32[np.ndarray, "t 17 3"]:
+        """The points at ``frames`` evenly spaced times, interpolated; beyond the ends the edge frame is repeated."""
+        seconds = window.middle_sec + ((np.arange(self.frames) + 0.5) / self.frames - 0.5) * self.window_sec * speed
+        at = np.clip(seconds * recording.fps - 0.5, 0, len(points) - 1)
+        before = np.floor(at).astype(int)
+        after, share = np.minimum(before + 1, len(points) - 1), (at - before)[:, None, None].astype(np.float32)
+        return points[before] * (1 - share) + points[after] * share
+
+
+def normalized(points: Float[np.ndarray, "t 17 3"]) -> Float32[np.ndarray, "t 17 3"]:
+    """Move and scale a window's points: the person's middle (median over the frames) becomes 0, its largest extent 1.
+
+    One move and one scale for the whole window, so that a fall still goes down in it. Points never found become 0.
+    """
+    seen = points[..., 2] > SURE
+    if not seen.any():
+        return np.zeros_like(points, np.float32)
+    low = np.where(seen[..., None], points[..., :2], np.inf).min(axis=1)
+    high = np.where(seen[..., None], points[..., :2], -np.inf).max(axis=1)
+    rows = seen.any(axis=1)
+    middle = np.median((low[rows] + high[rows]) / 2, axis=0)
+    extent = float(np.quantile((high[rows] - low[rows]).max(axis=1), 0.9))
+    moved = (points[..., :2] - middle) / max(extent, 1e-3)
+    result = np.concatenate([np.clip(moved, -3, 3), points[..., 2:]], axis=-1).astype(np.float32)
+    result[:, ~seen.any(axis=0)] = 0
+    return result
+
+
+def _tensor(points: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(points.transpose(2, 0, 1))
+
+
+def _detected(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
+    """A detector's points of the person seen in most frames."""
+    if recording.keypoints is None:
+        raise ValueError(f"{recording.name}: no keypoints: the table needs a column `keypoints` with a file for each video")
+    people = read_keypoints(recording.keypoints.path)
+    if people.frames is not None and abs(people.frames - recording.frames) > max(2, 0.1 * recording.frames):
+        raise ValueError(
+            f"{people.path}: holds {people.frames} frames, the video {recording.name} has {recording.frames}: they belong to "
+            "different videos"
+        )
+    if people.frame.max() >= recording.frames + max(2, 0.1 * recording.frames):
+        raise ValueError(
+            f"{people.path}: a row is of frame {people.frame.max()}, the video {recording.name} has {recording.frames}: they "
+            "belong to different videos"
+        )
+    tracks, counts = np.unique(people.track, return_counts=True)
+    return one_person(people.take(people.track == tracks[counts.argmax()]), frames=recording.frames)
+
+
+def one_person(people: People, *, frames: int) -> Float[np.ndarray, "t 17 3"]:
+    """COCO's points in every frame of a video; NaN where the detector found none or the layout lacks them."""
+    points = np.full((frames, len(COCO17), 3), np.nan)
+    inside = people.frame < frames
+    for index, name in enumerate(COCO17):
+        points[people.frame[inside], index] = people.point(name)[inside]
+    return points
+
+
+def _spoiled(recording: Recording) -> list[Float[np.ndarray, "t 17 3"]]:
+    """A sample's true points with a detector's errors, which depend on the sample's content alone."""
+    place = recording.keypoints
+    if place is None:
+        raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
+    data = place.read()
+    try:
+        arrays = npz_arrays(data)
+        truth = np.asarray(arrays["keypoints_coco"], np.float64)
+    except (*DAMAGED_NPZ, KeyError) as error:
+        raise ValueError(f"{recording.name}: its npz has no readable keypoints_coco ({error}); generate it anew") from error
+    if truth.ndim != 3 or truth.shape[1:] != (len(COCO17), 3) or not len(truth):
+        raise ValueError(f"{recording.name}: its keypoints_coco has shape {truth.shape}; expected (frames, 17, 3)")
+    states = states_of(recording.segments, frames=len(truth), fps=recording.fps)
+    seed = list(hashlib.sha256(data).digest()[:16])
+    return [
+        spoil_keypoints(
+            truth[..., :2], truth[..., 2] > 0, rng=np.random.default_rng([*seed, variant]), layout="coco17",
+            fps=recording.fps, size=recording.size or (10**6, 10**6), states=states,
+        )
+        for variant in range(VARIANTS)
+    ]  # fmt: skip
+
+
+def _filled(points: Float[np.ndarray, "t 17 3"]) -> Float32[np.ndarray, "t 17 3"]:
+    """Gaps filled by interpolation over time, with confidence 0."""
+    filled, times = np.zeros_like(points), np.arange(len(points))
+    for point in range(points.shape[1]):
+        found = np.isfinite(points[:, point]).all(axis=1)
+        if found.any():
+            for axis in range(2):
+                filled[:, point, axis] = np.interp(times, times[found], points[found, point, axis])
+            filled[found, point, 2] = points[found, point, 2]
+    return filled.astype(np.float32)
