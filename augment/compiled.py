@@ -16,9 +16,18 @@ import numba
 
 from .files import cache_dir, code_digest
 
-# Numba knows only the file of a function itself, not those of the functions and constants it compiles in: so each state of the
-# code has a folder of its own.
-numba.config.CACHE_DIR = str(cache_dir() / "compiled" / code_digest(Path(__file__).parent)[:12])  # type: ignore[attr-defined]
+_NOT_COMPILED_IN = {"cli.py", "demo.py", "commands", "generate", "reconstruct", "priors", "generators"}
+"""Parts of the package that no compiled function may import from (a contract in ``pyproject.toml``)."""
+
+
+def _cache_folder() -> Path:
+    """A folder for each state of the code: Numba knows only the file of a function itself, not those of the functions and
+    constants that it compiles in."""
+    parts = [path for path in Path(__file__).parent.iterdir() if path.name not in _NOT_COMPILED_IN]
+    return cache_dir() / "compiled" / code_digest(*(path for path in parts if path.suffix in ("", ".py")))[:12]
+
+
+numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 F = TypeVar("F", bound=Callable)
 

@@ -100,17 +100,16 @@ def normalized(points: Float[np.ndarray, "t 17 3"]) -> Float32[np.ndarray, "t 17
 
     One move and one scale for the whole window, so that a fall still goes down in it. Points never found become 0.
     """
-    seen = points[..., 2] > SURE
+    seen = (points[..., 2] > SURE).any(axis=0)
     if not seen.any():
         return np.zeros_like(points, np.float32)
-    low = np.where(seen[..., None], points[..., :2], np.inf).min(axis=1)
-    high = np.where(seen[..., None], points[..., :2], -np.inf).max(axis=1)
-    rows = seen.any(axis=1)
-    middle = np.median((low[rows] + high[rows]) / 2, axis=0)
-    extent = float(np.quantile((high[rows] - low[rows]).max(axis=1), 0.9))
-    moved = (points[..., :2] - middle) / max(extent, 1e-3)
-    result = np.concatenate([np.clip(moved, -3, 3), points[..., 2:]], axis=-1).astype(np.float32)
-    result[:, ~seen.any(axis=0)] = 0
+    places = points[:, seen, :2]
+    low, high = places.min(axis=1), places.max(axis=1)
+    middle = np.sort(low + high, axis=0)[len(low) // 2] / 2
+    extent = float(np.sort((high - low).max(axis=1))[int(0.9 * len(low))])
+    result = points.astype(np.float32)
+    result[..., :2] = np.clip((points[..., :2] - middle) / max(extent, 1e-3), -3, 3)
+    result[:, ~seen] = 0
     return result
 
 
