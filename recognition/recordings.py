@@ -32,9 +32,13 @@ class Place:
     path: Path
     member: tuple[int, int] | None = None
     """Offset and size in the file, bytes; None for the whole."""
+    content: bytes | None = None
+    """Its bytes, where they were streamed."""
 
     def read(self) -> bytes:
         """Its bytes; OSError if there is no such file."""
+        if self.content is not None:
+            return self.content
         offset, size = self.member or (0, -1)
         with open(self.path, "rb") as stream:
             stream.seek(offset)
@@ -69,6 +73,8 @@ class Recording:
     """A detector's results (the column ``keypoints``), or a sample's npz."""
     size: tuple[int, int] | None = None
     """Width and height of the picture, pixels, where known without decoding."""
+    content: bytes | None = None
+    """The video's bytes, where they were streamed."""
 
     @property
     def seconds(self) -> float:
@@ -88,6 +94,8 @@ class Recording:
         """
         if not self.has_video:
             raise ValueError(f"{self.name}: it holds keypoints and no video; use `input: keypoints`, or film it with layer rgb")
+        if self.content is not None:
+            return self.content
         return self.path if self.member is None else Place(path=self.path, member=self.member).read()
 
     def digest(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,24 @@ def read_samples(source: Path) -> list[Recording]:
     if not recordings:
         raise ValueError(f"{source}: no samples in it")
     return recordings
+
+
+def streamed_recording(url: str, sample: Mapping[str, Any]) -> Recording:
+    """A sample of a stream, whose members are bytes.
+
+    Raises:
+        ValueError: If it lacks a member or field.
+    """
+    try:
+        meta = json.loads(sample["json"]) if "json" in sample else {}
+    except ValueError as error:
+        raise ValueError(f"{url}: sample {sample['__key__']!r}: its json is damaged ({error})") from error
+    known = {"__key__": sample["__key__"], **({"json": meta} if "json" in sample else {})}
+    found = _recording(Path(url), known, {name: (0, 0) for name in sample if not name.startswith("__")})
+    path = found.path / str(sample["__key__"])  # each its own: what is kept of a recording is found by its place
+    npz = sample.get("npz")
+    place = None if npz is None else Place(path=path, content=npz)
+    return replace(found, path=path, member=None, content=sample.get("mp4", npz), keypoints=place)
 
 
 def _recording(path: Path, sample: Mapping[str, Any], places: Mapping[str, tuple[int, int]]) -> Recording:

@@ -37,7 +37,7 @@ SURE = 0.1
 class KeypointStore:
     """Keypoints of recordings, read on first use and held in memory (2 kB a second of video)."""
 
-    folder: Path
+    folder: Path | None
     """Not used: nothing is kept in files."""
     size: int
     """Not used: keypoints have no picture size."""

@@ -70,7 +70,8 @@ def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.nd
 class FrameStore:
     """Small frames of recordings, decoded on first use and kept as files in ``folder``."""
 
-    folder: Path
+    folder: Path | None
+    """None: they are held in memory."""
     size: int
     """Side of the network's picture, pixels."""
     frames: int
@@ -97,7 +98,10 @@ class FrameStore:
         """
         place = f"{recording.path.resolve()}|{recording.member}|{self.side}|{self.rate}|{recording.fps}"
         key = hashlib.sha256(place.encode()).hexdigest()[:24]
-        if key not in self.opened:
+        if key not in self.opened and self.folder is None:
+            self.opened[key] = decode_small(recording, side=self.side, rate=self.rate)
+        elif key not in self.opened:
+            assert self.folder is not None
             path = self.folder / f"{key}.npy"
             if not path.exists():
                 self.folder.mkdir(parents=True, exist_ok=True)

@@ -50,17 +50,30 @@ def write_videos(folder: Path, count: int, *, seed: int, prefix: str = "v", colu
     return path
 
 
-def write_samples(folder: Path, count: int, *, seed: int, provenance: dict | None = None) -> Path:
-    """The same kind of clips as shards; returns the folder."""
+def write_samples(folder: Path, *counts: int, seed: int, provenance: dict | None = None) -> Path:
+    """The same kind of clips as shards, so many in each tar; returns the folder."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
-    samples = []
-    for number in range(count):
-        clip = Clip(frames=bar_video(rng=rng), fps=FPS, action="fall_sideways", segments=SEGMENTS, provenance=provenance or {})
-        samples.append(clip_to_sample(f"clip{number}", clip))
-    record: ShardRecord = write_shard(folder / "clips-000000.tar", samples)
-    write_manifest(folder, [record])
+    records: list[ShardRecord] = []
+    for number, count in enumerate(counts):
+        samples = []
+        for first in range(count):
+            clip = Clip(
+                frames=bar_video(rng=rng), fps=FPS, action="fall_sideways", segments=SEGMENTS, provenance=provenance or {},
+                arrays={"keypoints_coco": bar_keypoints(rng=rng)},
+            )  # fmt: skip
+            samples.append(clip_to_sample(f"clip{sum(counts[:number]) + first}", clip))
+        records.append(write_shard(folder / f"clips-{number:06d}.tar", samples))
+    write_manifest(folder, records)
     return folder
+
+
+def bar_keypoints(*, rng: np.random.Generator) -> np.ndarray:
+    """COCO's points of somebody who falls as the bar does, all seen. Shape (40, 17, 3), pixels."""
+    upright = np.column_stack([rng.uniform(-4, 4, 17), np.linspace(-34, 0, 17)])
+    fallen = np.clip(np.arange(round(5 * FPS)) / FPS - 2, 0, 1)[:, None, None]
+    place = (1 - fallen) * upright + fallen * upright[:, ::-1] + [rng.uniform(30, 40), 44]
+    return np.concatenate([place, np.ones((len(place), 17, 1))], axis=-1).astype(np.float32)
 
 
 def study_data(real_csv: Path, test_csv: Path, **changes: object) -> dict:

@@ -1,0 +1,177 @@
+"""Read shards from a path or URL through webdataset, sample by sample; no shard is ever held whole."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from augment.shards.tar import FORMAT, MANIFEST, Sample, read_manifest
+
+from .epoch_plan import WorkerPlan
+
+MEMBERS = ("json", "mp4", "npz")
+"""Members that are read; a sample's further layers are passed over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardUrl:
+    """One tar somewhere."""
+
+    url: str
+    """A path, or a URL that webdataset opens."""
+    samples: int
+
+
+def find_shards(source: str | Path | Sequence[str | Path]) -> list[ShardUrl]:
+    """The tars of a source with their numbers of samples.
+
+    Args:
+        source: A folder of shards, or its URL ending in ``/`` (its ``manifest.json`` is read); or tars, by path, URL or with
+            braces (``http://host/clips-{000000..000009}.tar``), whose headers are read once to count their samples. Several as
+            a list.
+    Raises:
+        ValueError: If a source cannot be read, holds no samples, or is no tar.
+    """
+    sources = [source] if isinstance(source, str | Path) else list(source)
+    found = [shard for one in sources for shard in _shards_of(str(one))]
+    if not found or not sum(shard.samples for shard in found):
+        raise ValueError(f"{', '.join(map(str, sources)) or 'no source'}: no samples in it; expected shards")
+    return found
+
+
+def _shards_of(source: str) -> list[ShardUrl]:
+    from webdataset.shardlists import expand_urls
+
+    local = _local(source)
+    if local is not None and local.is_dir():
+        return [ShardUrl(url=str(local / s["name"]), samples=s["samples"]) for s in read_manifest(local)["shards"]]
+    if source.endswith("/"):
+        return _remote_manifest(source)
+    return [ShardUrl(url=url, samples=_count(url)) for url in expand_urls(source)]
+
+
+def _local(url: str) -> Path | None:
+    """The path that a URL means; None if it lies elsewhere."""
+    if "://" not in url and not url.startswith(("pipe:", "file:")):
+        return Path(url).expanduser()
+    return Path(url.removeprefix("file:").removeprefix("//")) if url.startswith("file:") else None
+
+
+def _remote_manifest(base: str) -> list[ShardUrl]:
+    try:
+        with open_url(base + MANIFEST) as stream:
+            manifest = json.loads(stream.read())
+        if manifest["format"] != FORMAT:
+            raise ValueError(f"format: expected {FORMAT}, found {manifest['format']!r}")
+        return [ShardUrl(url=base + shard["name"], samples=int(shard["samples"])) for shard in manifest["shards"]]
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{base}{MANIFEST}: not a readable manifest of finished shards ({error}); check the address, or name the tars"
+        ) from error
+
+
+def open_url(url: str) -> Any:
+    """A stream of bytes; OSError if there is nothing."""
+    from webdataset.gopen import gopen
+
+    path = _local(url)
+    if path is None:
+        return gopen(url)
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such tar of shards" if path.suffix == ".tar" else "no such folder or file", str(path))
+    return open(path, "rb")
+
+
+def _count(url: str) -> int:
+    keys = {name.partition(".")[0] for name, _ in _members(url, wanted=lambda _: False)}
+    return len(keys)
+
+
+def _members(url: str, *, wanted: Any) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of a tar's files, in order; contents are read only where ``wanted(name)``."""
+    count = 0
+    try:
+        mode: Any = "r|" if _local(url) is None else "r:"  # a file can be skipped through, a stream must be read
+        with open_url(url) as stream, tarfile.open(fileobj=stream, mode=mode) as tar:
+            for info in tar:
+                if info.isfile():
+                    member = tar.extractfile(info) if wanted(info.name) else None
+                    content = member.read() if member else b""
+                    if member and len(content) < info.size:
+                        raise tarfile.ReadError("unexpected end of data")
+                    yield info.name, content
+                    count += 1
+                tar.members = []  # type: ignore[attr-defined]  (or they pile up)
+    except FileNotFoundError:
+        raise
+    except (tarfile.TarError, OSError) as error:
+        what = f"cut short or damaged after {count} files" if count else "not a readable tar"
+        raise ValueError(f"{url}: {what} ({error}); copy it again") from error
+
+
+def shard_samples(shard: ShardUrl, last: int, wanted: frozenset[int]) -> Iterator[tuple[int, Sample]]:
+    """Some samples of one tar, as bytes, with their numbers in it.
+
+    Args:
+        shard: Which.
+        last: Number after the last sample of interest; the rest of the tar is not read.
+        wanted: Only these numbers are handed on, and held.
+    Raises:
+        ValueError: If the tar is damaged or ends early.
+    """
+    number, key, sample = -1, None, {}
+
+    def want(name: str) -> bool:
+        prefix, _, member = name.partition(".")
+        return member in MEMBERS and (number if prefix == key else number + 1) in wanted
+
+    for name, content in _members(shard.url, wanted=want):
+        prefix, _, member = name.partition(".")
+        if prefix != key:
+            if sample:
+                yield number, sample
+            number, key, sample = number + 1, prefix, {}
+            if number >= last:
+                return
+        if number in wanted:
+            sample["__key__"] = prefix
+            if member in MEMBERS:
+                sample[member] = content
+    if sample:
+        yield number, sample
+    if number + 1 < last:
+        raise ValueError(f"{shard.url}: cut short: holds {number + 1} of {shard.samples} samples; copy it again")
+
+
+def planned_samples(shards: Sequence[ShardUrl], plan: WorkerPlan, *, skip: int = 0) -> Iterator[tuple[str, int, Sample]]:
+    """A worker's samples in the plan's order, as bytes: URL, number in its tar, sample.
+
+    Args:
+        shards: All shards.
+        plan: Of this worker.
+        skip: Samples at the beginning that are left out; shards that hold only such are not opened.
+    """
+    coming, places = _read(shards, plan, frozenset(plan.order[skip:])), plan.order[skip:]
+    held: dict[int, tuple[str, int, Sample]] = {}
+    for place in places:
+        while place not in held:
+            number, item = next(coming)
+            held[number] = item
+        yield held.pop(place)
+
+
+def _read(
+    shards: Sequence[ShardUrl], plan: WorkerPlan, wanted: frozenset[int]
+) -> Iterator[tuple[int, tuple[str, int, Sample]]]:
+    """The wanted samples in reading order, each with its number in that order."""
+    begin = 0
+    for index, first, last in plan.read:
+        here = frozenset(number for number in range(first, last) if begin + number - first in wanted)
+        if here:
+            for number, sample in shard_samples(shards[index], last, here):
+                yield begin + number - first, (shards[index].url, number, sample)
+        begin += last - first

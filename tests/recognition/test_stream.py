@@ -1,0 +1,194 @@
+"""Windows streamed from shards: each clip once an epoch, whoever reads it, and the same order after an interruption."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recognition.shard_samples import read_samples
+from recognition.stream import Streaming, WindowStream, stream_windows
+from recognition.windows import Window
+from tests.make.videos import CLASSES, small_store, write_samples
+
+COUNTS = (3, 4, 1, 5)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory) -> Path:
+    return write_samples(tmp_path_factory.mktemp("stream") / "shards", *COUNTS, seed=0)
+
+
+@pytest.fixture(scope="module")
+def address(shards) -> Iterator[str]:
+    """The shards' folder served over HTTP on this machine."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(shards)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+
+
+def small(**changes: Any) -> Streaming:
+    values = {"classes": CLASSES, "window_sec": 1.0, "frames": 4, "size": 32, "batch": 2, "windows": 1, "buffer": 3}
+    return Streaming(**{**values, **changes})
+
+
+def names(stream: WindowStream) -> list[str]:
+    return [name.partition("#")[2] for batch in stream for name in batch.names]
+
+
+EVERY = sorted(f"clip{number}" for number in range(sum(COUNTS)))
+
+
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_an_epoch_gives_every_clip_once_over_all_processes_and_workers(shards, workers):
+    ranks = [stream_windows(shards, small(), workers=workers, rank=rank, world=2) for rank in range(2)]
+    for _ in range(2):
+        assert sorted(name for stream in ranks for name in names(stream)) == EVERY
+    assert [stream.epoch for stream in ranks] == [2, 2]
+
+
+def test_a_path_and_an_address_give_the_same(shards, address):
+    paths = names(stream_windows(shards, small(), rank=0, world=1))
+    assert names(stream_windows(address, small(), rank=0, world=1)) == paths
+    tars = address + "clips-{000000..000003}.tar"
+    assert names(stream_windows(tars, small(), workers=2, rank=0, world=1)) != paths  # two workers, another order
+    assert sorted(names(stream_windows(tars, small(), rank=0, world=1))) == EVERY
+    local = [f"file:{path}" for path in sorted(shards.glob("*.tar"))]
+    assert names(stream_windows(local, small(), rank=0, world=1)) == paths
+
+
+@pytest.mark.parametrize(("workers", "windows"), [(0, 2), (2, 1), (3, 2)])
+def test_a_resumed_stream_goes_on_in_the_same_order(shards, workers, windows):
+    def made(state: dict | None = None) -> WindowStream:
+        return stream_windows(shards, small(windows=windows, augment=True), workers=workers, rank=0, world=1, state=state)
+
+    def content(stream: WindowStream) -> list[tuple[list[str], torch.Tensor]]:
+        return [(batch.names, batch.windows) for batch in stream]
+
+    whole, counted = content(made()), made()
+    assert len(whole) == len(made())
+    states = [json.loads(json.dumps(counted.state())) for _ in counted]
+    for done in {1, 3, len(states) - 1}:
+        rest = content(made(states[done - 1]))
+        assert [batch[0] for batch in rest] == [batch[0] for batch in whole[done:]]
+        assert all(torch.equal(mine, theirs) for (_, mine), (_, theirs) in zip(rest, whole[done:], strict=True))
+
+
+def test_a_state_of_another_stream_is_refused(shards):
+    state = stream_windows(shards, small(), rank=0, world=1).state()
+    for other in ({"rank": 1, "world": 2}, {"rank": 0, "world": 1, "workers": 2}):
+        with pytest.raises(ValueError, match="belongs to other shards, settings, or numbers"):
+            stream_windows(shards, small(), state=state, **other)
+    with pytest.raises(ValueError, match="field 'stream' is missing"):
+        stream_windows(shards, small(), state={"epoch": 0, "batches": 1, "rank": 0})
+
+
+def test_a_streamed_window_is_the_kept_stores_window_of_its_class(shards, tmp_path):
+    """Pictures: some window of the same clip and class in the kept store is the same; keypoints have their own shape."""
+    kept = {recording.name.partition("/")[2]: recording for recording in read_samples(shards)}
+    store = small_store(tmp_path)
+    (batch, *_) = stream_windows(shards, small(), rank=0, world=1)
+    for window, label, name in zip(batch.windows, batch.labels, batch.names, strict=True):
+        recording, label = kept[name.partition("#")[2]], int(label)
+        segment = recording.segments[label]
+        times = [segment.start_sec + share / 100 * (segment.end_sec - segment.start_sec) for share in range(101)]
+        others = [store.plain(recording, Window(recording=0, middle_sec=time, label=label)) for time in times]
+        assert any(torch.equal(window, other) for other in others)
+    points = next(iter(stream_windows(shards, small(input="keypoints"), rank=0, world=1)))
+    assert points.windows.shape == (2, 3, 4, 17)
+
+
+def test_two_processes_of_torchrun_see_halves_without_a_common_clip(shards, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, sys, torch\n"
+        "from pathlib import Path\n"
+        "from recognition.stream import Streaming, stream_windows\n"
+        "torch.distributed.init_process_group('gloo')\n"
+        "streaming = Streaming(classes={'standing': ['standing'], 'fall': ['fall']}, frames=4, size=32, batch=2, even=True)\n"
+        "stream = stream_windows(sys.argv[1], streaming, workers=1)\n"
+        "names = [name for batch in stream for name in batch.names]\n"
+        "steps = torch.tensor([len(names)])\n"
+        "torch.distributed.all_reduce(steps)\n"
+        "Path(sys.argv[2], f'{torch.distributed.get_rank()}.json').write_text(json.dumps([names, int(steps)]))\n"
+        "torch.distributed.destroy_process_group()\n"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run(
+        [*command, f"--master-port={port}", str(program), str(shards), str(tmp_path)], check=True, env=environment, timeout=240
+    )
+    halves = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    first, second = (Counter(found) for found, _ in halves)
+    assert not first & second
+    assert len(first) == len(second) == sum(COUNTS) // 2  # `even` leaves one of the 13 out
+    assert set((first + second).values()) == {4}  # each clip in `windows` batches
+    assert halves[0][1] == halves[1][1] == sum(COUNTS) // 2 * 2 * 4
+
+
+def test_memory_does_not_grow_with_the_epochs(shards):
+    stream = stream_windows(shards, small(), rank=0, world=1)
+    names(stream)
+    tracemalloc.start()
+    levels = []
+    for _ in range(3):
+        names(stream)
+        levels.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert levels[2] - levels[0] < 200_000  # a decoded clip takes 480,000
+
+
+def test_a_tar_cut_short_stops_the_stream_and_is_named(shards, tmp_path):
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    for path in shards.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    tar = folder / "clips-000003.tar"
+    tar.write_bytes(tar.read_bytes()[:20_000])
+    for workers in (0, 2):
+        with pytest.raises(
+            ValueError, match=r"clips-000003.tar: cut short or damaged after \d+ files .*copy it again"
+        ) as error:
+            names(stream_windows(folder, small(), workers=workers, rank=0, world=1))
+        assert "\n" not in str(error.value)
+
+
+def test_unusable_clips_are_left_out_and_told(shards):
+    stream = stream_windows(shards, small(classes={"walk": ["walk"], "jump": ["jump"]}), rank=0, world=1)
+    assert names(stream) == []
+    assert len(stream.problems) == sum(COUNTS)
+    assert "no segment of any class" in stream.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("nothing/clips-000000.tar", "nothing/clips-000000.tar"),
+        ("http://127.0.0.1:9/", "manifest.json: not a readable manifest"),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(source, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        stream_windows(source, small(), rank=0, world=1)
