@@ -9,32 +9,33 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from augment.files import write_atomic
 from augment.workers import count_step, map_unordered
 
-from .data import StudyData, drop_undecodable, open_input, read_data, run_digest
+from .data import StudyData, all_recordings, drop_undecodable, open_input, read_data, run_digest
 from .device import compute_device
-from .evaluate import predict, score
+from .evaluate import predict
+from .inputs.kinds import ClipInput
 from .study import Arm, Study
 from .summary import summarize
 from .train import train
 
 RUNS = "runs"
-"""Folder of finished runs: ``ARM-seedN-DIGEST.json``."""
+"""Folder of finished runs: ``INPUT-ARM-seedN-DIGEST.json``."""
 FRAMES = ".frames"
 """Folder of decoded frames; removed after the last run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """One arm with one seed, and where its result is stored."""
+    """One arm with one seed and one input, and where its result is stored."""
 
+    input: str
+    """Name of the input."""
     arm: Arm
     seed: int
     digest: str
@@ -50,7 +51,7 @@ def ablate(
     threads: int | None = None,
     progress: Callable[[str, int, int], Any] = lambda what, done, total: None,
 ) -> dict[str, Any]:
-    """Make the runs that are missing, then compare the arms.
+    """Make the runs that are missing, then compare the arms, for each input and for all inputs together.
 
     Args:
         study: What to compare.
@@ -67,17 +68,20 @@ def ablate(
     data = read_data(study)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = workers or (1 if compute_device().type == "cuda" else cores)
-    workers = max(1, min(workers, len(study.arms) * len(study.seeds)))
+    workers = max(1, min(workers, len(study.each_input()) * len(study.arms) * len(study.seeds)))
     threads = threads or max(1, cores // workers)
     (out / RUNS).mkdir(parents=True, exist_ok=True)
     planned = plan_runs(data, out / RUNS, threads=threads)
     results = {run.path: result for run in planned if (result := _finished(run)) is not None}
     reused = len(results)
-    unreadable = sorted({problem for result in results.values() for problem in result["unreadable"]})
-    if missing := [run for run in planned if run.path not in results]:
-        store = open_input(study, out / FRAMES)
-        readable, unreadable = drop_undecodable(data, store, progress=functools.partial(progress, "decoding videos"))
-        updates = study.steps * len(missing)
+    # Runs are compared only if they were tested on the same windows: with the same recordings left out.
+    left_out = [result["unreadable"] for result in results.values()]
+    if len(results) < len(planned) or any(problems != left_out[0] for problems in left_out):
+        readable, unreadable = _readable(data, out / FRAMES, progress=functools.partial(progress, "decoding videos"))
+        results = {path: result for path, result in results.items() if result["unreadable"] == unreadable}
+        reused = len(results)
+        missing = [run for run in planned if run.path not in results]
+        updates = sum(study.each_input()[run.input].steps for run in missing)
         progress("training", 0, updates)
         made = map_unordered(
             _work, missing, workers=workers, threads=threads, initializer=_prepare, initargs=(readable, out / FRAMES),
@@ -85,23 +89,36 @@ def ablate(
         )  # fmt: skip
         with closing(made):
             for run, result in made:
-                results[run.path] = {**result, "digest": run.digest, "unreadable": unreadable}
+                results[run.path] = {**result, "input": run.input, "digest": run.digest, "unreadable": unreadable}
                 write_atomic(run.path, json.dumps(results[run.path]).encode())
         shutil.rmtree(out / FRAMES, ignore_errors=True)
-    runs = {(run.arm.name, run.seed): results[run.path] for run in planned}
-    ordered = [runs[arm.name, seed] for arm in study.arms for seed in study.seeds]
-    return summarize(data, ordered, unreadable=unreadable, reused=reused)
+    return summarize(data, [results[run.path] for run in planned], workers=workers, threads=threads, reused=reused)
 
 
 def plan_runs(data: StudyData, folder: Path, *, threads: int) -> list[PlannedRun]:
-    """Every run of a study. Seeds outside, arms inside: an interrupted study has complete comparisons for its first seeds."""
+    """Every run of a study. Seeds outside: an interrupted study has complete comparisons for its first seeds."""
     runs = []
+    inputs = {name: replace(data, study=study) for name, study in data.study.each_input().items()}
     for seed in data.study.seeds:
-        for arm in data.study.arms:
-            digest = run_digest(data, arm, seed, threads=threads)
-            path = folder / f"{arm.name}-seed{seed}-{digest[:12]}.json"
-            runs.append(PlannedRun(arm=arm, seed=seed, digest=digest, path=path))
+        for name, alone in inputs.items():
+            for arm in data.study.arms:
+                digest = run_digest(alone, arm, seed, threads=threads)
+                path = folder / f"{name}-{arm.name}-seed{seed}-{digest[:12]}.json"
+                runs.append(PlannedRun(input=name, arm=arm, seed=seed, digest=digest, path=path))
     return runs
+
+
+def _readable(data: StudyData, frames: Path, *, progress: Callable[[int, int], Any]) -> tuple[StudyData, list[str]]:
+    """The study without the recordings that one of its inputs cannot read, and the reasons."""
+    studies = list(data.study.each_input().values())
+    count, problems = len(all_recordings(data)), []
+    for number, study in enumerate(studies):
+        data, found = drop_undecodable(
+            data, open_input(study, frames),
+            progress=lambda done, total, before=number * count: progress(before + done, len(studies) * count),
+        )  # fmt: skip
+        problems += found
+    return data, sorted(problems)
 
 
 def _finished(run: PlannedRun) -> dict[str, Any] | None:
@@ -113,49 +130,49 @@ def _finished(run: PlannedRun) -> dict[str, Any] | None:
     return result if isinstance(result, dict) and result.get("digest") == run.digest else None
 
 
-# What a worker process needs for every run, set by its initializer: too large to send with each task.
+# What a worker process needs for every run, set by its initializer: too large to send with each task. What an input has read
+# stays there for the worker's next run.
 _shared: dict[str, Any] = {}
 
 
 def _prepare(data: StudyData, frames: Path) -> None:
-    _shared.update(data=data, frames=frames)
+    _shared.update(data=data, frames=frames, stores={})
 
 
 def _work(run: PlannedRun) -> tuple[PlannedRun, dict[str, Any]]:
     # Separate processes with a thread each finish sooner than one process with all threads: the operations inside a step are
     # too small to divide. They also keep torch's number of threads, and so the results, independent of the calling process.
-    return run, run_one(_shared["data"], run.arm, run.seed, _shared["frames"], progress=lambda done, total: count_step())
+    study = _shared["data"].study.each_input()[run.input]
+    stores: dict[str, ClipInput] = _shared["stores"]
+    if run.input not in stores:
+        stores[run.input] = open_input(study, _shared["frames"])
+    data = replace(_shared["data"], study=study)
+    return run, run_one(data, run.arm, run.seed, store=stores[run.input], progress=lambda done, total: count_step())
 
 
 def run_one(
-    data: StudyData, arm: Arm, seed: int, frames: Path, *, progress: Callable[[int, int], Any] = lambda done, total: None
+    data: StudyData, arm: Arm, seed: int, *, store: ClipInput, progress: Callable[[int, int], Any] = lambda done, total: None
 ) -> dict[str, Any]:
     """Train and test one arm with one seed.
 
     Args:
-        data: The study and its clips.
+        data: The study, with one input, and its clips.
         arm: One of its arms.
         seed: Decides weights, batches and dropout.
-        frames: Folder of decoded frames.
+        store: What the classifier looks at.
         progress: Called after each update with their number, and how many there will be.
     Returns:
         Everything that the report needs of it, as JSON values.
     """
     study, started = data.study, time.perf_counter()
-    store = open_input(study, frames)
     trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=progress)
     between = time.perf_counter()
     predictions = predict(trained.network, data.test, study, store=store)
     return {
         "arm": arm.name,
         "seed": seed,
-        **score(predictions, study),
         "losses": [round(loss, 5) for loss in trained.losses],
-        "truth": predictions.truth.tolist(),
-        "predicted": predictions.probabilities.argmax(axis=1).tolist(),
-        "rare_scores": np.round(predictions.probabilities[:, list(study.classes).index(study.rare_class)], 6).tolist(),
-        "groups": predictions.groups,
-        "recordings": predictions.recordings,
+        "test": predictions.to_json(),
         "train_seconds": round(between - started, 2),
         "test_seconds": round(time.perf_counter() - between, 2),
     }

@@ -32,6 +32,8 @@ class Train:
     """An arm of the study; by default its first."""
     seed: int | None = None
     """Decides weights, batches and dropout; by default the study's first."""
+    input: str | None = None
+    """An input of the study, by name; by default its first."""
 
     def run(self) -> None:
         """Train, save, print figures."""
@@ -43,7 +45,10 @@ class Train:
         from .study import load_study
         from .train import train
 
-        study = load_study(self.study)
+        inputs = load_study(self.study).each_input()
+        if self.input is not None and self.input not in inputs:
+            raise ValueError(f"unknown input {self.input!r}; the study has: {', '.join(inputs)}")
+        study = inputs[self.input or next(iter(inputs))]
         names = [arm.name for arm in study.arms]
         if self.arm is not None and self.arm not in names:
             raise ValueError(f"unknown arm {self.arm!r}; the study has: {', '.join(names)}")
@@ -130,6 +135,9 @@ class Ablate:
     - group_by: [subject, trial] -- columns that name one real event or person; none may be in both training and test
 
     - arms: [real, real_augmented, real_synthetic, synthetic] -- or written out: {name: oracle, real: {csv: ...}, augment: true}
+
+    - input: keypoints -- what the classifiers look at (rgb: whole frames); or several, each with settings of its own, and their
+      mean beside them: [keypoints, {kind: rgb, steps: 200, size: 96}]
 
     - further keys: rare_class, window_sec, frames, size, model (x3d_xs or r2plus1d_18), steps, batch, lr, seeds, baseline, note
     """

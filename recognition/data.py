@@ -191,10 +191,11 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
 def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
     """SHA-256 over everything that decides a run's result: settings, clips, code, torch's version, threads.
 
-    Every setting counts except those listed here: a new field of ``Study`` or ``Arm`` changes the digest by default.
+    ``data.study`` has one input. Every setting counts except those listed here: a new field of ``Study`` or ``Arm`` changes the
+    digest by default.
     """
     labels = {"name", "note", "baseline", "max_bad_share"}
-    elsewhere = {"real", "synthetic", "test", "arms", "seeds", "precision"}  # their content is in the facts below
+    elsewhere = {"real", "synthetic", "test", "arms", "seeds", "precision", "inputs"}  # their content is in the facts below
     clips, device = data.training[arm.name], compute_device()
     facts = {
         "classes": list(data.study.classes),  # their order decides the numbers of the classes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,38 @@ class Predictions:
     """Group of each window's recording."""
     seconds: Float[np.ndarray, "n"]
     """Duration that each window represents."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, probabilities to six digits."""
+        return {
+            "probabilities": np.round(self.probabilities.astype(float), 6).tolist(),
+            "truth": self.truth.tolist(),
+            "recordings": self.recordings,
+            "groups": self.groups,
+            "seconds": np.round(self.seconds, 4).tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Predictions:
+        """What ``to_json`` gave."""
+        arrays = {name: np.asarray(values[name], float) for name in ("probabilities", "seconds")}
+        return cls(recordings=values["recordings"], groups=values["groups"], truth=np.asarray(values["truth"]), **arrays)
+
+
+def fuse(predictions: Sequence[Predictions]) -> Predictions:
+    """Mean of several classifiers' probabilities for the same windows.
+
+    The arithmetic mean: a classifier that is sure and wrong moves it by its share and no more, whereas in a geometric mean one
+    probability near 0 outvotes all others.
+
+    Raises:
+        ValueError: If they are not of the same windows.
+    """
+    first = predictions[0]
+    for other in predictions[1:]:
+        if other.recordings != first.recordings or not np.array_equal(other.truth, first.truth):
+            raise ValueError("fuse: the classifiers were tested on different windows; test them on the same recordings")
+    return replace(first, probabilities=np.mean([one.probabilities for one in predictions], axis=0))
 
 
 def predict(

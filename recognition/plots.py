@@ -14,6 +14,11 @@ from matplotlib.figure import Figure
 COLORS = ("#3d6fb4", "#7fa7d9", "#d1762b", "#e3b23c", "#5a9367", "#8a6bb1", "#b04a5a", "#6b6b6b")
 
 
+def view_of(result: dict[str, Any], name: str) -> dict[str, Any]:
+    """A study's results as if it had one of its inputs alone."""
+    return {**result, **result["inputs"][name], "runs": [run for run in result["runs"] if run["input"] == name]}
+
+
 def _bars(axes: Any, result: dict[str, Any], metric: str, title: str) -> None:
     """Mean and interval of each arm, a dot for each seed."""
     names = list(result["arms"])
@@ -53,8 +58,15 @@ def _confusion(axes: Any, result: dict[str, Any], name: str) -> None:
     axes.set_title(name.replace("_", " "), fontsize=9, loc="left")
 
 
+def _has_losses(result: dict[str, Any]) -> bool:
+    return bool(next(iter(result["arms"].values()))["losses"])
+
+
 def _losses(axes: Any, result: dict[str, Any]) -> None:
-    """Training loss, mean over the seeds, smoothed."""
+    """Training loss, mean over the seeds, smoothed; nothing for inputs fused."""
+    if not _has_losses(result):
+        axes.axis("off")
+        return
     for row, (name, arm) in enumerate(result["arms"].items()):
         losses = np.asarray(arm["losses"])
         width = max(1, len(losses) // 20)
@@ -104,7 +116,9 @@ def draw_confusions(result: dict[str, Any]) -> bytes:
 
 
 def draw_losses(result: dict[str, Any]) -> bytes:
-    """Training curves."""
+    """Training curves; no bytes for inputs fused, which were not trained."""
+    if not _has_losses(result):
+        return b""
     figure = _figure(10, 3)
     _losses(figure.subplots(), result)
     return _png(figure)
@@ -117,24 +131,32 @@ PLOTS: dict[str, Callable[[dict[str, Any]], bytes]] = {
 
 
 def draw_all(result: dict[str, Any]) -> bytes:
-    """report.png: scores, training curves and confusion matrices on one sheet, with the verdicts in words."""
-    names = list(result["arms"])
-    columns = max(3, len(names))
-    words = [line for verdict in result["verdicts"] for line in textwrap.wrap(verdict, 42 * columns, subsequent_indent="    ")]
-    notes = [
-        line for text in [result["study"]["note"], *result["warnings"]] if text for line in textwrap.wrap(text, 42 * columns)
-    ]
+    """report.png: scores, training curves and confusion matrices on one sheet, with the verdicts in words.
+
+    Of several inputs: a row of scores and training curves for each, without confusion matrices.
+    """
+    views = {name: view_of(result, name) for name in result["inputs"]}
+    arms = len(next(iter(views.values()))["arms"])
+    columns = max(3, arms) if len(views) == 1 else 3
+    words, notes = (
+        [line for text in texts if text for line in textwrap.wrap(text, 42 * columns, subsequent_indent="    ")]
+        for texts in (result["verdicts"], [result["study"]["note"], *result["warnings"]])
+    )
+    heights = [2.9, 3.2] if len(views) == 1 else [1.6 + 0.3 * arms] * len(views)
     text_height = 0.2 * (len(words) + len(notes)) + 0.3
-    figure = _figure(3.3 * columns, 2.9 + 3.2 + text_height + 0.4)
+    figure = _figure(3.3 * columns, sum(heights) + text_height + 0.4)
     figure.suptitle(result["study"]["name"], fontsize=13, weight="bold", x=0.01, ha="left")
-    parts: Any = figure.subfigures(3, 1, height_ratios=[2.9, 3.2, text_height])
-    top, bottom, foot = parts
-    first, second, third = top.subplots(1, 3)
-    _bars(first, result, "macro_accuracy", "macro accuracy")
-    _bars(second, result, "rare_average_precision", f"average precision of “{result['study']['rare_class']}”")
-    _losses(third, result)
-    for axes, name in zip(np.atleast_1d(bottom.subplots(1, len(names))), names, strict=True):
-        _confusion(axes, result, name)
+    parts: Any = figure.subfigures(len(heights) + 1, 1, height_ratios=[*heights, text_height])
+    for part, (name, view) in zip(parts, views.items(), strict=False):
+        first, second, third = part.subplots(1, 3)
+        before = f"{name}: " if len(views) > 1 else ""
+        _bars(first, view, "macro_accuracy", f"{before}macro accuracy")
+        _bars(second, view, "rare_average_precision", f"{before}average precision of “{result['study']['rare_class']}”")
+        _losses(third, view)
+        if len(views) == 1:
+            for axes, arm in zip(np.atleast_1d(parts[1].subplots(1, arms)), view["arms"], strict=True):
+                _confusion(axes, view, arm)
+    foot = parts[-1]
     foot.text(0.01, 0.95, "\n".join(words), va="top", fontsize=8.5)
     foot.text(0.01, 0.95 - 0.19 * len(words) / text_height, "\n".join(notes), va="top", fontsize=8, color="#8a4b00")
     return _png(figure, dpi=110)

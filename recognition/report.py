@@ -12,7 +12,7 @@ import jinja2
 from augment.files import write_atomic
 
 from .evaluate import ALARM_RECALL
-from .plots import PLOTS, draw_all
+from .plots import PLOTS, draw_all, view_of
 from .summary import METRICS
 from .windows import LEAST_WINDOWS, STRIDE_SEC
 
@@ -28,17 +28,24 @@ def write_report(result: dict[str, Any], out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     template = jinja2.Template((Path(__file__).parent / "report.html").read_text(), autoescape=True)
-    pictures = {name: base64.b64encode(draw(result)).decode() for name, draw in PLOTS.items()}
+    views = {name: view_of(result, name) for name in result["inputs"]}
+    pictures = {
+        name: {title: base64.b64encode(png).decode() for title, draw in PLOTS.items() if (png := draw(view))}
+        for name, view in views.items()
+    }
     html = template.render(
         result=result,
         metrics=METRICS,
+        views=views,
+        several=len(views) > 1,
         pictures=pictures,
         show=show_interval,
         alarm_recall=ALARM_RECALL,
         stride_sec=STRIDE_SEC,
         least_windows=LEAST_WINDOWS,
     )
-    write_atomic(out / "report.json", json.dumps(result, indent=1).encode())
+    written = {**result, "runs": [{key: value for key, value in run.items() if key != "test"} for run in result["runs"]]}
+    write_atomic(out / "report.json", json.dumps(written, indent=1).encode())
     write_atomic(out / "report.png", draw_all(result))
     write_atomic(out / "report.html", html.encode())
 

@@ -6,37 +6,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from augment.actions import did_you_mean, require_label
 
-from .inputs.kinds import INPUTS
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from .input_settings import ChosenInput, InputSettings, Strict, require_model, with_inputs
 
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-class Source(_Strict):
+class Source(Strict):
     """Clips from one place: a CSV of real videos, or folders (or tars) of shards."""
 
     csv: Path | None = None
     """Table of real videos with columns video, fps, frames, segments and whatever ``where`` and ``group_by`` name."""
     shards: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
     """Folders with ``manifest.json``, or single ``.tar`` files; one or several."""
-    where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = {}
+    where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = Field(default_factory=dict)
     """Column to value(s): only rows that match all of them are used. CSV only."""
 
     @model_validator(mode="before")
@@ -55,7 +43,7 @@ class Source(_Strict):
         return self
 
 
-class Arm(_Strict):
+class Arm(Strict):
     """One way to train: which clips, and what is done to them."""
 
     name: str
@@ -110,7 +98,7 @@ def _known_arm(value: Any) -> Any:
     return value
 
 
-class Study(_Strict):
+class Study(InputSettings):
     """Everything that decides a result. Paths are relative to the file's folder."""
 
     name: str = "study"
@@ -122,20 +110,12 @@ class Study(_Strict):
     """The class whose average precision and false alarms are reported."""
     window_sec: float = Field(2.0, gt=0)
     """Length of what the classifier sees, seconds."""
-    frames: int = Field(8, ge=1, le=128)
-    """Frames taken from a window, evenly."""
-    size: int = Field(160, ge=32, le=512)
-    """Side of the square picture, pixels; the whole picture is squeezed into it."""
     input: str = "rgb"
-    """What the classifier looks at: a key of ``inputs.kinds.INPUTS``. It decides the defaults of the settings that follow."""
-    model: str = "x3d_xs"
-    """A network that takes this input: a key of ``networks.build.MODELS``."""
-    steps: int = Field(300, ge=1)
-    """Updates: the same for every arm."""
-    batch: int = Field(8, ge=2)
-    """Windows an update."""
-    lr: float = Field(2e-3, gt=0)
-    """Peak learning rate of AdamW; a tenth of the steps warm up, then a cosine to zero."""
+    """What the classifier looks at: a key of ``inputs.kinds.INPUTS``, or a list of keys and mappings (``kind`` and settings of
+    its own); each is then trained, tested and reported, and the mean of their probabilities beside them. It decides the
+    defaults of model, frames, size, steps, batch and lr."""
+    inputs: tuple[ChosenInput, ...] = ()
+    """All inputs where ``input`` lists several (filled from there); ``input`` is then the first."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Precision of the network; weights stay float32. ``auto``: bfloat16 where the processor has it in hardware."""
     seeds: list[int] = Field([0, 1, 2], min_length=1)
@@ -145,33 +125,20 @@ class Study(_Strict):
     real: Source | None = None
     synthetic: Source | None = None
     test: Source
-    group_by: list[str] = []
+    group_by: list[str] = Field(default_factory=list)
     """Columns that together name one real event or person; no such group may be in training and test. Empty: the video file."""
     max_bad_share: float = Field(0.05, ge=0, lt=1)
     """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
 
     @model_validator(mode="before")
     @classmethod
-    def _defaults_of_input(cls, data: Any) -> Any:
-        kind = INPUTS.get(data.get("input", "rgb")) if isinstance(data, dict) else None
-        return {**kind.defaults, **data} if kind else data
-
-    @field_validator("input")
-    @classmethod
-    def _known_input(cls, value: str) -> str:
-        if value not in INPUTS:
-            raise ValueError(f"unknown input {value!r}{did_you_mean(value, INPUTS)}; expected one of: {', '.join(INPUTS)}")
-        return value
+    def _resolve_input(cls, data: Any) -> Any:
+        return with_inputs(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
-    def _known_model(self) -> Study:
-        models = INPUTS[self.input].models
-        if self.model not in models:
-            other = [name for name, kind in INPUTS.items() if self.model in kind.models]
-            valid = f"expected one of: {', '.join(models)}"
-            if other:
-                raise ValueError(f"model {self.model!r} takes input {' or '.join(other)}, not {self.input}; {valid}")
-            raise ValueError(f"unknown model {self.model!r}{did_you_mean(self.model, models)}; {valid}")
+    def _known_models(self) -> Study:
+        for study in self.each_input().values():
+            require_model(study.input, study.model)
         return self
 
     @model_validator(mode="after")
@@ -200,6 +167,15 @@ class Study(_Strict):
                 if getattr(arm, kind) is True and getattr(self, kind) is None:
                     raise ValueError(f"arm {arm.name!r} uses {kind} clips, but the study has no `{kind}`")
         return self
+
+    def each_input(self) -> dict[str, Study]:
+        """The study with one input alone, for each of its inputs by name."""
+        if not self.inputs:
+            return {self.input: self}
+        return {
+            one.name: self.model_copy(update={**one.model_dump(exclude={"kind", "name"}), "input": one.kind, "inputs": ()})
+            for one in self.inputs
+        }
 
     def source(self, arm: Arm, kind: Literal["real", "synthetic"]) -> Source | None:
         """Where an arm's clips of a kind come from, if it has any."""
@@ -260,11 +236,13 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
 def _explain(problem: Any) -> str:
     """One line for one of pydantic's errors, with the nearest valid key for an unknown one."""
     parts = [str(part) for part in problem["loc"] if not str(part).startswith(("function-", "bool", "Source"))]
+    if parts[:1] == ["inputs"]:
+        parts[0] = "input"
     where = ".".join(parts)
     if problem["type"] == "extra_forbidden":
         owner: type[BaseModel] = Study
         if len(parts) > 1:
-            owner = Arm if parts[0] == "arms" and len(parts) <= 3 else Source
+            owner = Arm if parts[0] == "arms" and len(parts) <= 3 else ChosenInput if parts[0] == "input" else Source
         return f"unknown key {where!r}{did_you_mean(parts[-1], owner.model_fields)}; valid: {', '.join(owner.model_fields)}"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":

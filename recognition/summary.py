@@ -13,8 +13,12 @@ import torch
 
 from . import statistics
 from .data import StudyData
+from .evaluate import Predictions, fuse, score
+from .input_settings import FUSED, InputSettings
+from .inputs.kinds import INPUTS
 from .recordings import describe
 from .statistics import Interval
+from .study import Study
 
 METRICS: dict[str, str] = {
     "macro_accuracy": "macro accuracy",
@@ -25,16 +29,84 @@ METRICS: dict[str, str] = {
 """Figures averaged over seeds, with their names in the report."""
 
 
-def summarize(data: StudyData, runs: Sequence[dict[str, Any]], *, unreadable: Sequence[str], reused: int = 0) -> dict[str, Any]:
+def summarize(
+    data: StudyData, runs: Sequence[dict[str, Any]], *, workers: int = 1, threads: int = 1, reused: int = 0
+) -> dict[str, Any]:
     """Everything the report says, as JSON values.
 
     Args:
         data: The study with its clips.
-        runs: What ``ablation.run_one`` returned, every arm with every seed.
-        unreadable: Videos left out, with their reasons.
+        runs: What ``ablation.run_one`` returned: every input, arm and seed.
+        workers: Runs that were made at a time.
+        threads: Threads of each run.
         reused: How many of the runs were made earlier.
     """
     study = data.study
+    scored = [_scored(run, study) for run in runs]
+    names = list(study.each_input())
+    if len(names) > 1:
+        scored += _fused_runs(scored, names, study)
+        names.append(FUSED)
+    inputs = {name: _of_input(name, [run for run in scored if run["input"] == name], study) for name in names}
+    warnings = list(data.warnings)
+    if unreadable := runs[0]["unreadable"]:
+        warnings.append(f"{len(unreadable)} video(s) could not be read and were left out: {'; '.join(unreadable[:5])}.")
+    training = {
+        name: {"real": describe(clips.real, study.classes), "synthetic": describe(clips.synthetic, study.classes)}
+        for name, clips in data.training.items()
+    }
+    train, test = (sum(run[key] for run in runs) for key in ("train_seconds", "test_seconds"))
+    return {
+        "study": study.model_dump(mode="json"),
+        "baseline": study.baseline_arm,
+        "chance": 1 / len(set(scored[0]["truth"])),
+        "inputs": inputs,
+        "verdicts": [line for one in inputs.values() for line in one["verdicts"]],
+        "warnings": warnings,
+        "data": {"training": training, "test": describe(data.test, study.classes)},
+        "runs": scored,
+        "reused_runs": reused,
+        "made": {
+            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}",
+            "train_seconds": round(train, 1),
+            "test_seconds": round(test, 1),
+            "workers": workers,
+            "threads": threads,
+        },
+    }
+
+
+def _scored(run: dict[str, Any], study: Study) -> dict[str, Any]:
+    """A run with its figures, and each window's prediction in place of its probabilities."""
+    predictions = Predictions.from_json(run["test"])
+    rare = list(study.classes).index(study.rare_class)
+    return {
+        **run,
+        **score(predictions, study),
+        "truth": predictions.truth.tolist(),
+        "predicted": predictions.probabilities.argmax(axis=1).tolist(),
+        "rare_scores": predictions.probabilities[:, rare].tolist(),
+        "groups": predictions.groups,
+    }
+
+
+def _fused_runs(runs: Sequence[dict[str, Any]], names: Sequence[str], study: Study) -> list[dict[str, Any]]:
+    """For every arm and seed, what the mean of all inputs' probabilities says."""
+    found = {(run["input"], run["arm"], run["seed"]): run for run in runs}
+    fused = []
+    for arm in study.arms:
+        for seed in study.seeds:
+            parts = [found[name, arm.name, seed] for name in names]
+            test = fuse([Predictions.from_json(part["test"]) for part in parts])
+            run = {"input": FUSED, "arm": arm.name, "seed": seed, "losses": [], "test": test.to_json()}
+            seconds = {key: sum(part[key] for part in parts) for key in ("train_seconds", "test_seconds")}
+            fused.append(_scored({**run, **seconds}, study))
+    return fused
+
+
+def _of_input(name: str, runs: Sequence[dict[str, Any]], study: Study) -> dict[str, Any]:
+    """One input: its settings, its arms over the seeds, and their comparisons."""
     by_arm = {arm.name: [run for run in runs if run["arm"] == arm.name] for arm in study.arms}
     for arm_runs in by_arm.values():
         arm_runs.sort(key=lambda run: study.seeds.index(run["seed"]))
@@ -43,29 +115,16 @@ def summarize(data: StudyData, runs: Sequence[dict[str, Any]], *, unreadable: Se
         for arm in study.arms
         if arm.name != study.baseline_arm and not arm.reference
     ]
-    warnings = list(data.warnings)
-    if unreadable:
-        warnings.append(f"{len(unreadable)} video(s) could not be read and were left out: {'; '.join(unreadable[:5])}.")
-    training = {
-        name: {"real": describe(clips.real, study.classes), "synthetic": describe(clips.synthetic, study.classes)}
-        for name, clips in data.training.items()
-    }
+    several = f"{name}: " if study.inputs else ""
+    sentences = [several + comparison["sentence"] for comparison in comparisons]
+    settings = study.each_input().get(name)
     return {
-        "study": study.model_dump(mode="json"),
-        "baseline": study.baseline_arm,
-        "chance": 1 / len(set(runs[0]["truth"])),
-        "arms": {name: _over_seeds(arm_runs, list(study.classes)) for name, arm_runs in by_arm.items()},
+        "settings": settings and settings.model_dump(mode="json", include={"input", *InputSettings.model_fields}),
+        "meaning": INPUTS[settings.input].meaning if settings else "the mean of the other inputs' probabilities",
+        "arms": {arm: _over_seeds(arm_runs, list(study.classes)) for arm, arm_runs in by_arm.items()},
         "comparisons": comparisons,
-        "verdicts": [comparison["sentence"] for comparison in comparisons] or ["Nothing to compare: the study has one arm."],
-        "warnings": warnings,
-        "data": {"training": training, "test": describe(data.test, study.classes)},
-        "runs": list(runs),
-        "reused_runs": reused,
-        "made": {
-            "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            "machine": f"{platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}",
-            "train_seconds": round(sum(run["train_seconds"] for run in runs), 1),
-        },
+        "verdicts": sentences or [several + "nothing to compare: the study has one arm."],
+        "run_seconds": round(float(np.mean([run["train_seconds"] + run["test_seconds"] for run in runs])), 1),
     }
 
 
@@ -75,7 +134,7 @@ def _over_seeds(runs: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[
         **{metric: _interval([run[metric] for run in runs]) for metric in METRICS},
         "recall": {name: _interval([run["recall"][name] for run in runs]) for name in classes},
         "confusion": np.sum([run["confusion"] for run in runs], axis=0).tolist(),
-        "losses": np.mean([run["losses"] for run in runs], axis=0).round(5).tolist(),
+        "losses": np.round(np.mean([run["losses"] for run in runs], axis=0), 5).tolist(),
     }
 
 
