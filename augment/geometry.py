@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import roma
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -21,14 +20,21 @@ Array = Any
 """A NumPy array or a torch tensor; the result is of the same kind."""
 
 
+def _roma() -> Any:
+    # Imported by whoever needs it: it takes torch's compiler along, 2 s.
+    import roma
+
+    return roma
+
+
 def axis_angle_to_matrix(axis_angle: Float[Tensor, "*batch 3"]) -> Float[Tensor, "*batch 3 3"]:
     """Rotation vector (radians) to rotation matrix."""
-    return roma.rotvec_to_rotmat(axis_angle)
+    return _roma().rotvec_to_rotmat(axis_angle)
 
 
 def matrix_to_axis_angle(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 3"]:
     """Rotation matrix to the rotation vector (radians) with angle in [0, pi]."""
-    return roma.rotmat_to_rotvec(matrix)
+    return _roma().rotmat_to_rotvec(matrix)
 
 
 def matrix_to_rotation6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "*batch 6"]:
@@ -42,7 +48,7 @@ def matrix_to_rotation6d(matrix: Float[Tensor, "*batch 3 3"]) -> Float[Tensor, "
 
 def rotation6d_to_matrix(rotation6d: Float[Tensor, "*batch 6"]) -> Float[Tensor, "*batch 3 3"]:
     """Gram-Schmidt back from two columns to the nearest right-handed frame (inverse of ``matrix_to_rotation6d``)."""
-    return roma.special_gramschmidt(torch.stack([rotation6d[..., :3], rotation6d[..., 3:]], dim=-1))
+    return _roma().special_gramschmidt(torch.stack([rotation6d[..., :3], rotation6d[..., 3:]], dim=-1))
 
 
 def yaw_to_matrix(yaw: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 3 3"]:
@@ -82,8 +88,8 @@ def slerp(
     start: Float[Tensor, "*batch 3 3"], end: Float[Tensor, "*batch 3 3"], weight: Float[Tensor, "*#batch"]
 ) -> Float[Tensor, "*batch 3 3"]:
     """Rotation on the shorter way from ``start`` (weight 0) to ``end`` (weight 1), at constant speed."""
-    step = roma.rotmat_to_rotvec(start.transpose(-1, -2) @ end)
-    return start @ roma.rotvec_to_rotmat(weight[..., None] * step)
+    step = _roma().rotmat_to_rotvec(start.transpose(-1, -2) @ end)
+    return start @ _roma().rotvec_to_rotmat(weight[..., None] * step)
 
 
 def rotation_vector_between(start: Array, end: Array) -> Array:

@@ -1,7 +1,7 @@
 """Frames a second of filming on one core, beside bare pyrender drawing the same body, in one run.
 
     python -m benchmarks.filming [--frames 48] [--sizes 112 224 448]
-    python -m benchmarks.filming --generate 100 --out DIR [--workers 2] [--layers keypoints] [--motions 20]
+    python -m benchmarks.filming --generate 100 --out DIR [--workers 2] [--sizes 224] [--layers keypoints] [--motions 20]
 
 The peer is pyrender as its examples use it: one body of about 20,000 faces, taken out and put back every frame
 (``remove_node``, ``Mesh.from_trimesh``), lit by one lamp, colour and depth read back. ``z-buffer`` is our rasterizer's own time
@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import resource
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("PYOPENGL_PLATFORM", "egl")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -42,6 +42,7 @@ from augment.raster.zbuffer import draw_triangles
 from augment.scene.rooms.care_room import make_room
 from augment.shards.tar import read_shard
 from augment.types import Camera, Performance
+from benchmarks.watch import describe, watched
 
 STAGES = {
     film_module: ("fit_look", "pose_joints", "visibility", "keypoints_3d", "project_keypoints", "Grain"),
@@ -185,8 +186,8 @@ def measure_films(sizes: list[int], frames: int) -> None:
     print(f"ms a frame at {sizes[len(sizes) // 2]} px: {parts}")
 
 
-def measure_runs(clips: int, out: Path, workers: int, layers: list[str], motions: int | None) -> None:
-    """Film a recipe of daily actions and print clips, frames, seconds and the workers' memory."""
+def measure_runs(clips: int, out: Path, workers: int, film: dict[str, Any], motions: int | None) -> None:
+    """Film a recipe of daily actions and print clips, frames, seconds, and what the workers took over the run."""
     from augment.generate.recipe import Recipe
     from augment.generate.run import generate
 
@@ -197,21 +198,22 @@ def measure_runs(clips: int, out: Path, workers: int, layers: list[str], motions
                 {"action": name, "count": clips // 4, "motions": motions and motions // 4}
                 for name in ("walk", "sit_down", "stand", "pick_up")
             ],
-            "film": {"height": 224, "fps": 10, "layers": layers},
+            "film": {"fps": 10, **film},
         }
     )
     shutil.rmtree(out, ignore_errors=True)
     start = time.perf_counter()
-    manifest = generate(recipe, out, workers=workers)
+    with watched() as marks:
+        manifest = generate(recipe, out, workers=workers)
     seconds = time.perf_counter() - start
     frames = sum(
         sample["json"]["frames"]
         for shard in manifest["shards"]
         for sample in read_shard(out / shard["name"], members=("json",))
     )
-    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
+    print(describe(marks, frames / max(manifest["samples"], 1)))
     rate = f"{manifest['samples'] / seconds:.2f} clips/s, {frames / seconds:.0f} frames/s"
-    print(f"{manifest['samples']} clips, {workers} workers, {seconds:.1f} s: {rate}; largest worker {memory:.2f} GiB")
+    print(f"{manifest['samples']} clips, {workers} workers, {seconds:.1f} s in all: {rate}")
 
 
 def main() -> None:
@@ -226,7 +228,9 @@ def main() -> None:
     parser.add_argument("--motions", type=int, help="different motions of those; one a clip if left out")
     options = parser.parse_args()
     if options.generate:
-        measure_runs(options.generate, options.out, options.workers, options.layers, options.motions)
+        size = 224 if len(options.sizes) > 1 else options.sizes[0]
+        film = {"height": size, "layers": options.layers}
+        measure_runs(options.generate, options.out, options.workers, film, options.motions)
     else:
         measure_films(options.sizes, options.frames)
 

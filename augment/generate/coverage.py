@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from ..body.kinematics import rotation_matrices
 from ..files import write_atomic
-from ..geometry import axis_angle_to_matrix, heading_of, turn_about_y
+from ..geometry import heading_of, turn_about_y
 from ..lens import undistort
 from ..shards.sample import Sample
 from ..shards.tar import read_shard
@@ -63,7 +64,7 @@ def take_of(sample: Sample) -> Take:
     forward = first[:3, 2]
     pelvis = np.asarray(arrays["joints"], float)[:, 0]
     away = eyes - pelvis
-    turns = heading_of(axis_angle_to_matrix(torch.as_tensor(arrays["global_orient"], dtype=torch.float64))).numpy()
+    turns = heading_of(torch.from_numpy(rotation_matrices(arrays["global_orient"]))).numpy()
     to_camera = np.arctan2(away[:, 0], away[:, 2])
     v = np.clip(np.asarray(arrays["joints2d"], float)[..., 1], 0, meta["height"])
     return Take(

@@ -80,8 +80,8 @@ class FilmOptions(Strict):
     """``auto``: exposure drifts and lamps flicker over a clip."""
     compression: Literal["none", "jpeg", "h264"] = "none"
     """Compression in the camera, of drawn poor quality, before the clip's own."""
-    crf: int = Field(default=18, ge=0, le=40)
-    """Video quality: 0 best, 18 looks like the source, 40 poor."""
+    crf: int = Field(default=20, ge=0, le=40)
+    """Video quality: 0 best, 20 looks like the source, 40 poor."""
     layers: tuple[Layer, ...] = Field(default=("rgb",), min_length=1)
     """What every sample holds: ``rgb`` the video, ``mask`` who is where, ``depth`` in metres, ``parts`` SMPL's body parts,
     ``normals`` of surfaces, ``flow`` to the next frame. 2D keypoints are always there; ``[keypoints]`` makes no pictures."""

@@ -113,7 +113,11 @@ def prepare_scenes(recipe: Recipe, out: Path, *, workers: int) -> dict[str, tupl
     folders, missing = {}, []
     for name, scene in scene_names(recipe).items():
         folders[name] = scene if isinstance(scene, Path) else out / SCENES / name
-        if not isinstance(scene, Path) and not _room_is_intact(folders[name], scene):
+        if isinstance(scene, Path) or _room_is_intact(folders[name], scene):
+            continue
+        if _room_is_intact(_kept_room(scene), scene):
+            _copy_room(scene, folders[name])
+        else:
             missing.append((scene, folders[name]))
     if missing:
         with Progress() as progress, closing(map_unordered(_build_room, missing, workers=min(workers, len(missing)))) as built:
@@ -214,24 +218,32 @@ def _room_is_intact(folder: Path, seed: int) -> bool:
         return False
 
 
+def _kept_room(seed: int) -> Path:
+    """Where this machine keeps an embedded room, as the present code builds it."""
+    package = Path(__file__).parents[1]
+    code = code_digest(package / "scene", package / "raster", package / "geometry.py")
+    return cache_dir() / "rooms" / f"{code[:12]}-{seed}"
+
+
+def _copy_room(seed: int, folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(_kept_room(seed), folder)
+
+
 def _build_room(task: tuple[int, Path]) -> str:
-    """Put an embedded room into a folder: a copy if this machine has built it before, with the same code."""
+    """Build an embedded room, for this run and for later ones on this machine."""
     from ..scene.rooms.care_room import make_room
     from ..scene.store import save_scene
 
     seed, folder = task
-    package = Path(__file__).parents[1]
-    code = code_digest(package / "scene", package / "raster", package / "geometry.py")
-    kept = cache_dir() / "rooms" / f"{code[:12]}-{seed}"
-    if not _room_is_intact(kept, seed):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=kept.parent) as scratch:
-            save_scene(make_room(seed=seed), Path(scratch) / "room")
-            if kept.exists() and not _room_is_intact(kept, seed):
-                shutil.rmtree(kept, ignore_errors=True)
-            # Another process may have been faster; its room is the same.
-            with contextlib.suppress(OSError):
-                (Path(scratch) / "room").rename(kept)
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(kept, folder)
+    kept = _kept_room(seed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=kept.parent) as scratch:
+        save_scene(make_room(seed=seed), Path(scratch) / "room")
+        if kept.exists() and not _room_is_intact(kept, seed):
+            shutil.rmtree(kept, ignore_errors=True)
+        # Another process may have been faster; its room is the same.
+        with contextlib.suppress(OSError):
+            (Path(scratch) / "room").rename(kept)
+    _copy_room(seed, folder)
     return f"room-{seed}"

@@ -100,23 +100,31 @@ def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
         lift = np.zeros(len(pelvis))
         # Supports first; guards then move up what is still below the surface.
         for rest in sorted(plan.rests, key=lambda rest: rest.guard):
-            missing = _missing(rest, solved, skin[rest.parts])
+            missing = _missing(rest, solved, skin[rest.parts], lift)
             if rest.guard:
                 lift = lift + envelope(np.maximum(missing - lift, 0.0) * rest.weight, 2, 1.5)
             else:
                 lift = lift + smooth(np.clip(missing, -0.3, 0.3), 1.0) * rest.weight
         pelvis[:, 1] += lift
-        pelvis[:, 1] -= _overreach(plan, rig, pelvis)
+        drop = _overreach(plan, rig, pelvis)
+        if not lift.any() and not drop.any():
+            break  # the limbs would be solved as they are
+        pelvis[:, 1] -= drop
         solved = _solve_at(plan, rig, pelvis, before=solved)
     return keep_limbs_out(solved, plan, rig)
 
 
-def _missing(rest: Rest, solved: Solved, skin: Terms) -> np.ndarray:
-    """Distance of the lowest skin of a rule below its target height, metres."""
+def _missing(rest: Rest, solved: Solved, skin: Terms, lift: np.ndarray) -> np.ndarray:
+    """Distance of the lowest skin of a rule below its target height, metres.
+
+    Args:
+        lift: What is decided already (t,). A guard needs to know its distance only where that is larger.
+    """
     active = np.flatnonzero(rest.weight > 1e-3)
     missing = np.zeros(len(solved.positions))
     if len(active):
-        low = lowest_skin(skin, solved.positions[active], solved.worlds[active], rest.radius or np.inf)
+        below = rest.height - rest.sink - lift[active] + 1e-9 if rest.guard and not rest.radius else None
+        low = lowest_skin(skin, solved.positions[active], solved.worlds[active], rest.radius or np.inf, below)
         missing[active] = np.where(np.isfinite(low), rest.height - rest.sink - low, 0.0)
     return missing
 
@@ -128,7 +136,8 @@ def keep_limbs_out(solved: Solved, plan: PosePlan, rig: Rig) -> Solved:
             joints = limbs[side]
             end = joints[3] if limbs is ARM else joints[2]
             skin = skin_of(rig, end, SMPL_CHILD[end])
-            under = -0.006 - lowest_skin(skin, solved.positions, solved.worlds)
+            above = np.full(len(solved.positions), -0.006)
+            under = -0.006 - lowest_skin(skin, solved.positions, solved.worlds, below=above)
             if plan.bed is not None:
                 under = np.maximum(under, plan.bed.depth(skinned(skin, solved.positions, solved.worlds)))
             lift = envelope(np.maximum(under, 0.0), 1, 0.8)
