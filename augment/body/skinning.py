@@ -51,6 +51,8 @@ class Terms:
     """Joint of each term."""
     values: Float[np.ndarray, "p 4"]
     """Weight times the vertex relative to the joint, metres, and the weight."""
+    group: Int[np.ndarray, " n"] | None = None
+    """Number of each vertex's group; None: those near each other are put together."""
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -58,18 +60,57 @@ class Terms:
     @cached_property
     def groups(self) -> Groups:
         """The vertices in groups."""
-        keys, sums = np.empty(len(self), np.int64), np.empty(len(self))
-        _place(self.bounds, self.joint, self.values, keys, sums)
-        _, group, sizes = np.unique(keys, return_inverse=True, return_counts=True)
-        low, high = np.full((len(sizes), 24, 3), np.inf), np.full((len(sizes), 24, 3), -np.inf)
-        _enclose(group, self.bounds, self.joint, self.values, low, high)
+        group = _grouped(self) if self.group is None else self.group
+        count = int(group.max(initial=-1)) + 1
+        low, high, sums = np.full((count, 24, 3), np.inf), np.full((count, 24, 3), -np.inf), np.empty(len(self))
+        _enclose(group, (self.bounds, self.joint, self.values), low, high, sums)
         owner, joint = np.nonzero(low[..., 0] < np.inf)
         low, high = low[owner, joint], high[owner, joint]
         return Groups(
-            order=np.argsort(group, kind="stable"), first=np.concatenate([[0], np.cumsum(sizes)]),
-            first_box=np.searchsorted(owner, np.arange(len(sizes) + 1)), joint=joint, middle=(low + high) / 2,
+            order=np.argsort(group, kind="stable"), first=np.searchsorted(np.sort(group), np.arange(count + 1)),
+            first_box=np.searchsorted(owner, np.arange(count + 1)), joint=joint, middle=(low + high) / 2,
             half=(high - low) / 2, slack=1e-6 + REACH * float(np.abs(sums - 1.0).max(initial=0.0)),
         )  # fmt: skip
+
+
+def _grouped(terms: Terms) -> Int[np.ndarray, " n"]:
+    keys = np.empty(len(terms), np.int64)
+    _place(terms.bounds, terms.joint, terms.values, keys)
+    return np.unique(keys, return_inverse=True)[1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Joined:
+    """Vertices and the joints that move them, of any shape of a body."""
+
+    bounds: Int[np.ndarray, " bounds"]
+    """As in ``Terms``, like the next."""
+    joint: Int[np.ndarray, " p"]
+    vertex: Int[np.ndarray, " p"]
+    """Vertex of each term."""
+    weight: Float[np.ndarray, "p 1"]
+    group: Int[np.ndarray, " n"]
+    """Number of each vertex's group."""
+
+    def at(self, points: Float[np.ndarray, "n 3"], rest: Float[np.ndarray, "24 3"]) -> Terms:
+        """The vertices of one shape, from where they and the joints are in the rest pose, metres."""
+        values = np.concatenate([self.weight * (points[self.vertex] - rest[self.joint]), self.weight], axis=1)
+        return Terms(bounds=self.bounds, joint=self.joint, values=values, group=self.group)
+
+
+def join(points: Float[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 24"], rest: Float[np.ndarray, "24 3"]) -> Joined:
+    """Prepare vertices for skinning in many shapes.
+
+    Args:
+        points: In the rest pose of any of them, metres.
+        weights: Skinning weights.
+        rest: That shape's joints, metres.
+    """
+    terms = make_terms(points, weights, rest)
+    vertex, joint = np.nonzero(weights)
+    return Joined(
+        bounds=terms.bounds, joint=joint, vertex=vertex, weight=weights[vertex, joint][:, None], group=_grouped(terms)
+    )
 
 
 def make_terms(points: Float[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 24"], rest: Float[np.ndarray, "24 3"]) -> Terms:
@@ -196,24 +237,26 @@ def _height_of_boxes(boxes, group, moves, floor):
 
 
 @compiled
-def _place(bounds, joint, values, keys, sums):
+def _place(bounds, joint, values, keys):
     for vertex in range(len(bounds) - 1):
-        heaviest, total = bounds[vertex], 0.0
+        heaviest = bounds[vertex]
         for term in range(bounds[vertex], bounds[vertex + 1]):
-            total += values[term, 3]
             if values[term, 3] > values[heaviest, 3]:
                 heaviest = term
         key = np.int64(joint[heaviest])
         for axis in range(3):
             cell = np.int64(np.floor(values[heaviest, axis] / values[heaviest, 3] / GROUP)) + 64
             key = key * 128 + min(max(cell, 0), 127)
-        keys[vertex], sums[vertex] = key, total
+        keys[vertex] = key
 
 
 @compiled
-def _enclose(group, bounds, joint, values, low, high):
+def _enclose(group, terms, low, high, sums):
+    bounds, joint, values = terms
     for vertex in range(len(bounds) - 1):
+        sums[vertex] = 0.0
         for term in range(bounds[vertex], bounds[vertex + 1]):
+            sums[vertex] += values[term, 3]
             least, most = low[group[vertex], joint[term]], high[group[vertex], joint[term]]
             for axis in range(3):
                 at = values[term, axis] / values[term, 3]

@@ -117,19 +117,29 @@ def cut(
     Returns:
         The sheet, and the value at its vertices.
     """
-    sides, level, share = _crossed(sheet.faces, part, value, every)
+    values, faces = np.ascontiguousarray(sheet.points.values), np.ascontiguousarray(sheet.faces)
     if snap > 0:
-        sheet, value = _snap(sheet, value, sides, level, share)
-        sides, level, share = _crossed(sheet.faces, part, value, every)
-    corners = sheet.faces
-    faces, origin = divide(sheet.faces, sides, len(value))
-    sheet = _appended(sheet, sides[:, 0], sides[:, 1], share)
-    fixed = sheet.fixed.copy()
+        a, b, t, level = _snapped(_crossed(faces, part, value, every), value, every, sheet.fixed)
+        # What is moved becomes a new vertex in the old one's place.
+        number = np.arange(len(value))
+        number[a] = len(value) + np.arange(len(a))
+        faces, value = number[faces], np.concatenate([value, level])
+    else:
+        a, b, t = np.zeros(0, int), np.zeros(0, int), np.zeros(0)
+    keys = _crossed(faces, part, value, every)
+    sides, level, share = _ends(keys, value, every)
+    parents = np.concatenate([np.stack([a, b], axis=1), sides])
+    between = np.concatenate([t, share])
+    fixed = np.concatenate([sheet.fixed, np.ones(len(between), bool)])
     # Also what lay on the line already, or was moved onto it.
-    _fix(corners, part, value, every, fixed)
-    return replace(sheet, faces=faces, worn=sheet.worn[origin], ink=sheet.ink[origin], fixed=fixed), np.concatenate(
-        [value, level]
+    _fix(faces, part, value, every, fixed)
+    faces, origin = _divided(faces, keys, len(value))
+    sheet = replace(
+        sheet, faces=faces, worn=sheet.worn[origin], ink=sheet.ink[origin], fixed=fixed,
+        points=replace(sheet.points, values=_between(values, parents, between)),
+        parents=np.concatenate([sheet.parents, parents]), between=np.concatenate([sheet.between, between]),
     )  # fmt: skip
+    return sheet, np.concatenate([value, level])
 
 
 def dot(sheet: Sheet, index: int, radius: float, apart: float, *, rng: np.random.Generator) -> Sheet:
@@ -153,89 +163,6 @@ def dot(sheet: Sheet, index: int, radius: float, apart: float, *, rng: np.random
     return stripe(sheet, index, value, every=False, snap=0.0)
 
 
-def _appended(sheet: Sheet, a: np.ndarray, b: np.ndarray, t: np.ndarray) -> Sheet:
-    """A sheet with further vertices, each a share ``t`` of the way from one to another (its faces stay)."""
-    values = sheet.points.values
-    new = (1 - t)[:, None] * values[a] + t[:, None] * values[b]
-    return replace(
-        sheet,
-        points=replace(sheet.points, values=np.concatenate([values, new])),
-        parents=np.concatenate([sheet.parents, np.stack([a, b], axis=1)]),
-        between=np.concatenate([sheet.between, t]),
-        fixed=np.concatenate([sheet.fixed, np.ones(len(a), bool)]),
-    )
-
-
-def _crossed(
-    faces: Int[np.ndarray, "f 3"], part: Bool[np.ndarray, " f"], value: Float[np.ndarray, "n"], every: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Edges of some faces that a line crosses, each once: their ends (e, 2), the value there, and where between the ends."""
-    found = np.empty(3 * len(faces), np.int64)
-    keys = np.unique(found[: _crossings(faces, part, value, every, found)])
-    sides = np.stack([keys >> 32, keys & 0xFFFFFFFF], axis=1)
-    start, end = value[sides[:, 0]], value[sides[:, 1]]
-    level = np.floor(np.minimum(start, end)) + 1 if every else np.zeros(len(sides))
-    return sides, level, (level - start) / (end - start)
-
-
-def _snap(sheet: Sheet, value: np.ndarray, sides: np.ndarray, level: np.ndarray, share: np.ndarray) -> tuple[Sheet, np.ndarray]:
-    """Move vertices that are close to the line onto it, along an edge."""
-    from_start = share < 0.5
-    move = np.where(from_start, sides[:, 0], sides[:, 1])
-    to, amount = np.where(from_start, sides[:, 1], sides[:, 0]), np.where(from_start, share, 1 - share)
-    near = np.flatnonzero(amount < SNAP)
-    near = near[~sheet.fixed[move[near]]]
-    # The shortest way for each vertex; its target must not move itself.
-    near = near[np.argsort(amount[near], kind="stable")]
-    near = near[np.unique(move[near], return_index=True)[1]]
-    moving = np.zeros(len(value), bool)
-    moving[move[near]] = True
-    near = near[~moving[to[near]]]
-    a, b, t = move[near], to[near], amount[near]
-    # What is moved becomes a new vertex in the old one's place.
-    number = np.arange(len(value))
-    number[a] = len(value) + np.arange(len(a))
-    sheet = _appended(sheet, a, b, t)
-    return replace(sheet, faces=number[sheet.faces]), np.concatenate([value, level[near]])
-
-
-def divide(faces: np.ndarray, split: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Faces with a vertex (numbered from ``first``) on each split edge, and the face that each comes from.
-
-    ``split`` has the lower end first and is in order, as from ``_crossed``.
-    """
-    if not len(split):
-        return faces, np.arange(len(faces))
-    end = np.zeros(first, bool)
-    end[split] = True
-    touched = np.flatnonzero(_two_of(faces, end))
-    near = faces[touched]
-    keys, following = (split[:, 0] << 32) | split[:, 1], near[:, [1, 2, 0]]
-    wanted = (np.minimum(near, following) << 32) | np.maximum(near, following)
-    slot = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    m = np.where(keys[slot] == wanted, first + slot, -1)
-    count = (m >= 0).sum(1)
-    # Turn every face so that an unsplit side comes last (one or two splits), or any (none, three).
-    turn = np.where(count == 1, np.argmax(m >= 0, 1), np.where(count == 2, (np.argmin(m >= 0, 1) + 1) % 3, 0))
-    order = (turn[:, None] + np.arange(3)) % 3
-    f, m = np.take_along_axis(near, order, 1), np.take_along_axis(m, order, 1)
-    (a, b, c), (ab, bc, ca) = f.T, m.T
-    whole = np.ones(len(faces), bool)
-    whole[touched[count > 0]] = False
-    parts, origins = [faces[whole]], [np.flatnonzero(whole)]
-
-    def take(splits: int, *triangles: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-        where = np.flatnonzero(count == splits)
-        for triangle in triangles:
-            parts.append(np.stack(triangle, axis=1)[where])
-            origins.append(touched[where])
-
-    take(1, (a, ab, c), (ab, b, c))
-    take(2, (ab, b, bc), (a, ab, bc), (a, bc, c))
-    take(3, (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))
-    return np.concatenate(parts), np.concatenate(origins)
-
-
 @compiled
 def _means(faces, value):
     out = np.empty(len(faces))
@@ -245,8 +172,9 @@ def _means(faces, value):
 
 
 @compiled
-def _crossings(faces, part, value, every, keys):
-    found = 0
+def _crossed(faces, part, value, every):
+    """Edges of some faces that a line crosses, each once and in order: the lower end in the upper 32 bits."""
+    keys, found = np.empty(3 * len(faces), np.int64), 0
     for face in range(len(faces)):
         if not part[face]:
             continue
@@ -257,7 +185,111 @@ def _crossings(faces, part, value, every, keys):
             if low < level and level < high:
                 keys[found] = (min(a, b) << 32) | max(a, b)
                 found += 1
-    return found
+    keys, kept = np.sort(keys[:found]), 0
+    for key in keys:
+        if kept == 0 or key != keys[kept - 1]:
+            keys[kept] = key
+            kept += 1
+    return keys[:kept]
+
+
+@compiled
+def _ends(keys, value, every):
+    """Ends of edges (e, 2), the value where the line crosses them, and where between the ends that is."""
+    sides, levels, shares = np.empty((len(keys), 2), np.int64), np.zeros(len(keys)), np.empty(len(keys))
+    for edge in range(len(keys)):
+        a, b = keys[edge] >> 32, keys[edge] & 0xFFFFFFFF
+        sides[edge, 0], sides[edge, 1] = a, b
+        if every:
+            levels[edge] = np.floor(min(value[a], value[b])) + 1.0
+        shares[edge] = (levels[edge] - value[a]) / (value[b] - value[a])
+    return sides, levels, shares
+
+
+@compiled
+def _snapped(keys, value, every, fixed):
+    """Vertices close to the line that are moved onto it: which, towards which, how far along that edge, and the value there."""
+    sides, levels, shares = _ends(keys, value, every)
+    edge_of, least = np.full(len(value), -1), np.full(len(value), SNAP)
+    for edge in range(len(keys)):
+        first = shares[edge] < 0.5
+        vertex, amount = sides[edge, 0 if first else 1], shares[edge] if first else 1.0 - shares[edge]
+        # The shortest way for each vertex.
+        if amount < least[vertex] and not fixed[vertex]:
+            edge_of[vertex], least[vertex] = edge, amount
+    moved, count = np.empty((2, len(keys)), np.int64), 0
+    amounts, at = np.empty(len(keys)), np.empty(len(keys))
+    for vertex in range(len(value)):
+        edge = edge_of[vertex]
+        if edge < 0:
+            continue
+        target = sides[edge, 1] if sides[edge, 0] == vertex else sides[edge, 0]
+        # The target must not move itself.
+        if edge_of[target] < 0:
+            moved[0, count], moved[1, count], amounts[count], at[count] = vertex, target, least[vertex], levels[edge]
+            count += 1
+    return moved[0, :count], moved[1, :count], amounts[:count], at[:count]
+
+
+@compiled
+def _between(values, parents, between):
+    """Points, and after them those between two each, which may be new ones before them."""
+    own, width = values.shape
+    out = np.empty((own + len(parents), width))
+    out[:own] = values
+    for new in range(len(parents)):
+        first, second, share = out[parents[new, 0]], out[parents[new, 1]], between[new]
+        for column in range(width):
+            out[own + new, column] = (1.0 - share) * first[column] + share * second[column]
+    return out
+
+
+@compiled
+def _divided(faces, keys, first):
+    """Faces with a vertex (numbered from ``first``) on each split edge, and the face that each comes from."""
+    end, middle = np.zeros(first, np.bool_), np.full((len(faces), 3), -1)
+    for key in keys:
+        end[key >> 32] = end[key & 0xFFFFFFFF] = True
+    splits, counts = np.zeros(len(faces), np.int64), np.zeros(4, np.int64)
+    for face in range(len(faces)):
+        a, b, c = faces[face]
+        if (end[a] and (end[b] or end[c])) or (end[b] and end[c]):
+            for corner in range(3):
+                p, q = faces[face, corner], faces[face, (corner + 1) % 3]
+                wanted = (min(p, q) << 32) | max(p, q)
+                slot = np.searchsorted(keys, wanted)
+                if slot < len(keys) and keys[slot] == wanted:
+                    middle[face, corner] = first + slot
+                    splits[face] += 1
+        counts[splits[face]] += 1
+    out = np.empty((counts[0] + 2 * counts[1] + 3 * counts[2] + 4 * counts[3], 3), np.int64)
+    origin = np.empty(len(out), np.int64)
+    # Those of one kind together: the whole ones, then the first, second, ... piece of each face with one split, and so on.
+    start = np.array([0, counts[0], counts[0] + 2 * counts[1], counts[0] + 2 * counts[1] + 3 * counts[2]])
+    done, pieces = np.zeros(4, np.int64), np.empty((4, 3), np.int64)
+    for face in range(len(faces)):
+        kind = splits[face]
+        # Turn the face so that an unsplit side comes last (one or two splits), or any (none, three).
+        turn = 0
+        if kind == 1:
+            turn = 0 if middle[face, 0] >= 0 else 1 if middle[face, 1] >= 0 else 2
+        elif kind == 2:
+            turn = 1 if middle[face, 0] < 0 else 2 if middle[face, 1] < 0 else 0
+        a, b, c = faces[face, turn], faces[face, (turn + 1) % 3], faces[face, (turn + 2) % 3]
+        ab, bc, ca = middle[face, turn], middle[face, (turn + 1) % 3], middle[face, (turn + 2) % 3]
+        if kind == 0:
+            pieces[0] = a, b, c
+        elif kind == 1:
+            pieces[0], pieces[1] = (a, ab, c), (ab, b, c)
+        elif kind == 2:
+            pieces[0], pieces[1], pieces[2] = (ab, b, bc), (a, ab, bc), (a, bc, c)
+        else:
+            pieces[0], pieces[1], pieces[2], pieces[3] = (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca)
+        for piece in range(kind + 1):
+            row = start[kind] + piece * counts[kind] + done[kind]
+            out[row], origin[row] = pieces[piece], face
+        done[kind] += 1
+    return out, origin
 
 
 @compiled
@@ -268,12 +300,3 @@ def _fix(faces, part, value, every, fixed):
                 vertex = faces[face, corner]
                 if value[vertex] == (np.rint(value[vertex]) if every else 0.0):
                     fixed[vertex] = True
-
-
-@compiled
-def _two_of(faces, marked):
-    out = np.zeros(len(faces), np.bool_)
-    for face in range(len(faces)):
-        a, b, c = faces[face]
-        out[face] = (marked[a] and (marked[b] or marked[c])) or (marked[b] and marked[c])
-    return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from augment.body.model import load_body, pose_body
-from augment.body.skinning import lowest_skin, make_terms, skinned
+from augment.body.skinning import join, lowest_skin, make_terms, skinned
 from augment.geometry import axis_angle_to_matrix, forward_kinematics
 from augment.types import Motion
 
@@ -43,3 +43,21 @@ def test_the_lowest_skin_is_the_lowest_of_the_vertices_within_the_radius():
 def test_no_skin_counts_as_infinitely_high():
     _, terms, joints, worlds = posed()
     assert np.isinf(lowest_skin(terms, joints, worlds, 1e-6)).all()
+
+
+def test_only_what_is_lower_counts():
+    _, terms, joints, worlds = posed()
+    low = lowest_skin(terms, joints, worlds)
+    shift = np.array([-0.3, -1e-3, 0.0, 1e-3, 0.3])
+    np.testing.assert_array_equal(lowest_skin(terms, joints, worlds, below=low + shift), low + np.minimum(shift, 0.0))
+
+
+def test_what_all_shapes_share_gives_each_shape_its_own_terms():
+    body, rng = load_body(), np.random.default_rng(5)
+    rows, (first, second) = np.arange(0, len(body.weights), 7), rng.normal(0.0, 1.0, (2, 10))
+    joined = join(body.rest_vertices(first)[rows], body.weights[rows], body.rest_joints(first))
+    points, rest = body.rest_vertices(second)[rows], body.rest_joints(second)
+    shared, own = joined.at(points, rest), make_terms(points, body.weights[rows], rest)
+    np.testing.assert_array_equal(shared.values, own.values)
+    _, _, joints, worlds = posed()
+    np.testing.assert_array_equal(lowest_skin(shared, joints, worlds), lowest_skin(own, joints, worlds))

@@ -95,7 +95,9 @@ def slerp(start: Rot, end: Rot, weight: Float[np.ndarray, "..."]) -> Rot:
 
 def frame(direction: Vec, hinge: Vec) -> Rot:
     """Columns: ``direction``, the part of ``hinge`` at right angles to it, and their cross product."""
-    direction, hinge = np.broadcast_arrays(np.asarray(direction, float), np.asarray(hinge, float))
+    direction, hinge = np.asarray(direction, float), np.asarray(hinge, float)
+    if direction.shape != hinge.shape:
+        direction, hinge = np.broadcast_arrays(direction, hinge)
     out = np.empty((*direction.shape, 3))
     _frame(direction.reshape(-1, 3), hinge.reshape(-1, 3), out.reshape(-1, 3, 3))
     return out

@@ -22,6 +22,9 @@ SMPL_CHILD = {7: 10, 8: 11, 20: 22, 21: 23}
 MATTRESS_GIVE = 0.012
 """Depth that limbs may sink into a mattress, metres."""
 
+SETTLED = 1e-4
+"""A pelvis that would move less than this is where it belongs, metres."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Rest:
@@ -92,7 +95,7 @@ class Solved:
 
 
 def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
-    """Solve a plan; ``rounds`` times the pelvis is moved up or down for the supports, and the limbs are solved again."""
+    """Solve a plan; up to ``rounds`` times the pelvis is moved up or down for the supports, and the limbs are solved again."""
     pelvis = plan.pelvis.copy()
     skin = {rest.parts: skin_of(rig, *rest.parts) for rest in plan.rests}
     solved = _solve_at(plan, rig, pelvis)
@@ -107,8 +110,8 @@ def solve(plan: PosePlan, rig: Rig, rounds: int = 4) -> Solved:
                 lift = lift + smooth(np.clip(missing, -0.3, 0.3), 1.0) * rest.weight
         pelvis[:, 1] += lift
         drop = _overreach(plan, rig, pelvis)
-        if not lift.any() and not drop.any():
-            break  # the limbs would be solved as they are
+        if max(np.abs(lift).max(), drop.max()) < SETTLED:
+            break
         pelvis[:, 1] -= drop
         solved = _solve_at(plan, rig, pelvis, before=solved)
     return keep_limbs_out(solved, plan, rig)

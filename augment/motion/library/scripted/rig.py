@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from ....body.skinning import Terms, make_terms
+from ....body.skinning import Joined, Terms, join
 from ....geometry import axis_rotation
 
 SIDES = ("left", "right")
@@ -23,10 +23,12 @@ KNEE_HINGE = np.array([1.0, 0.0, 0.0])
 ELBOW_HINGE = {"left": np.array([0.0, -1.0, 0.0]), "right": np.array([0.0, 1.0, 0.0])}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Rig:
     """Measurements of one body shape, equal to itself alone. Rest frame: T-pose, +y up, facing +z, metres."""
 
+    body: Any
+    """The body that was measured."""
     rest: Float[np.ndarray, "24 3"]
     """Rest joints."""
     betas: Float[np.ndarray, "10"]
@@ -52,27 +54,27 @@ class Rig:
     hand_length: float
     """From the wrist joint to the finger tips."""
 
-    @property
+    @cached_property
     def thigh(self) -> float:
         """Hip to knee, metres."""
         return self._length(1, 4)
 
-    @property
+    @cached_property
     def shank(self) -> float:
         """Knee to ankle, metres."""
         return self._length(4, 7)
 
-    @property
+    @cached_property
     def leg(self) -> float:
         """Hip to ankle, straight, metres."""
         return self.thigh + self.shank
 
-    @property
+    @cached_property
     def upper_arm(self) -> float:
         """Shoulder to elbow, metres."""
         return self._length(16, 18)
 
-    @property
+    @cached_property
     def forearm(self) -> float:
         """Elbow to wrist, metres."""
         return self._length(18, 20)
@@ -135,20 +137,37 @@ def make_rig(body: Any, betas: Float[np.ndarray, "10"]) -> Rig:
     middle = 0.4 * rest[1] + 0.6 * rest[4]
     thigh = vertices[part == 1] - middle
     thigh = thigh[np.abs(thigh[:, 1]) < 0.05]
-    # Head, hands and feet have most of the mesh's vertices but seldom carry the body.
-    fine = np.isin(part, [12, 15, 20, 21, 22, 23, 7, 8, 10, 11])
-    order = np.arange(len(vertices))
-    rows = np.flatnonzero(np.where(fine, order % 4 == 0, order % max(1, (~fine).sum() // 2500) == 0))
+    rows = _rows_of(body)
     return Rig(
-        rest=rest, betas=np.asarray(betas, float), skin=vertices[rows], weights=weights[rows], part=part[rows],
+        body=body, rest=rest, betas=np.asarray(betas, float), skin=vertices[rows], weights=weights[rows], part=part[rows],
         heel=heel, ball=ball, ankle_height=float(np.mean(heights)), flat=float(np.mean(pitches)),
         knee_radius=float(np.quantile(shin[:, 2], 0.98)), palm=float(-np.quantile(palm[:, 1], 0.05)),
         thigh_radius=float(np.quantile(thigh[:, 2], 0.95)), hand_length=length,
     )  # fmt: skip
 
 
+@lru_cache(maxsize=4)
+def _rows_of(body: Any) -> Int[np.ndarray, " n"]:
+    """The vertices of a body that stand for its skin."""
+    # Head, hands and feet have most of the mesh's vertices but seldom carry the body.
+    part = np.asarray(body.part_of_vertex)
+    fine = np.isin(part, [12, 15, 20, 21, 22, 23, 7, 8, 10, 11])
+    order = np.arange(len(part))
+    return np.flatnonzero(np.where(fine, order % 4 == 0, order % max(1, (~fine).sum() // 2500) == 0))
+
+
 @lru_cache(maxsize=16)
 def skin_of(rig: Rig, *parts: int) -> Terms:
     """The rig's sampled vertices of some parts (SMPL joints), all if none is named, ready for ``body.skinning``."""
-    rows = np.isin(rig.part, parts) if parts else slice(None)
-    return make_terms(rig.skin[rows], rig.weights[rows], rig.rest)
+    rows, joined = _joined(rig.body, parts)
+    return joined.at(rig.skin[rows], rig.rest)
+
+
+@lru_cache(maxsize=64)
+def _joined(body: Any, parts: tuple[int, ...]) -> tuple[Int[np.ndarray, " m"], Joined]:
+    """What of ``skin_of`` all shapes of a body share: the vertices, numbered as in a rig, and what moves them."""
+    sampled = _rows_of(body)
+    rows = np.flatnonzero(np.isin(np.asarray(body.part_of_vertex)[sampled], parts)) if parts else np.arange(len(sampled))
+    zero = np.zeros(10)
+    points = np.asarray(body.rest_vertices(zero), float)[sampled][rows]
+    return rows, join(points, np.asarray(body.weights, float)[sampled][rows], np.asarray(body.rest_joints(zero), float))
