@@ -6,8 +6,10 @@ pose by one product.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import ConvexHull
 
 from ..body.model import Body
+from ..files import DAMAGED_NPZ, cache_dir, code_digest, npz_arrays, npz_bytes, sha256_of, write_atomic
 from ..raster.shading import vertex_normals
 from ..types import JOINT
 from .thin import edges_of, thin
@@ -108,7 +111,40 @@ class Pattern:
 
 @lru_cache(maxsize=4)
 def pattern_of(body: Body) -> Pattern:
-    """The body's pattern (made once per body)."""
+    """The body's pattern, made once per body and kept on this machine: thinning takes as long as filming ten clips."""
+    package = Path(__file__).parents[1]
+    code = code_digest(Path(__file__), package / "film" / "thin.py", package / "raster" / "shading.py")
+    measures = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10)), body.faces, body.weights
+    surface = sha256_of(b"".join(np.ascontiguousarray(array).tobytes() for array in measures))
+    path = cache_dir() / "patterns" / f"{code[:12]}-{surface[:12]}.npz"
+    with contextlib.suppress(KeyError, *DAMAGED_NPZ):  # not made yet, or damaged: it is only kept
+        return _unpacked(npz_arrays(path))
+    packed = _packed(make_pattern(body))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, npz_bytes(packed))
+    return _unpacked(packed)
+
+
+def _packed(pattern: Pattern) -> dict[str, np.ndarray]:
+    points, mix = pattern.points, pattern.mix
+    return {
+        "values": points.values, "joints": points.joints, "stature": np.array([points.stature]), "faces": pattern.faces,
+        "data": mix.data, "indices": mix.indices, "indptr": mix.indptr, "shape": np.array(mix.shape),
+    }  # fmt: skip
+
+
+def _unpacked(arrays: dict[str, np.ndarray]) -> Pattern:
+    # The same layout in memory whether it was kept or just made: another one may round differently.
+    kept = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    points = Points(values=kept["values"], joints=kept["joints"], stature=float(kept["stature"][0]))
+    shape = tuple(int(size) for size in kept["shape"])
+    return Pattern(
+        points=points, faces=kept["faces"], mix=csr_array((kept["data"], kept["indices"], kept["indptr"]), shape=shape)
+    )
+
+
+def make_pattern(body: Body) -> Pattern:
+    """Make the body's pattern."""
     rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
     count = len(rest)
     pieces, piece = connected_components(edges_of(body.faces, count), directed=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from augment.film.pattern import LEGS, pattern_of
+from augment.film.pattern import LEGS, make_pattern, pattern_of
 from augment.film.sewing import rows_of, sew
 from augment.film.tailor import SNAP, Garment, carve, cut, dot, spread, stripe
 from augment.film.thin import thin
@@ -47,6 +47,22 @@ def test_the_pattern_keeps_the_surface_with_half_of_the_vertices():
     assert len(pattern.points.rest) < 0.6 * len(rest)
     assert not open_edges(pattern.faces)
     assert volume(pattern.points.rest, pattern.faces) == pytest.approx(volume(rest, body.faces), rel=0.01)
+
+
+def test_a_pattern_that_was_kept_is_the_one_that_was_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("UNDERSTUDY_CACHE", str(tmp_path))
+    body, made = the_body(), make_pattern(the_body())
+    for damage in (b"", b"", b"no pattern"):
+        pattern_of.cache_clear()
+        pattern = pattern_of(body)
+        np.testing.assert_array_equal(pattern.points.values, made.points.values)
+        np.testing.assert_array_equal(pattern.faces, made.faces)
+        assert (pattern.mix != made.mix).nnz == 0
+        (kept,) = (tmp_path / "patterns").iterdir()
+        if damage:
+            kept.write_bytes(damage)
+    pattern_of.cache_clear()
+    np.testing.assert_array_equal(pattern_of(body).points.values, made.points.values)
 
 
 def test_thinning_keeps_a_ball_closed_and_round():
