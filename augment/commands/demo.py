@@ -19,9 +19,9 @@ class Demo:
     """The same seed gives the same clips."""
     workers: int = 2
     """Processes."""
-    steps: int = 95
+    steps: int = 200
     """Updates of each classifier."""
-    seeds: int = 3
+    seeds: int = 5
     """Classifiers of each arm."""
     scale: float = 1.0
     """Multiplies the number of clips; 0.2 is a quick look."""
