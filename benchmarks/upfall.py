@@ -1,12 +1,11 @@
 """The main claim: from real mocap, real rooms and the embedded library to an ablation on UP-Fall's other camera.
 
-    python benchmarks/upfall.py --data DATA --work DIR
+    python benchmarks/upfall.py --data DATA --work DIR [--source library] [--input keypoints person]
 
-1. import the Bandai-Namco motions, add the embedded falls and daily actions,
-2. train the generator on them,
-3. build rooms from both cameras of UP-Fall and from the care room,
-4. film synthetic clips in camera 2's empty room (and a few in the others, to look at),
-5. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside them the
+1. for ``--source generator``: import the Bandai-Namco motions, add the embedded falls and daily actions, train the generator,
+2. build rooms from both cameras of UP-Fall and from the care room,
+3. film synthetic clips in the new camera's empty room, in the training camera's, and in embedded rooms,
+4. compare: real clips of camera 1, trial 1, with and without the synthetic ones, tested on camera 2, trial 2; beside them the
    oracle, trained on real clips of camera 2, trial 1.
 
 The rooms are built from trial-1 recordings alone, so no test recording is used before the test. Every step is kept in
@@ -62,17 +61,23 @@ class Settings:
     """Motions of each embedded action and fall."""
     generator_steps: int = 3000
     """Training steps of the generator."""
-    falls: int = 12
-    """Synthetic clips of each of the five falls."""
-    daily: int = 30
-    """Synthetic clips of each daily action."""
+    falls: int = 40
+    """Synthetic clips of each of the five falls in each set of rooms."""
+    daily: int = 60
+    """Synthetic clips of each daily action in each set of rooms."""
+    motions: int = 20
+    """Simulated falls of each kind that the clips share; twice as many of each daily action."""
+    embedded_rooms: int = 12
+    """Rooms from a seed, each with four cameras."""
     source: str = "generator"
     """Source of the synthetic motions: ``generator`` (trained here) or ``library`` (scripts and physics)."""
+    input: tuple[str, ...] = ("keypoints",)
+    """What the classifiers look at: ``recognition.inputs.kinds.INPUTS``."""
     steps: int = 300
     """Updates of each classifier."""
     size: int = 96
     """Side of the classifier's picture, pixels."""
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     workers: int = 2
     """Processes."""
     seed: int = 0
@@ -129,75 +134,92 @@ def rooms(settings: Settings) -> dict[str, Path]:
     return out
 
 
-def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> list[Path]:
-    """Synthetic clips in camera 2's room, for the study; a few in the other rooms, to look at."""
+def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> dict[str, Path]:
+    """Synthetic clips in three sets of rooms, and for whole pictures a few in the care room, to look at."""
     from augment.generate.recipe import load_recipe
     from augment.generate.run import generate
 
     def clips(falls: int, daily: int) -> list[dict[str, Any]]:
-        source = (
-            {"from": "generator", "path": str(weights.resolve())} if settings.source == "generator" else {"from": "library"}
-        )
-        wanted = [(action, falls) for action in FALLS] + [(action, daily) for action in DAILY]
-        return [{"action": action, "count": count, **source} for action, count in wanted]
+        if settings.source == "generator":
+            sources = [{"from": "generator", "path": str(weights.resolve())}] * 2
+        else:
+            pools = (min(settings.motions, falls), min(2 * settings.motions, daily))
+            sources = [{"from": source, "motions": pool} for source, pool in zip(("physics", "library"), pools, strict=True)]
+        return [
+            {"action": action, "count": count, **source}
+            for actions, count, source in zip((FALLS, DAILY), (falls, daily), sources, strict=True)
+            for action in actions
+        ]
 
-    recipe: dict[str, Any] = {
-        "name": "upfall",
-        "seed": settings.seed,
-        "people": {"height_m": [1.55, 1.9], "age": [25.0, 70.0]},
-        "film": {"height": 240, "fps": 9.0, "seconds": 5.0},
+    keypoints_alone = set(settings.input) <= {"keypoints", "heatmaps"}
+    filming: dict[str, Any] = {
+        "height": 240,
+        "fps": 9.0,
+        "seconds": 5.0,
+        "layers": ["keypoints"] if keypoints_alone else ["rgb"],
     }
-    out = settings.work / f"synthetic-{settings.source}"
-    # The floor on which people were seen is small: five seconds of walking leave it two times in three.
-    walks = {
-        "name": "upfall-walks",
-        "clips": [clip | {"count": settings.daily} for clip in clips(1, 1) if clip["action"] == "walk"],
-    }
-    walks |= {"film": recipe["film"] | {"seconds": 3.0}}
-    for name, room, changes in (
-        ("study", "upfall-camera2", {"clips": clips(settings.falls, settings.daily)}),
-        ("study-walks", "upfall-camera2", walks),
-        ("look-camera1", "upfall-camera1", {"clips": clips(1, 1)}),
-        ("look-care-room", "care-room", {"clips": clips(1, 1)}),
+    out, found = settings.work / f"synthetic-{settings.source}{'' if keypoints_alone else '-rgb'}", {}
+    for number, (name, rooms, camera) in enumerate(
+        (
+            ("new-camera", [{"path": str(scenes["upfall-camera2"].resolve())}], {}),
+            ("training-camera", [{"path": str(scenes["upfall-camera1"].resolve())}], {}),
+            ("embedded", [{"rooms": settings.embedded_rooms}], {"camera": "sweep", "views": 4}),
+            ("look-care-room", [{"path": str(scenes["care-room"].resolve())}], {}),
+        )
     ):
-        path = settings.work / f"{settings.source}-{name}.yaml"
-        write_yaml(path, recipe | {"scenes": [{"path": str(scenes[room].resolve())}]} | changes, "augment generate")
+        looked_at = name.startswith("look")
+        if looked_at and keypoints_alone:
+            continue
+        path = settings.work / f"{out.name}-{name}.yaml"
+        recipe = {
+            "name": name, "seed": settings.seed + number, "scenes": rooms,
+            "clips": clips(1, 1) if looked_at else clips(settings.falls, settings.daily),
+            "people": {"height_m": [1.5, 1.95], "age": [20.0, 80.0]}, "film": filming | camera,
+        }  # fmt: skip
+        write_yaml(path, recipe, "augment generate")
         manifest = generate(load_recipe(path), out / name, workers=settings.workers)
         print(f"{out / name}: {manifest['samples']} of {manifest['planned']} clips, rejected tries: {manifest['rejections']}")
-    return [out / "study", out / "study-walks"]
+        found[name] = out / name
+    return found
 
 
-def study(settings: Settings, shards: list[Path]) -> Path:
-    """New camera: five arms on the same test windows."""
+def study(settings: Settings, shards: dict[str, Path]) -> Path:
+    """New camera: the arms on the same test windows."""
     table = str((settings.data / "upfall" / "labels.csv").resolve())
-    path = settings.work / f"study-{settings.source}.yaml"
+    everywhere, new, embedded = (
+        {"shards": [str(shards[name].resolve()) for name in names]}
+        for names in (("new-camera", "training-camera", "embedded"), ("new-camera",), ("embedded",))
+    )
+    path = settings.work / f"study-{settings.source}-{'-'.join(settings.input)}.yaml"
+    pictures = not set(settings.input) <= {"keypoints", "heatmaps"}
     settings_of_study = {
         "name": "UP-Fall, new camera",
-        "note": "Real clips: camera 1, trial 1. Synthetic clips: camera 2's empty room. Tested on camera 2, trial 2.",
+        "note": "Real clips: camera 1, trial 1. Tested on camera 2, trial 2. Synthetic clips: the rooms of both cameras, built "
+        "from trial 1, and embedded rooms.",
         "classes": CLASSES,
         "rare_class": "fall",
         "window_sec": 2.0,
-        "frames": 8,
-        "size": settings.size,
+        "input": list(settings.input),
         "steps": settings.steps,
-        "batch": 8,
         "seeds": list(settings.seeds),
+        **({"size": settings.size} if pictures else {}),
         "arms": [
             "real",
             "real_augmented",
-            "real_synthetic",
-            "real_synthetic_augmented",
-            "synthetic",
-            {"name": "oracle", "real": {"csv": table, "where": {"camera": 2, "trial": 1}}, "reference": True},
+            {"name": "real_synthetic", "synthetic": everywhere, "augment": True},
+            {"name": "synthetic", "real": False, "synthetic": everywhere, "augment": True},
+            {"name": "synthetic_new_camera", "real": False, "synthetic": new, "augment": True},
+            {"name": "synthetic_embedded", "real": False, "synthetic": embedded, "augment": True},
+            {"name": "oracle", "real": {"csv": table, "where": {"camera": 2, "trial": 1}}, "augment": True, "reference": True},
         ],
+        "baseline": "real_augmented",
         "real": {"csv": table, "where": {"camera": 1, "trial": 1}},
-        "synthetic": [str(path.resolve()) for path in shards],
         "test": {"csv": table, "where": {"camera": 2, "trial": 2}},
         "group_by": ["action", "trial"],
     }
     return compare_arms(
         write_yaml(path, settings_of_study, "recognition ablate"),
-        settings.work / f"report-{settings.source}",
+        settings.work / f"report-{settings.source}-{'-'.join(settings.input)}",
         workers=settings.workers,
     )
 
