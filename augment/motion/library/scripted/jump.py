@@ -33,16 +33,33 @@ class JumpManner(Manner):
     """Swing of the arms, 0..1."""
     forward: float
     """Distance forward per jump, metres."""
+    crouch: float
+    """Time to sink before the jump, seconds."""
+    recover: float
+    """Time to stand up after it, seconds."""
+    pitch: float = 1.0
+    """Share of ``OFF_PITCH`` and ``LAND_PITCH``."""
+
+
+HOPS = 0.4
+"""Share of people who hop: low, two or three times a second, from the balls of the feet."""
 
 
 def draw_jump(rng: np.random.Generator, rig: Rig) -> JumpManner:
     manner = draw_manner(rng, 2.2, 4.5)
     fit = 1.0 - 0.75 * oldness(manner["age"])
     seconds = float(manner["seconds"])
+    if rng.random() < HOPS:
+        return JumpManner(
+            **manner, height=float(rng.uniform(0.02, 0.07) * fit + 0.01), depth=float(rng.uniform(0.02, 0.05)),
+            count=int(seconds / 0.3), arms=float(rng.uniform(0.0, 0.25)), forward=0.0, crouch=float(rng.uniform(0.02, 0.08)),
+            recover=float(rng.uniform(0.02, 0.10)), pitch=float(rng.uniform(0.35, 0.6)),
+        )  # fmt: skip
     return JumpManner(
         **manner, height=float(rng.uniform(0.10, 0.36) * fit + 0.02), depth=float(rng.uniform(0.14, 0.30)),
         count=int(rng.integers(1, max(2, int(seconds / 1.5) + 1))), arms=float(rng.uniform(0.2, 1.0)),
-        forward=float(rng.uniform(0.0, 0.35) * (rng.random() < 0.3)),
+        forward=float(rng.uniform(0.0, 0.35) * (rng.random() < 0.3)), crouch=float(rng.uniform(0.35, 0.5)),
+        recover=float(rng.uniform(0.4, 0.6)),
     )  # fmt: skip
 
 
@@ -68,21 +85,23 @@ class Jump:
     flight: float
     absorb: float
     recover: float
+    pitch: float
+    """Share of ``OFF_PITCH`` and ``LAND_PITCH``."""
 
 
-def _plan_jump(rig: Rig, manner: JumpManner, stand: float, *, rng: np.random.Generator) -> Jump:
+def _plan_jump(rig: Rig, manner: JumpManner, stand: float) -> Jump:
     """Ballistic flight of the drawn height, from the toes to the toes."""
     toe = float(np.hypot(*rig.ball["left"][1:]))
-    off = stand + 0.93 * toe * np.sin(OFF_PITCH)
-    land = stand + 0.9 * toe * np.sin(LAND_PITCH) - 0.01
+    off = stand + 0.93 * toe * np.sin(OFF_PITCH * manner.pitch)
+    land = stand + 0.9 * toe * np.sin(LAND_PITCH * manner.pitch) - 0.01
     speed = np.sqrt(2 * GRAVITY * manner.height)
     flight = (speed + np.sqrt(speed**2 + 2 * GRAVITY * (off - land))) / GRAVITY
     low, landing = stand - manner.depth, stand - 0.75 * manner.depth - 0.25 * manner.height
     impact = GRAVITY * flight - speed
     return Jump(
         stand=stand, low=low, off=off, land=land, landing=landing, speed=speed, impact=impact, flight=flight,
-        push=1.5 * (off - low) / speed, absorb=1.5 * (land - landing) / impact, crouch=rng.uniform(0.35, 0.5),
-        recover=rng.uniform(0.4, 0.6),
+        push=1.5 * (off - low) / speed, absorb=1.5 * (land - landing) / impact, crouch=manner.crouch, recover=manner.recover,
+        pitch=manner.pitch,
     )  # fmt: skip
 
 
@@ -124,9 +143,10 @@ class JumpCurves:
         braked = jump.land + (jump.landing - jump.land) * u * u * (3 - 2 * u)
         y = np.where((u >= 0) & (u < 1), braked - jump.absorb * jump.impact * (u - 2 * u * u + u**3), y)
         self.height = np.where(u >= 1, jump.landing + (jump.stand - jump.landing) * ramp(t, low_again, done), y)
+        off = OFF_PITCH * jump.pitch
         self.pitch = self.pitch + along(
-            t, (bottom + 0.35 * jump.push, 0.0), (leave, OFF_PITCH), (leave + 0.5 * jump.flight, 0.9 * OFF_PITCH),
-            (touch, LAND_PITCH), (touch + 0.5 * jump.absorb, 0.0), (touch + jump.absorb, 0.0),
+            t, (bottom + 0.35 * jump.push, 0.0), (leave, off), (leave + 0.5 * jump.flight, 0.9 * off),
+            (touch, LAND_PITCH * jump.pitch), (touch + 0.5 * jump.absorb, 0.0), (touch + jump.absorb, 0.0),
         )  # fmt: skip
         self.forward = self.forward + forward * np.clip(s / jump.flight, 0, 1)
         self.bend = self.bend + along(
@@ -143,7 +163,7 @@ def act_jump(t: np.ndarray, rig: Rig, manner: JumpManner, *, rng: np.random.Gene
     """Crouch, push off, fly ballistically, land and absorb: once or several times."""
     plan = posture(t, rig, manner, rng=rng)
     prints = stance_prints(rig, manner, rng=rng)
-    jump = _plan_jump(rig, manner, float(plan.pelvis[:, 1].mean()), rng=rng)
+    jump = _plan_jump(rig, manner, float(plan.pelvis[:, 1].mean()))
     still = np.zeros(len(t))
     curves = JumpCurves(height=still + jump.stand, lift=still, pitch=still, forward=still, bend=still, arms=still)
     start, level, segments = rng.uniform(0.25, 0.6), jump.stand, []
