@@ -14,19 +14,22 @@ from .device import compute_device
 from .networks.build import build_model
 from .study import Study
 
-CHECKPOINT_FORMAT = "understudy-classifier-1"
+CHECKPOINT_FORMAT = "understudy-classifier-2"
 KEPT = ("input", "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
 """Settings of the study that a checkpoint stores: all that testing needs."""
 
 
 def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, seed: int) -> None:
-    """Write weights (safetensors) with what is needed to use them, atomically."""
+    """Write weights (safetensors) with what is needed to use them, atomically.
+
+    The classes are stored in the order of the network's outputs.
+    """
     from safetensors.torch import save
 
     about = {"format": CHECKPOINT_FORMAT, "arm": arm, "seed": seed, **study.model_dump(mode="json", include=set(KEPT))}
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    write_atomic(path, save(tensors, metadata={"understudy": json.dumps(about, sort_keys=True)}))
+    write_atomic(path, save(tensors, metadata={"understudy": json.dumps(about)}))
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -48,7 +51,10 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
     if about.get("format") != CHECKPOINT_FORMAT:
         found = about.get("format")
-        raise ValueError(f"{path}: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}")
+        raise ValueError(
+            f"{path}: field format: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}; "
+            "train it again (the first format did not keep the order of the classes)"
+        )
     network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
     network.load_state_dict(tensors)
     return network.to(compute_device()).eval(), about

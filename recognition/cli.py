@@ -14,6 +14,10 @@ from augment.command_line import exit_code_of
 from augment.files import write_atomic
 from augment.progress import Progress
 
+from .commands.export import ExportClips
+from .commands.source import source_of
+from .commands.watch import Watch
+
 Positional = tyro.conf.Positional
 
 
@@ -93,12 +97,8 @@ class Evaluate:
         from .inputs.readable import decodable
         from .study import make_study
 
-        pairs = [text.partition("=") for text in self.where]
-        if bad := [text for text, (_, equals, _) in zip(self.where, pairs, strict=True) if not equals]:
-            raise ValueError(f"--where {bad[0]}: expected COLUMN=VALUE")
+        test = source_of(self.data, self.where)
         network, about = load_checkpoint(self.checkpoint)
-        kind = "csv" if self.data.suffix == ".csv" else "shards"
-        test = {kind: str(self.data.resolve()), "where": {column: values.split(",") for column, _, values in pairs}}
         study = make_study({**{key: about[key] for key in KEPT}, "arms": [{"name": "test", "real": test}], "test": test})
         recordings = read_source(study.test)
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
@@ -192,7 +192,7 @@ def _print_figures(figures: dict[str, Any], warnings: list[str]) -> None:
         print(f"note: {warning}")
 
 
-COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Ablate}
+COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Ablate, "watch": Watch, "export": ExportClips}
 """Subcommand to its options."""
 
 

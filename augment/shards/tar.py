@@ -146,10 +146,18 @@ def shard_paths(source: Path) -> list[Path]:
 
 
 def member_offsets(path: Path) -> dict[str, list[tuple[str, int, int]]]:
-    """Where each sample's members lie in a tar: key to [(member, offset, size)]."""
+    """Where each sample's members lie in a tar: key to [(member, offset, size)].
+
+    Raises:
+        ValueError: If it is not a readable tar, or cut short.
+    """
     offsets: dict[str, list[tuple[str, int, int]]] = {}
-    with tarfile.open(path, "r:") as tar:
-        for info in tar:
-            key, _, member = info.name.partition(".")
-            offsets.setdefault(key, []).append((member, info.offset_data, info.size))
+    try:
+        with tarfile.open(path, "r:") as tar:
+            for info in tar:
+                key, _, member = info.name.partition(".")
+                offsets.setdefault(key, []).append((member, info.offset_data, info.size))
+    except tarfile.TarError as error:
+        what = f"cut short or damaged after {len(offsets)} samples" if offsets else "not a readable tar"
+        raise ValueError(f"{path}: {what} ({error}); copy it again") from error
     return offsets

@@ -10,6 +10,8 @@ import numpy as np
 from augment.shards.sample import clip_to_sample
 from augment.shards.tar import ShardRecord, write_manifest, write_shard
 from augment.shards.video_codec import encode_video
+from augment.sources.people.keypoints import to_mediapipe
+from augment.sources.people.people import People
 from augment.types import Clip, Segment
 from recognition.inputs.rgb import FrameStore
 from recognition.recordings import Recording
@@ -34,17 +36,22 @@ def bar_video(*, rng: np.random.Generator, height: int = 48, width: int = 64) ->
     return frames
 
 
-def write_videos(folder: Path, count: int, *, seed: int, prefix: str = "v", columns: dict[str, str] | None = None) -> Path:
-    """Videos and their ``labels.csv``; returns the CSV. ``columns`` are added to every row."""
+def write_videos(
+    folder: Path, count: int, *, seed: int, prefix: str = "v", columns: dict[str, str] | None = None, keypoints: bool = False
+) -> Path:
+    """Videos and their ``labels.csv``; returns the CSV. ``columns`` are added to every row, and files of keypoints if asked."""
     rng = np.random.default_rng(seed)
     (folder / "videos").mkdir(parents=True, exist_ok=True)
     text = ";".join(f"{s.label}:{s.start_sec}-{s.end_sec}" for s in SEGMENTS)
-    extra = columns or {}
+    extra = {**(columns or {}), **({"keypoints": ""} if keypoints else {})}
     path = folder / f"labels-{prefix}.csv"
     lines = [",".join(["video", "trial", "fps", "frames", *extra, "segments"])]
     for number in range(count):
         name = f"videos/{prefix}{number}.mp4"
         (folder / name).write_bytes(encode_video(bar_video(rng=rng), fps=FPS))
+        if keypoints:
+            extra["keypoints"] = f"keypoints/{prefix}{number}.npz"
+            write_npz_keypoints(folder / extra["keypoints"], bar_keypoints(rng=rng), size=(64, 48))
         lines.append(",".join([name, f"{prefix}{number}", str(FPS), str(round(5 * FPS)), *extra.values(), text]))
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -66,6 +73,17 @@ def write_samples(folder: Path, *counts: int, seed: int, provenance: dict | None
         records.append(write_shard(folder / f"clips-{number:06d}.tar", samples))
     write_manifest(folder, records)
     return folder
+
+
+def write_npz_keypoints(path: Path, points: np.ndarray, *, size: tuple[int, int]) -> None:
+    """COCO's points as MediaPipe's landmarks of a video: the points that COCO lacks lie where the nearest one does."""
+    people = People(
+        path=path, source="test", frame=np.arange(len(points)), track=np.zeros(len(points), int), layout="coco17",
+        keypoints2d=points.astype(float),
+    )  # fmt: skip
+    found = to_mediapipe(people, frames=len(points), width=size[0], height=size[1], fps=FPS)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, landmarks2d=found.landmarks2d, fps=FPS, size=np.array(size))
 
 
 def bar_keypoints(*, rng: np.random.Generator) -> np.ndarray:

@@ -1,0 +1,116 @@
+"""``recognition watch``: a classifier over an untrimmed video."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from augment.progress import Progress
+
+from ..alarms import AlarmOptions
+
+if TYPE_CHECKING:
+    from augment.sources.video import VideoInfo
+
+    from ..recordings import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Look for the rare class in an untrimmed video: when it is seen, as picture, JSON and annotated video.
+
+    Example: recognition watch classifier.safetensors night.mp4 --keypoints night-keypoints.json --out night
+    """
+
+    checkpoint: tyro.conf.Positional[Path]
+    """Checkpoint that `recognition train` wrote."""
+    video: tyro.conf.Positional[Path]
+    """The video."""
+    out: Path = Path("watched")
+    """Folder for timeline.png, timeline.json and annotated.mp4."""
+    keypoints: Path | None = None
+    """Keypoints of this video (COCO, OpenPose, MediaPipe, AlphaPose), or a detector to run here: keypointrcnn or mediapipe.
+    A checkpoint with `input: keypoints` needs them."""
+    detector_weights: Path | None = None
+    """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
+    watch_for: str | None = None
+    """The class of the alarms; by default the rare class of the study that the checkpoint comes from."""
+    alarm: AlarmOptions = field(default_factory=AlarmOptions)
+    """When there is an alarm."""
+
+    def run(self) -> None:
+        """Watch, write, say where."""
+        import json
+        import tempfile
+
+        from augment.files import write_atomic
+        from augment.sources.video import probe
+
+        from ..checkpoint import load_checkpoint
+        from ..inputs.kinds import INPUTS
+        from ..recordings import Recording
+        from ..watch import timeline_json, watch
+        from ..watch_pictures import annotate_video, draw_timeline
+
+        self.alarm.check()
+        network, about = load_checkpoint(self.checkpoint)
+        watched = self.watch_for or about["rare_class"]
+        if watched not in about["classes"]:
+            raise ValueError(f"--watch-for {watched}: {self.checkpoint} knows: {', '.join(about['classes'])}")
+        info = probe(self.video)
+        if self.out.exists() and not self.out.is_dir():
+            raise ValueError(f"--out {self.out}: is a file; name a folder")
+        self.out.mkdir(parents=True, exist_ok=True)
+        recording = Recording(
+            name=self.video.name, path=self.video, fps=info.fps, frames=info.frames, segments=(),
+            keypoints=self._keypoints(info, about), size=(info.width, info.height),
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
+            kind = INPUTS[about["input"]]
+            size = {name: about[name] for name in ("size", "frames", "window_sec")}
+            store = kind.store(folder=Path(folder), **size)
+            progress.update("reading video", 0, 1)
+            store.get(recording)
+            progress.update("reading video", 1, 1)
+            watching, drawing = (functools.partial(progress.update, what) for what in ("watching", "annotating"))
+            timeline = watch(
+                network, recording, store=store, about=about, watched=watched, options=self.alarm, progress=watching
+            )
+            details = {"video": str(self.video), "checkpoint": str(self.checkpoint), "fps": info.fps, "frames": info.frames}
+            options = {name: getattr(self.alarm, name) for name in ("every", "smoothing", "on", "off", "shortest")}
+            content = timeline_json(timeline, **details, window_sec=about["window_sec"], alarm_options=options)
+            title = f"{self.video.name}: {len(timeline.alarms)} alarm(s) of {watched}"
+            write_atomic(self.out / "timeline.json", json.dumps(content, indent=1).encode())
+            write_atomic(self.out / "timeline.png", draw_timeline(timeline, self.alarm, video=info, title=title))
+            annotate_video(timeline, self.out / "annotated.mp4", video=info, progress=drawing)
+        for alarm in timeline.alarms:
+            print(f"alarm: {watched} from {alarm.start_sec:.1f} to {alarm.end_sec:.1f} s, probability up to {alarm.peak:.2f}")
+        print(f"{self.out / 'timeline.png'}: {len(timeline.alarms)} alarm(s) in {info.frames / info.fps:.1f} s "
+              "(also timeline.json, annotated.mp4)")  # fmt: skip
+
+    def _keypoints(self, info: VideoInfo, about: dict[str, Any]) -> Place | None:
+        """The file of keypoints, checked against the video; written beside the results where a detector runs here."""
+        from augment.sources.people.detectors import DETECTORS, detect_keypoints
+        from augment.sources.people.keypoints import read_keypoints
+
+        from ..export.formats import write_detections
+        from ..recordings import Place
+
+        if self.keypoints is None:
+            if about["input"] == "keypoints":
+                raise ValueError(
+                    f"--keypoints is missing: {self.checkpoint} looks at keypoints; name their file, or a detector to run here "
+                    f"({', '.join(DETECTORS)})"
+                )
+            return None
+        if self.keypoints.exists():
+            read_keypoints(self.keypoints, width=info.width, height=info.height)
+            return Place(path=self.keypoints)
+        if str(self.keypoints) not in DETECTORS:
+            raise ValueError(f"--keypoints {self.keypoints}: no such file, and no detector; detectors: {', '.join(DETECTORS)}")
+        people = detect_keypoints(self.video, weights=self.detector_weights, detector=str(self.keypoints))
+        return Place(path=write_detections(people, self.out / "keypoints.json", frames=info.frames))

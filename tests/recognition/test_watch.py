@@ -1,0 +1,160 @@
+"""Watching an untrimmed video, and what becomes of bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from augment.shards.video_codec import decode_video, encode_video
+from recognition.alarms import AlarmOptions, find_alarms, smooth
+from recognition.cli import main
+from tests.make.videos import FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
+
+STEP = AlarmOptions(every=0.5, on=0.6, off=0.4, shortest=1.0)
+
+
+def alarms_of(values: list[float], options: AlarmOptions = STEP) -> list[tuple[float, float]]:
+    times = (np.arange(len(values)) + 0.5) * options.every
+    return [(alarm.start_sec, alarm.end_sec) for alarm in find_alarms(times, np.array(values), options)]
+
+
+def test_an_alarm_begins_at_one_level_and_ends_at_another():
+    assert alarms_of([0.1, 0.7, 0.5, 0.5, 0.3, 0.5, 0.5]) == [(0.5, 2.0)]
+    assert alarms_of([0.5] * 8) == []
+    assert alarms_of([0.1, 0.7, 0.1]) == []  # half a second
+    assert alarms_of([0.1, 0.7, 0.7]) == [(0.5, 1.5)]  # the video ends in it
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_alarms_lie_in_the_video_in_order_and_are_long_enough(values):
+    found = alarms_of(values)
+    edges = [edge for alarm in found for edge in alarm]
+    assert edges == sorted(edges)
+    assert all(end - start >= STEP.shortest and end <= len(values) * STEP.every for start, end in found)
+
+
+@given(st.integers(1, 30), st.integers(0, 9))
+def test_smoothing_keeps_probabilities_that_add_up_to_one(rows, width):
+    values = np.random.default_rng(0).dirichlet([1, 1, 1], rows)
+    result = smooth(values, width=width)
+    np.testing.assert_allclose(result.sum(axis=1), 1)
+    np.testing.assert_allclose(smooth(np.ones((rows, 2)), width=width), 1)
+    if width < 2:
+        np.testing.assert_allclose(result, values)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A trained classifier of pictures, one of keypoints, and a video with a fall between 10 and 11 s."""
+    root = tmp_path_factory.mktemp("watch")
+    train = write_videos(root, 4, seed=0, prefix="train", keypoints=True)
+    test = write_videos(root, 2, seed=1, prefix="test", keypoints=True)
+    for name, changes in {
+        "rgb": {"steps": 4},
+        "keypoints": {"input": "keypoints", "model": "keypoint_cnn", "steps": 60},
+    }.items():
+        study = root / f"{name}.json"
+        study.write_text(json.dumps(study_data(train, test, **changes)))  # JSON is YAML
+        assert main(["train", str(study), "--out", str(root / f"{name}.safetensors")]) == 0
+    rng = np.random.default_rng(5)
+    fall, points = bar_video(rng=rng), bar_keypoints(rng=rng)
+    (root / "long.mp4").write_bytes(encode_video(np.concatenate([*[fall[:16]] * 4, fall]), fps=FPS))
+    write_npz_keypoints(root / "long.npz", np.concatenate([*[points[:16]] * 4, points]), size=(64, 48))
+    return root
+
+
+def test_watching_finds_the_fall_and_marks_its_frames(folder, capsys):
+    out, video, points = folder / "watched", folder / "long.mp4", folder / "long.npz"
+    given = ["--out", str(out), "--keypoints", str(points)]
+    assert main(["watch", str(folder / "keypoints.safetensors"), str(video), *given]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith(f"{out / 'timeline.png'}: 1 alarm(s) in 13.0 s")
+    timeline = json.loads((out / "timeline.json").read_text())
+    assert timeline["classes"] == ["standing", "fall", "down"]  # the study's order, which is not the alphabet's
+    (alarm,) = timeline["alarms"]
+    assert alarm["start_sec"] < 10.8
+    assert alarm["end_sec"] > 10.2
+    first, *_, last = timeline["segments"]
+    assert (first["label"], first["start_sec"], last["label"]) == ("standing", 0, "down")
+    assert first["end_sec"] > 9
+    assert last["end_sec"] == pytest.approx(13, abs=0.3)
+    frames, fps = decode_video(out / "annotated.mp4")
+    assert (len(frames), fps) == (104, FPS)
+    red = (frames[:, :3, :, 0].astype(int) - frames[:, :3, :, 1]).mean(axis=(1, 2)) > 80
+    times = (np.arange(104) + 0.5) / FPS
+    assert (red == ((times >= alarm["start_sec"]) & (times < alarm["end_sec"]))).all()
+    picture = cv2.imread(str(out / "timeline.png"))
+    assert picture is not None
+    assert picture.std() > 20
+
+
+def test_pictures_need_no_keypoints(folder, capsys):
+    """The network has hardly learnt anything: all that counts is that each window has a probability."""
+    out, options = folder / "watched-rgb", ["--alarm.every", "1", "--watch-for", "down", "--alarm.on", "0", "--alarm.off", "0"]
+    arguments = [str(folder / "rgb.safetensors"), str(folder / "long.mp4"), "--out", str(out), *options]
+    assert main(["watch", *arguments]) == 0
+    assert "alarm: down from 0.0 to 13.0 s" in capsys.readouterr().out
+    timeline = json.loads((out / "timeline.json").read_text())
+    assert timeline["times"] == [second + 0.5 for second in range(13)]
+    np.testing.assert_allclose(np.sum(timeline["raw_probabilities"], axis=1), 1, atol=1e-3)
+
+
+def test_a_kept_classifier_gives_the_figures_that_training_printed(folder, capsys):
+    """Whatever the order of the classes' names."""
+    assert main(["train", str(folder / "keypoints.json"), "--out", str(folder / "again.safetensors")]) == 0
+    trained = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare"))]
+    data = ["--data", str(folder / "labels-test.csv")]
+    assert main(["evaluate", str(folder / "again.safetensors"), *data]) == 0
+    kept = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare"))]
+    assert kept == trained
+    assert len(kept) == 6
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line with which a command refuses its input."""
+    capsys.readouterr()
+    assert main(["watch", *map(str, arguments)]) == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    return line
+
+
+def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys):
+    video, out = folder / "long.mp4", ("--out", tmp_path / "out")
+    checkpoint, points = folder / "rgb.safetensors", folder / "keypoints.safetensors"
+    assert "--keypoints is missing" in refused(capsys, points, video, *out)
+    assert "no such file, and no detector" in refused(capsys, points, video, "--keypoints", "nobody.npz", *out)
+    other = folder / "keypoints" / "test0.npz"
+    assert "test0.npz: holds 40 frames, the video long.mp4 has 104" in refused(
+        capsys, points, video, "--keypoints", other, *out
+    )
+    write_npz_keypoints(tmp_path / "large.npz", np.full((104, 17, 3), 300.0), size=(640, 480))
+    assert "large.npz: field size: found in a 640x480" in refused(
+        capsys, points, video, "--keypoints", tmp_path / "large.npz", *out
+    )
+    (tmp_path / "one.mp4").write_bytes(encode_video(np.zeros((1, 48, 64, 3), np.uint8), fps=8.0))
+    assert "one.mp4: frames: expected a video, found 1 frame" in refused(capsys, checkpoint, tmp_path / "one.mp4", *out)
+    (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:3000])
+    assert "cut.mp4: cannot be opened as a video" in refused(capsys, checkpoint, tmp_path / "cut.mp4", *out)
+    write_sound(tmp_path / "sound.mp4")
+    assert "sound.mp4: holds no video stream" in refused(capsys, checkpoint, tmp_path / "sound.mp4", *out)
+    assert "nothing.mp4: no such video" in refused(capsys, checkpoint, tmp_path / "nothing.mp4", *out)
+    assert "long.mp4: not a checkpoint of" in refused(capsys, video, video, *out)
+    assert "--watch-for jump: " in refused(capsys, checkpoint, video, "--watch-for", "jump", *out)
+    assert "--alarm.off 0.9: expected at most" in refused(capsys, checkpoint, video, "--alarm.off", 0.9, *out)
+
+
+def write_sound(path: Path) -> None:
+    """An mp4 with sound alone."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
