@@ -49,7 +49,7 @@ def watched() -> Iterator[list[Mark]]:
     class Watching(original):  # type: ignore[misc, valid-type]
         def update(self, what: str, done: int, total: int | None = None, *rest: Any, **named: Any) -> None:
             super().update(what, done, total, *rest, **named)
-            if what == "clips" and (done % EVERY == 0 or done == total):
+            if what == "clips" and done and (done % EVERY == 0 or done == total):
                 marks.append(_workers(time.perf_counter() - started, done))
 
     run.Progress = Watching  # type: ignore[misc]
