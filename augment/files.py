@@ -95,9 +95,13 @@ def code_digest(*paths: Path) -> str:
     return digest.hexdigest()
 
 
-def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, the same bytes for equal values. NumPy scalars and arrays become numbers and lists."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, default=plain).encode()
+def canonical_json(value: Any, *, indent: int | None = 1) -> bytes:
+    """JSON with sorted keys, the same bytes for equal values. NumPy scalars and arrays become numbers and lists.
+
+    Args:
+        indent: Columns of each level; None for one line, which is written several times as fast.
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=indent, default=plain).encode()
 
 
 def plain(item: Any) -> Any:

@@ -251,6 +251,13 @@ def floor_points(pixels: Float[np.ndarray, "*batch 2"], camera: Camera) -> Float
     return (camera.T_world_camera[:3, 3] + depth[..., None] * rays)[..., [0, 2]]
 
 
+def quantile(values: Float[np.ndarray, " n"], share: float) -> float:
+    """``np.quantile`` of a few numbers, which takes ten times as long to call."""
+    ordered, at = np.sort(values), share * (len(values) - 1)
+    low = int(at)
+    return float(ordered[low] + (at - low) * (ordered[min(low + 1, len(values) - 1)] - ordered[low]))
+
+
 def look_at(eye: Array, target: Array) -> np.ndarray:
     """T_world_camera (4, 4) of an upright OpenCV camera at ``eye`` looking at ``target`` (both (3,), world, metres).
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LP_NUM_THREADS")
@@ -34,6 +35,7 @@ def map_unordered(
     initargs: tuple[Any, ...] = (),
     threads: int = 1,
     on_steps: Callable[[int], Any] | None = None,
+    batch: int = 1,
 ) -> Generator[Any, None, None]:
     """Run tasks in worker processes and yield their results as they finish.
 
@@ -47,6 +49,7 @@ def map_unordered(
         initializer: Called once in each process with ``initargs``, for what the tasks share.
         threads: Threads of each process. Sums in another order give other bytes, so the default is one.
         on_steps: Called twice a second with the number of ``count_step`` calls so far, over all workers.
+        batch: Tasks handed over, and results sent back, at once: where a task takes milliseconds. An error loses its batch.
     Raises:
         OSError: If a process dies (most often because memory ran out); results finished before are yielded first.
     """
@@ -62,15 +65,13 @@ def map_unordered(
             source, exhausted = iter(tasks), False
             while waiting or not exhausted:
                 while not exhausted and len(waiting) < 3 * workers:
-                    try:
-                        task = next(source)
-                    except StopIteration:
-                        exhausted = True
-                    else:
-                        waiting.add(_submit(pool, work, task))
+                    some = list(islice(source, batch))
+                    exhausted = len(some) < batch
+                    if some:
+                        waiting.add(_submit(pool, work, some))
                 done, waiting = wait(waiting, timeout=POLL_SEC if on_steps else None, return_when=FIRST_COMPLETED)
                 for future in sorted(done, key=lambda future: future.exception() is not None):
-                    yield future.result()
+                    yield from future.result()
                 if on_steps:
                     on_steps(steps.get_obj().value)
         except BrokenProcessPool as error:
@@ -114,11 +115,11 @@ def _threads_of_children(threads: int) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _submit(pool: ProcessPoolExecutor, work: Callable[[Any], Any], task: Any) -> Future[Any]:
+def _submit(pool: ProcessPoolExecutor, work: Callable[[Any], Any], tasks: list[Any]) -> Future[Any]:
     # Ctrl-C reaches the whole process group; workers, which inherit the mask, ignore it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        return pool.submit(_work, work, task)
+        return pool.submit(_work, work, tasks)
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
@@ -140,6 +141,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(work: Callable[[Any], Any], task: Any) -> Any:
+def _work(work: Callable[[Any], Any], tasks: list[Any]) -> list[Any]:
     # After an interruption the tasks already handed over are skipped.
-    return None if stopping() else work(task)
+    return [None if stopping() else work(task) for task in tasks]

@@ -62,3 +62,11 @@ def test_look_at_centres_its_target_upright():
 def test_invert_transform_is_the_inverse():
     transform = g.rigid(_rotations(1)[0].numpy(), [1.0, 2, 3])
     assert np.allclose(g.invert_transform(transform) @ transform, np.eye(4))
+
+
+def test_a_quantile_is_numpys():
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 7, 30):
+        values = rng.normal(size=count)
+        for share in (0.0, 0.05, 0.5, 0.9, 1.0):
+            assert g.quantile(values, share) == pytest.approx(np.quantile(values, share), abs=1e-12)

@@ -23,8 +23,9 @@ def _describe(task: int) -> tuple[int, list[int], str]:
 
 def test_every_task_is_done_once_with_what_was_shared(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    results = map_unordered(_describe, range(8), workers=2, initializer=_share, initargs=(5,), threads=3)
-    assert sorted(results) == [(task, [5], "3") for task in range(8)]
+    for batch in (1, 3):
+        results = map_unordered(_describe, range(8), workers=2, initializer=_share, initargs=(5,), threads=3, batch=batch)
+        assert sorted(results) == [(task, [5], "3") for task in range(8)]
     assert os.environ["OMP_NUM_THREADS"] == "7"
     assert list(map_unordered(_describe, [], workers=2)) == []
 

@@ -64,7 +64,8 @@ class Body:
 
     def height(self, betas: Float[np.ndarray, "10"]) -> float:
         """Stature from sole to crown in the zero pose, metres."""
-        return float(np.ptp(self.rest_vertices(betas)[:, 1]))
+        template, shapes = _heights(self)
+        return float(np.ptp(template + shapes @ _checked(betas)))
 
 
 def _checked(betas: np.ndarray) -> np.ndarray:
@@ -72,6 +73,18 @@ def _checked(betas: np.ndarray) -> np.ndarray:
     if numbers.shape != (10,):
         raise ValueError(f"betas: expected 10 numbers, found shape {numbers.shape}")
     return numbers
+
+
+@lru_cache(maxsize=4)
+def _heights(body: Body) -> tuple[np.ndarray, np.ndarray]:
+    """Height of the vertices about crown and soles in the mean shape (n,), and its change with betas (n, 10)."""
+    template, shapes = (array[:, 1] for array in _shape_basis(body)[0])
+    known = np.zeros((1, 10)) if body.corner_betas is None else body.corner_betas.reshape(-1, 10)
+    ends = np.zeros(len(template), np.bool_)
+    for betas in np.concatenate([known, 3 * np.eye(10), -3 * np.eye(10)]):
+        height = template + shapes @ betas
+        ends |= (height > height.max() - 0.01) | (height < height.min() + 0.01)
+    return np.ascontiguousarray(template[ends]), np.ascontiguousarray(shapes[ends])
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,12 @@ def upper_outline(body: Body, betas: Float[np.ndarray, "10"]) -> tuple[Int[np.nd
     Returns:
         The joint each point is fixed to (n,), and its offset from that joint in the zero pose, metres (n, 3).
     """
-    rows, carriers = _upper_rows(body)
+    return _upper_outline(body, np.asarray(betas, np.float64).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _upper_outline(body: Body, numbers: bytes) -> tuple[np.ndarray, np.ndarray]:
+    betas, (rows, carriers) = np.frombuffer(numbers), _upper_rows(body)
     return carriers, body.rest_points(betas, rows) - body.rest_joints(betas)[carriers]
 
 
@@ -58,7 +63,12 @@ def _lowest_rows(body: Body) -> Int[np.ndarray, " n"]:
 
 def sole_height(body: Body, betas: Float[np.ndarray, "10"]) -> float:
     """Height of the soles in the zero pose, metres."""
-    return float(body.rest_points(betas, _lowest_rows(body))[:, 1].min())
+    return _sole_height(body, np.asarray(betas, np.float64).tobytes())
+
+
+@lru_cache(maxsize=64)
+def _sole_height(body: Body, numbers: bytes) -> float:
+    return float(body.rest_points(np.frombuffer(numbers), _lowest_rows(body))[:, 1].min())
 
 
 def _extreme(body: Body, usable: np.ndarray, directions: np.ndarray) -> Int[np.ndarray, " n"]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Float, Int
 
+from ..compiled import compiled
 from ..types import Motion
 from .kinematics import joint_positions, rotation_matrices, world_rotations_of
 from .model import Body
@@ -42,9 +43,7 @@ class SkinSample:
     bounds: Int[np.ndarray, " bounds"]
     """See ``skinning.Terms``, and the next one."""
     joint: Int[np.ndarray, " p"]
-    vertex: Int[np.ndarray, " p"]
-    """Vertex of each term."""
-    weight: Float[np.ndarray, "p 1"]
+    weight: Float[np.ndarray, " p"]
     """Skinning weight of each term."""
 
 
@@ -55,8 +54,16 @@ def sample_skin(body: Body, rows: Int[np.ndarray, " n"]) -> SkinSample:
     shapes = np.stack([body.rest_points(betas, rows) - zero for betas in np.eye(10)], axis=-1)
     return SkinSample(
         rows=rows, template=zero, shapes=shapes.reshape(-1, 10), bounds=np.searchsorted(vertex, np.arange(len(rows) + 1)),
-        joint=joint, vertex=vertex, weight=body.weights[rows][vertex, joint][:, None],
+        joint=joint, weight=body.weights[rows][vertex, joint],
     )  # fmt: skip
+
+
+def terms_of(body: Body, betas: Float[np.ndarray, "10"], sample: SkinSample) -> Terms:
+    """Some vertices in a shape, ready for skinning; without what the pose itself changes (``has_pose_blend_shapes``)."""
+    values = np.empty((len(sample.joint), 4))
+    rest = sample.template, sample.shapes, sample.bounds
+    _weigh(rest, sample.joint, sample.weight, np.asarray(betas, np.float64), body.rest_joints(betas), values)
+    return Terms(bounds=sample.bounds, joint=sample.joint, values=values)
 
 
 def pose_points(
@@ -68,15 +75,26 @@ def pose_points(
         sample: Of this body.
     """
     joints, worlds = skeleton_of(body, motion)
-    rest = sample.template + (sample.shapes @ np.asarray(motion.betas, np.float64)).reshape(-1, 3)
-    values = np.empty((len(sample.joint), 4))
-    values[:, :3] = sample.weight * (rest[sample.vertex] - body.rest_joints(motion.betas)[sample.joint])
-    values[:, 3:] = sample.weight
-    points = skinned(Terms(bounds=sample.bounds, joint=sample.joint, values=values), joints, worlds)
+    points = skinned(terms_of(body, motion.betas, sample), joints, worlds)
     if has_pose_blend_shapes(body):
         turned = (body.weights[sample.rows] @ worlds.reshape(-1, 24, 9)).reshape(*points.shape, 3)
         points = points + (turned @ _blend_shapes(body, motion, sample.rows)[..., None])[..., 0]
-    return np.ascontiguousarray(points), joints
+    return points, joints
+
+
+@compiled
+def _weigh(rest, joint, weight, betas, joints, values):
+    template, shapes, bounds = rest
+    point = np.empty(3)
+    for vertex in range(len(template)):
+        for axis in range(3):
+            point[axis] = template[vertex, axis]
+            for number in range(10):
+                point[axis] += shapes[3 * vertex + axis, number] * betas[number]
+        for term in range(bounds[vertex], bounds[vertex + 1]):
+            for axis in range(3):
+                values[term, axis] = weight[term] * (point[axis] - joints[joint[term], axis])
+            values[term, 3] = weight[term]
 
 
 def _blend_shapes(body: Body, motion: Motion, rows: np.ndarray) -> Float[np.ndarray, "t n 3"]:

@@ -48,10 +48,11 @@ def betas_from_phenotype(
     if height_m is None:
         return _between_corners(body.corner_betas, named | {"height": 0.38})
     low, high = (_between_corners(body.corner_betas, named | {"height": height}) for height in (0.3, 0.5))
-    share = (height_m - body.height(low)) / (body.height(high) - body.height(low))
+    shortest, slope = body.height(low), body.height(high) - body.height(low)
+    share = (height_m - shortest) / slope
     for _ in range(3):  # stature is almost linear in betas: the crown and the sole may change vertices
         betas = low + share * (high - low)
-        share += (height_m - body.height(betas)) / (body.height(high) - body.height(low))
+        share += (height_m - body.height(betas)) / slope
     return low + share * (high - low)
 
 

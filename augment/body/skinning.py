@@ -140,9 +140,9 @@ def skinned(
         joints: Posed joints, metres.
         worlds: Their rotations.
     """
-    out = np.empty((len(terms), 3, len(joints)))
+    out = np.empty((len(joints), len(terms), 3))
     _points(terms.bounds, terms.joint, terms.values, _moves(joints, worlds), out)
-    return out.transpose(2, 0, 1)
+    return out
 
 
 def lowest_skin(
@@ -176,12 +176,14 @@ def _moves(joints: np.ndarray, worlds: np.ndarray) -> Float[np.ndarray, "24 3 4 
 
 @compiled
 def _points(bounds, joint, values, moves, out):
+    row = np.empty(len(out))
     for vertex in range(len(bounds) - 1):
         for axis in range(3):
-            row = out[vertex, axis]
             row[:] = 0.0
             for term in range(bounds[vertex], bounds[vertex + 1]):
                 _add(values[term], moves[joint[term], axis], row)
+            for frame in range(len(out)):
+                out[frame, vertex, axis] = row[frame]
 
 
 @compiled

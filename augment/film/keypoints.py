@@ -6,16 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float, Float32, Int
 
-from ..body.landmarks import Landmarks, landmarks_of
+from ..body.landmarks import landmarks_of
 from ..body.model import Body
 from ..compiled import compiled
 from ..geometry import invert_transform, transform_points
 from ..motion.resample import resample
 from ..types import JOINT, Camera, Performance
 from .costume import pose_joints
-from .props import add_props
+from .props import furnish_depth
 from .view import View
 
 LAYOUTS = {"joints2d": 24, "keypoints_coco": 17, "keypoints_mediapipe": 33}
@@ -40,9 +40,12 @@ _ENDS = np.array([(JOINT[first], JOINT[second]) for first, second, _ in CAPSULES
 _RADII = np.array([radius for _, _, radius in CAPSULES], np.float32)
 
 
-@lru_cache(maxsize=8)
-def _landmarks(body: Body, layout: str) -> Landmarks:
-    return landmarks_of(body, layout)
+@lru_cache(maxsize=4)
+def _marks(body: Body) -> tuple[Int[np.ndarray, " k"], Float[np.ndarray, "k 3"], Float[np.ndarray, "k 3 10"]]:
+    """All landmarks: the joint of each, its offset from there in the mean shape, metres, and its change with ``betas``."""
+    marks = [landmarks_of(body, layout) for layout in ("coco17", "mediapipe33")]
+    joint, base, basis = (np.concatenate([getattr(each, name) for each in marks]) for name in ("joint", "base", "basis"))
+    return joint, base, basis
 
 
 def keypoints_3d(
@@ -55,11 +58,10 @@ def keypoints_3d(
         joints: Of every frame.
         rotations: Of every joint, in the same frame.
     """
-    marks = [_landmarks(body, layout) for layout in ("coco17", "mediapipe33")]
-    placed = [
-        joints[:, m.joint] + np.einsum("tkij,kj->tki", rotations[:, m.joint], m.base + m.basis @ betas) for m in marks
-    ]  # fmt: skip
-    return np.concatenate([joints, *placed], axis=1).astype(np.float32)
+    joint, base, basis = _marks(body)
+    points = np.empty((len(joints), 24 + len(joint), 3), np.float32)
+    _ride(joints, rotations, joint, base + basis @ betas, points)
+    return points
 
 
 def project_keypoints(points: Float32[np.ndarray, "t k 3"], camera: Camera) -> Float32[np.ndarray, "t k 3"]:
@@ -108,8 +110,8 @@ def film_keypoints(performance: Performance, view: View, body: Body, *, fps: flo
     people = tuple(motion if motion.fps == fps else resample(motion, fps) for motion in performance.people)
     count = min(len(motion) for motion in people)
     people = tuple(motion.take(slice(count)) for motion in people)
-    # Furniture brought along hides people; its colours do not matter here.
-    view = add_props(view, performance.provenance.get("props", ()), rng=np.random.default_rng(0))
+    # Furniture brought along hides people.
+    depth = furnish_depth(view, performance.provenance.get("props", ()))
     skeletons = [pose_joints(body, motion) for motion in people]
     keypoints = project_keypoints(keypoints_3d(body, people[0].betas, *skeletons[0]), view.camera)
     local = [transform_points(invert_transform(view.camera.T_world_camera), joints) for joints, _ in skeletons]
@@ -117,8 +119,7 @@ def film_keypoints(performance: Performance, view: View, body: Body, *, fps: flo
     confidence = np.zeros(keypoints.shape[:2], np.float32)
     K = view.camera.K
     optics = (np.float32(K[0, 0]), np.float32(K[1, 1]), np.float32(K[0, 2]), np.float32(K[1, 2]))
-    for frame in range(count):
-        _visible_among_capsules(keypoints[frame], capsules[frame], _RADII, view.depth, optics, confidence[frame])
+    _visible_among_capsules(keypoints, capsules, _RADII, depth, optics, confidence)
     keypoints[..., 2] = confidence
     return {**by_layout(keypoints), "joints": skeletons[0][0], "people": people, "camera": view.camera}
 
@@ -132,27 +133,50 @@ def by_layout(keypoints: Float32[np.ndarray, "t 74 3"]) -> dict[str, np.ndarray]
 
 
 @compiled
+def _ride(joints, rotations, joint_of, offsets, points):
+    for frame in range(len(points)):
+        points[frame, :24] = joints[frame]
+        for mark in range(len(joint_of)):
+            joint, offset = joint_of[mark], offsets[mark]
+            turn = rotations[frame, joint]
+            for axis in range(3):
+                out = turn[axis, 0] * offset[0] + turn[axis, 1] * offset[1] + turn[axis, 2] * offset[2]
+                points[frame, 24 + mark, axis] = joints[frame, joint, axis] + out
+
+
+@compiled
 def _visible_among_capsules(uvz, capsules, radii, room_depth, optics, confidence):
-    """Like ``visibility``, with capsules (people, c, 2, 3) in camera axes, metres; the first person's keypoints."""
+    """Like ``visibility`` for all frames, of the first person; capsules (t, people, c, 2, 3) in camera axes, metres.
+
+    A capsule whose nearest point is not near enough to hide a keypoint is passed over.
+    """
     height, width = room_depth.shape
     fx, fy, cx, cy = optics
-    for k in range(uvz.shape[0]):
-        u, v, z = uvz[k, 0], uvz[k, 1], uvz[k, 2]
-        confidence[k] = 0
-        if not (z > 0 and 0 <= u < width and 0 <= v < height):
-            continue
-        wall = room_depth[int(v), int(u)]
-        if wall > 0 and z > wall + np.float32(BEHIND):
-            continue
-        confidence[k] = 1
-        ray = (np.float32((u - cx) / fx), np.float32((v - cy) / fy), np.float32(1))
-        for who in range(capsules.shape[0]):
-            for part in range(capsules.shape[1]):
-                front = _front_of_capsule(ray, capsules[who, part, 0], capsules[who, part, 1], radii[part])
-                if who > 0 and front + np.float32(BEHIND) < z:
-                    confidence[k] = 0
-                elif who == 0 and front + np.float32(INSIDE) < z:
-                    confidence[k] = min(confidence[k], np.float32(0.5))
+    people, parts = capsules.shape[1], capsules.shape[2]
+    nearest = np.empty((people, parts), np.float32)
+    for frame in range(len(uvz)):
+        for who in range(people):
+            for part in range(parts):
+                ends = capsules[frame, who, part]
+                nearest[who, part] = min(ends[0, 2], ends[1, 2]) - radii[part] - np.float32(1e-4)
+        for k in range(uvz.shape[1]):
+            u, v, z = uvz[frame, k, 0], uvz[frame, k, 1], uvz[frame, k, 2]
+            confidence[frame, k] = 0
+            if not (z > 0 and 0 <= u < width and 0 <= v < height):
+                continue
+            wall = room_depth[int(v), int(u)]
+            if wall > 0 and z > wall + np.float32(BEHIND):
+                continue
+            confidence[frame, k] = 1
+            ray = (np.float32((u - cx) / fx), np.float32((v - cy) / fy), np.float32(1))
+            for who in range(people):
+                gap = np.float32(BEHIND) if who > 0 else np.float32(INSIDE)
+                for part in range(parts):
+                    if nearest[who, part] + gap >= z:
+                        continue
+                    ends = capsules[frame, who, part]
+                    if _front_of_capsule(ray, ends[0], ends[1], radii[part]) + gap < z:
+                        confidence[frame, k] = 0 if who > 0 else min(confidence[frame, k], np.float32(0.5))
 
 
 @compiled

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Int32, UInt8
+from jaxtyping import Bool, Float, Float32, Int, Int32, UInt8
 
 from ..body.model import Body
 from ..geometry import axis_rotation, transform_points
 from ..motion.carrying import carrier_of, prop_track
 from ..raster.room import draw_lit
 from ..raster.shading import linear_to_srgb, srgb_to_linear
+from ..raster.zbuffer import rasterize
 from ..scene.rooms.furniture import DARK, METAL, rollator, wheelchair
 from ..scene.rooms.parts import box, merge, moved, rod, tube
 from ..types import Performance, SceneMesh
@@ -37,12 +38,25 @@ def add_props(view: View, props: Iterable[Mapping[str, Any]], *, rng: np.random.
             ``moving`` are left out, see ``moving_props``.
         rng: For the colours.
     """
-    for prop in props:
-        if prop.get("moving"):
-            continue
-        mesh = prop_mesh(prop["kind"], np.asarray(prop["center"], float), float(prop["yaw"]), tuple(prop["size"]), rng=rng)
+    for mesh in _still(props, rng):
         view = _stand(view, mesh)
     return view
+
+
+def furnish_depth(view: View, props: Iterable[Mapping[str, Any]]) -> Float32[np.ndarray, "h w"]:
+    """The depth that ``add_props`` gives, without the picture."""
+    depth, fine = view.depth, view.camera.scaled_to(view.camera.height * SUPERSAMPLE, view.camera.width * SUPERSAMPLE)
+    for mesh in _still(props, np.random.default_rng(0)):
+        piece, _ = rasterize(mesh.vertices, mesh.faces, np.zeros((len(mesh.vertices), 0)), fine)
+        depth = _stood(depth, piece)[0]
+    return depth
+
+
+def _still(props: Iterable[Mapping[str, Any]], rng: np.random.Generator) -> Iterator[SceneMesh]:
+    for prop in props:
+        if not prop.get("moving"):
+            center, size = np.asarray(prop["center"], float), tuple(prop["size"])
+            yield prop_mesh(prop["kind"], center, float(prop["yaw"]), size, rng=rng)
 
 
 def prop_mesh(kind: str, center: np.ndarray, yaw: float, size: tuple[float, float], *, rng: np.random.Generator) -> SceneMesh:
@@ -159,16 +173,28 @@ def _stand(view: View, mesh: SceneMesh) -> View:
     picture = np.minimum(picture * view.gain, 1.0)
     if view.grey:
         picture = np.repeat((picture @ np.array([0.2126, 0.7152, 0.0722]))[..., None], 3, axis=-1)
-    wall = np.where(view.depth > 0, view.depth + TOLERANCE, np.inf).repeat(n, 0).repeat(n, 1)
-    front = (depth > 0) & (depth < wall)
-    blocks = front.reshape(height, n, width, n)
-    alpha = blocks.mean((1, 3))
+    depth, solid_there, alpha, front = _stood(view.depth, depth)
     color = (picture * front[..., None]).reshape(height, n, width, n, 3).mean((1, 3))
     plate = linear_to_srgb(plate * (1 - alpha[..., None]) + color)
-    mean_depth = (depth * front).reshape(height, n, width, n).sum((1, 3)) / np.maximum(blocks.sum((1, 3)), 1)
-    solid_there = alpha >= 0.5
-    depth = np.where(solid_there, mean_depth, view.depth).astype(np.float32)
     return view.with_depth(np.rint(plate * 255).astype(np.uint8), depth, solid_there)
+
+
+def _stood(
+    room: Float32[np.ndarray, "h w"], piece: Float32[np.ndarray, "H W"]
+) -> tuple[Float32[np.ndarray, "h w"], Bool[np.ndarray, "h w"], Float[np.ndarray, "h w"], Bool[np.ndarray, "H W"]]:
+    """A room's depth with a piece of furniture, of which ``SUPERSAMPLE`` times finer depth is given (0 where it is not).
+
+    Returns:
+        The depth; where it is the piece's; how much of each pixel the piece covers; which of the fine pixels are seen.
+    """
+    n, (height, width) = SUPERSAMPLE, room.shape
+    wall = np.where(room > 0, room + TOLERANCE, np.inf).repeat(n, 0).repeat(n, 1)
+    front = (piece > 0) & (piece < wall)
+    blocks = front.reshape(height, n, width, n)
+    alpha = blocks.mean((1, 3))
+    mean_depth = (piece * front).reshape(height, n, width, n).sum((1, 3)) / np.maximum(blocks.sum((1, 3)), 1)
+    solid_there = alpha >= 0.5
+    return np.where(solid_there, mean_depth, room).astype(np.float32), solid_there, alpha, front
 
 
 def surface_samples(

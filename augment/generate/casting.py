@@ -17,8 +17,8 @@ from ..files import sha256_of_file, sha256_of_json
 from ..motion.carrying import PROPS
 from ..motion.holding import take_up
 from ..motion.labels import core_label, with_action
-from ..motion.resample import crop
-from ..motion.reshape import above_floor, to_shape
+from ..motion.resample import crop, resample
+from ..motion.reshape import above_floor, above_seat, to_shape
 from ..placement.place import move_motion
 from ..types import Motion, Performance
 from .recipe import PeopleOptions, PlannedClip
@@ -31,18 +31,20 @@ YOUNGEST, OLDEST = 25.0, 90.0
 
 def cast(
     clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None,
-    pool: Path | None = None,
+    pool: Path | None = None, fps: float | None = None,
 ) -> Performance:  # fmt: skip
     """Draw the people of a clip and their motions, in one world frame around the origin.
 
     Args:
         seconds: Longest performance; longer ones are cut around the action.
         pool: The run's pool of motions (``motion_pool``), for a clip that names one of them.
+        fps: Rate of the film: a motion that is brought over to another body and has more frames is thinned out before.
     Raises:
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source, or the clip's prop has no place in the motion.
     """
-    lead = _lead(clip, people, body, pool, rng=rng, seconds=seconds)
+    # What holds a prop follows every step of the feet.
+    lead = _lead(clip, people, body, pool, rng=rng, seconds=seconds, fps=fps if clip.prop is None else None)
     props: list[dict[str, Any]] = []
     if clip.prop is not None:
         lead, prop = take_up(lead, clip.prop, body, rng=rng)
@@ -64,20 +66,21 @@ def cast(
 
 
 def _lead(
-    clip: PlannedClip, people: PeopleOptions, body: Body, pool: Path | None, *, rng: np.random.Generator, seconds: float | None
-) -> Motion:
+    clip: PlannedClip, people: PeopleOptions, body: Body, pool: Path | None, *, rng: np.random.Generator,
+    seconds: float | None, fps: float | None,
+) -> Motion:  # fmt: skip
     """The motion that a clip is named for, on a drawn body, cut."""
     betas = draw_betas(people, body, rng=rng)
     if clip.motion is not None:
         assert pool is not None
-        motion = _pooled(pool, clip.motion)
+        motion = _pooled(pool, clip.motion, fps)
     else:
         motion = SOURCES[clip.source](clip, betas, body, rng=rng)
     motion = with_action(motion, clip.action, _label_of(clip, motion))
     if clip.source in OTHER_BODIES or clip.motion is not None:
         if motion.support == "floor":  # cut first: less to reshape; on a seat the whole motion says when it is used
             motion = fit_seconds(motion, seconds, rng=rng)
-        motion = to_shape(motion, betas, body)
+        motion = above_seat(to_shape(_thinned(motion, fps), betas, body), body)
         motion = motion if clip.motion is None else above_floor(motion, body)
     return fit_seconds(motion, seconds, rng=rng)
 
@@ -257,8 +260,13 @@ def _store_rows(path: Path, action: str) -> tuple[Any, list[int]]:
     return store, rows
 
 
-def _pooled(pool: Path, name: str) -> Motion:
-    """A motion of the run's pool.
+def _thinned(motion: Motion, fps: float | None) -> Motion:
+    return motion if fps is None or fps >= motion.fps else resample(motion, fps)
+
+
+@lru_cache(maxsize=256)
+def _pooled(pool: Path, name: str, fps: float | None) -> Motion:
+    """A motion of the run's pool, at most at ``fps`` frames a second.
 
     Raises:
         ValueError: If it could not be made, or its file is missing or damaged.
@@ -266,7 +274,7 @@ def _pooled(pool: Path, name: str) -> Motion:
     store, rows = _pool_rows(pool)
     if name not in rows:
         raise ValueError("no motion could be made")
-    return store[rows[name]]
+    return _thinned(store[rows[name]], fps)
 
 
 @lru_cache(maxsize=2)

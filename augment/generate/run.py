@@ -27,6 +27,8 @@ from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras
 from .studio import FilmingJob, MadeClip, init_worker, make_clip
 from .views import camera_of
 
+BATCH = 8
+"""Clips of keypoints alone that a worker makes and sends at once: each takes milliseconds."""
 SCENES = "scenes"
 """Folder in the output where embedded rooms are kept."""
 
@@ -149,7 +151,8 @@ def _make_shards(
     home = {clip.key: name for name, clips in shards.items() for clip in clips}
     pending: dict[str, dict[str, MadeClip]] = {name: {} for name in shards}
     done, rejected = len(home) - len(tasks), 0
-    results = map_unordered(make_clip, tasks, workers=workers, initializer=init_worker, initargs=(job,))
+    batch = BATCH if set(job.recipe.film.layers) == {"keypoints"} else 1
+    results = map_unordered(make_clip, tasks, workers=workers, initializer=init_worker, initargs=(job,), batch=batch)
     with Progress() as progress, closing(results):
         progress.update("clips", done, len(home))
         for made in results:

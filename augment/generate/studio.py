@@ -100,7 +100,7 @@ def _attempt(job: FilmingJob, clip: PlannedClip, attempt: int) -> tuple[Sample, 
         scene = replace(scene, camera=room.seen.camera, plate=room.seen.plate, depth=room.seen.depth)
     if attempt > recipe.attempts // 2:
         clip = replace(clip, motion=None)  # the shared motion seems to have no place here: the last tries have one of their own
-    performance = cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds, pool=job.pool)
+    performance = cast(clip, recipe.people, body, rng=rng, seconds=recipe.film.seconds, pool=job.pool, fps=recipe.film.fps)
     performance = place(performance, scene, body, rng=rng)
     if set(recipe.film.layers) == {"keypoints"}:
         layers, made = film_keypoints(performance, room.filmed, body, fps=recipe.film.fps), {}

@@ -1,4 +1,4 @@
-"""Two-bone inverse kinematics of the legs: move the ankles; pelvis, knee plane and foot orientation are kept."""
+"""Two-bone inverse kinematics: move ankles or wrists; trunk, plane of knees or elbows, feet and hands stay as they are."""
 
 from __future__ import annotations
 
@@ -30,27 +30,35 @@ def reach_ankles(
     Returns:
         World rotations with thighs and shins changed, and all others as before.
     """
+    return _reached(worlds, joints, targets, _LEGS, 1.0)
+
+
+def reach_wrists(
+    worlds: Float[np.ndarray, "t 24 3 3"], joints: Float[np.ndarray, "t 24 3"], targets: Float[np.ndarray, "t 2 3"]
+) -> Float[np.ndarray, "t 24 3 3"]:
+    """Rotate upper arms and forearms so that the wrists reach ``targets``; otherwise as ``reach_ankles``."""
+    return _reached(worlds, joints, targets, _ARMS, -1.0)
+
+
+def _reached(worlds: np.ndarray, joints: np.ndarray, targets: np.ndarray, limbs: np.ndarray, bend: float) -> np.ndarray:
     result = np.array(worlds, np.float64)
-    _reach(
-        np.ascontiguousarray(worlds, np.float64),
-        np.ascontiguousarray(joints, np.float64),
-        targets.astype(np.float64),
-        _LEGS,
-        result,
-    )
+    worlds, joints, targets = (np.ascontiguousarray(array, np.float64) for array in (worlds, joints, targets))
+    _reach(worlds, joints, targets, limbs, bend, result)
     return result
 
 
 _LEGS = np.array([[JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")])
+_ARMS = np.array([[JOINT[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist")] for side in ("left", "right")])
 
 
 @compiled
-def _reach(worlds, joints, targets, legs, result):
+def _reach(worlds, joints, targets, limbs, bend, result):
+    # ``bend``: a straight knee bends to the front (1), an elbow to the back (-1).
     leg, wanted, thigh, shin, along, pole = np.empty((6, 3))
     swing, turn, both = np.empty((3, 3, 3))
     for frame in range(len(worlds)):
         for side in range(2):
-            hip, knee, ankle = legs[side]
+            hip, knee, ankle = limbs[side]
             for axis in range(3):
                 thigh[axis] = joints[frame, knee, axis] - joints[frame, hip, axis]
                 shin[axis] = joints[frame, ankle, axis] - joints[frame, knee, axis]
@@ -65,7 +73,7 @@ def _reach(worlds, joints, targets, legs, result):
             along[:] = wanted / max(reach, 1e-9)
             pole[:] = _across(thigh, along)
             if _size(pole) <= 0.02 * upper:
-                pole[:] = _across(_turned(swing, worlds[frame, knee, :, 2]), along)
+                pole[:] = _across(bend * _turned(swing, worlds[frame, knee, :, 2]), along)
             pole /= max(_size(pole), 1e-9)
             cosine = min(max((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1.0), 1.0)
             new_thigh = upper * (cosine * along + np.sqrt(1 - cosine**2) * pole)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from ..body.kinematics import joint_positions, local_vectors, world_rotations_of
-from ..geometry import axis_angle_to_matrix, heading_of, matrix_to_axis_angle, yaw_to_matrix
+from ..geometry import axis_angle_to_matrix, heading_of, matrix_to_axis_angle, quantile, yaw_to_matrix
 from ..types import JOINT, SMPL_PARENTS, Motion
 
 
@@ -49,8 +49,11 @@ def mid_hip(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 3"]:
 
 def leg_length(joints: Float[np.ndarray, "24 3"]) -> float:
     """Length of thigh plus shin, metres, mean of both legs."""
-    chains = [[JOINT[f"{side}_{name}"] for name in ("hip", "knee", "ankle")] for side in ("left", "right")]
-    return float(np.mean([np.linalg.norm(np.diff(joints[chain], axis=0), axis=1).sum() for chain in chains]))
+    legs = joints[_LEGS]
+    return float(np.sqrt(((legs[1:] - legs[:-1]) ** 2).sum(-1)).sum() / 2)
+
+
+_LEGS = np.array([[JOINT[f"{side}_{name}"] for side in ("left", "right")] for name in ("hip", "knee", "ankle")])
 
 
 def face_forward(motion: Motion, rest: Float[np.ndarray, "24 3"]) -> Motion:
@@ -83,4 +86,4 @@ def floor_height(
             index = JOINT[f"{side}_{joint}"]
             offset = np.array([0.0, sole - rest[index, 1], ahead])
             lowest.append(joints[:, index, 1] + worlds[:, index, 1] @ offset)
-    return float(np.percentile(np.min(lowest, axis=0), 5))
+    return quantile(np.min(lowest, axis=0), 0.05)

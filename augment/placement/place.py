@@ -7,7 +7,6 @@ seat. Where a room has no seat of the right height, a plain one is added (``prov
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -19,15 +18,15 @@ from ..body.kinematics import rotation_matrices, rotation_vectors
 from ..body.model import Body, joints_of
 from ..body.outline import extreme_points
 from ..body.points import SkinSample, pose_points, sample_skin
-from ..geometry import axis_rotation, turn_about_y
+from ..geometry import axis_rotation, quantile, turn_about_y
 from ..motion.carrying import carrier_of, outline_points, prop_track
 from ..motion.legs import reach_ankles
 from ..motion.posture import place_joints, with_pose, world_rotations
 from ..scene.boxes import depth_is_guessed
 from ..scene.solid import Boxes, Solid, solid_of
 from ..types import JOINT, Camera, Motion, Performance, Scene
-from .gates import REASONS, carries, pierces, props_free, seen, stands_free
-from .spots import Spot, Supply, draw_spot, own_support, prop_fits
+from .gates import REASONS, body_free, body_points, carries, lowest_height, pierces, props_free, seen
+from .spots import Spot, Supply, at_spot, draw_spot, need_of, own_support, prop_fits
 
 SETTLE = 0.05
 """Metres by which a whole performance may be lifted or lowered so that it stands on the floor."""
@@ -79,13 +78,17 @@ def place(
     count = max(round(lead.seconds / _GATE_SECONDS), 2)
     frames = np.unique(np.linspace(0, len(lead) - 1, count).astype(int))
     joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
-    view = _view_of(scene, camera)
-    settled = replace(settled, carried=tuple(points[frames] for points in _carried(performance, body)))
+    view, need = _view_of(scene, camera), need_of(lead, joints, scene)
+    settled = replace(
+        settled,
+        points=tuple(map(body_points, joints)),
+        carried=tuple(points[frames] for points in _carried(performance, body)),
+    )
     seat = "wheelchair" if any(prop["kind"] == "wheelchair" for prop in asked_props(performance)) else ""
     for number in range(1, tries + 1):
         # The room's own seats are tried first; furniture is added only where none of them fits.
-        spot = draw_spot(lead, joints, scene, Supply(props, seat, number > tries // 3), rng=rng)
-        reason = "no_support" if spot is None else _judge(spot, settled, joints, view)
+        spot = draw_spot(need, Supply(props, seat, number > tries // 3), rng=rng)
+        reason = "no_support" if spot is None else _judge(spot, settled, view)
         if spot is not None and reason is None:
             return _moved(performance, spot, settled.lift, body, number, counts)
         counts[reason or ""] += 1
@@ -113,6 +116,8 @@ class _Settled:
 
     lift: float = 0.0
     """Metres up that put it on the floor."""
+    points: tuple[np.ndarray, ...] = ()
+    """Each person's ``gates.body_points`` at the frames of the gates, in the performance's own frame."""
     skin: tuple[np.ndarray, ...] = ()
     """Some vertices of each person in a few frames, lifted, in the performance's own frame."""
     carried: tuple[np.ndarray, ...] = ()
@@ -142,28 +147,29 @@ def _view_of(scene: Scene, camera: Camera | None) -> _View:
     return _View(solid=solid, camera=scene.camera, depth=scene.depth, boxes=None if measured else solid.hiding)
 
 
-def _judge(spot: Spot, settled: _Settled, joints: Sequence[np.ndarray], view: _View) -> str | None:
-    turn = axis_rotation("y", spot.yaw)
-    moved = [points @ turn.T + (spot.shift + [0.0, settled.lift, 0.0]) for points in joints]
-    moved[0] = moved[0] + [0.0, spot.rise, 0.0]
+def _judge(spot: Spot, settled: _Settled, view: _View) -> str | None:
     # The seat or bed carries the first person alone.
-    supports = [spot.support, *[None] * (len(moved) - 1)]
-    for points, support in zip(moved, supports, strict=True):
-        reason = stands_free(points, view.solid, support)
+    others = len(settled.points) - 1
+    supports, rises = [spot.support, *[None] * others], [spot.rise, *[0.0] * others]
+    lead = None
+    for points, rise, support in zip(settled.points, rises, supports, strict=True):
+        moved = at_spot(points, spot, settled.lift + rise)
+        reason = body_free(moved, view.solid, support)
         if reason is not None:
             return reason
+        lead = moved if lead is None else lead
+    assert lead is not None
     for points in settled.carried:
-        reason = props_free(points @ turn.T + spot.shift, view.solid, spot.support)
+        reason = props_free(at_spot(points, spot), view.solid, spot.support)
         if reason is not None:
             return reason
     if spot.is_prop and spot.support is not None and not prop_fits(spot.support, view.solid):
         return "in_furniture"
-    reason = seen(moved[0], view.camera, view.depth, view.boxes)
+    reason = seen(lead[:, :24], view.camera, view.depth, view.boxes)
     if reason is not None:
         return reason
-    for skin, support in zip(settled.skin, supports, strict=True):
-        up = 0.0 if support is None else spot.rise
-        if pierces(skin @ turn.T + (spot.shift + [0.0, up, 0.0]), view.solid, support):
+    for skin, rise, support in zip(settled.skin, rises, supports, strict=True):
+        if pierces(at_spot(skin, spot, rise), view.solid, support):
             return "in_furniture"
     return None
 
@@ -177,11 +183,12 @@ def _settle(performance: Performance, body: Body) -> _Settled:
     support = own_support(lead)
     lift = 0.0
     if support is None:
-        lowest = np.median([vertices[..., 1].min() for vertices, _ in posed[:1]])
+        lowest = lowest_height(posed[0][0])
         lift = float(np.clip(-lowest, -SETTLE, SETTLE)) if abs(lowest) > 0.01 else 0.0
     skin = []
     for person, (vertices, joints) in enumerate(posed):
-        vertices[..., 1] += lift
+        if lift:
+            vertices[..., 1] += lift
         problem = carries(vertices, joints, fps, support if person == 0 else None, body.part_of_vertex[sample.rows])
         if problem is not None:
             return _Settled(problem=problem)
@@ -220,7 +227,7 @@ def raise_seated(motion: Motion, rise: float, body: Body) -> Motion:
     rest = np.array(body.rest_joints(motion.betas), np.float64)
     worlds, pelvis = world_rotations(motion), np.asarray(motion.transl, np.float64) + rest[0]
     joints = place_joints(worlds, rest, pelvis)
-    seated = float(np.percentile(pelvis[:, 1], 5))
+    seated = quantile(pelvis[:, 1], 0.05)
     share = np.clip(1 - (pelvis[:, 1] - seated) / 0.25, 0, 1)
     ankles = joints[:, [JOINT["left_ankle"], JOINT["right_ankle"]]].copy()
     # Feet on the bed rise with it, feet on the floor stay.

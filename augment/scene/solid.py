@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,8 +32,21 @@ class Solid:
 
 
 def solid_of(scene: Scene) -> Solid:
-    """The floor and boxes of a room."""
-    return Solid(floor=scene.floor, blocking=box_rows(blocking_boxes(scene)), hiding=box_rows(hiding_boxes(scene)))
+    """The floor and boxes of a room; scenes that share all of these (``replace(scene, camera=...)``) share the answer."""
+    parts = (scene.floor, scene.obstacles, scene.surfaces)
+    key = tuple(map(id, parts))
+    if key not in _known:
+        floor = np.ascontiguousarray(scene.floor, np.float64)
+        made = Solid(floor=floor, blocking=box_rows(blocking_boxes(scene)), hiding=box_rows(hiding_boxes(scene)))
+        # The parts are kept with it: so no other object has their identity.
+        _known[key] = (parts, made)
+        while len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return _known[key][1]
+
+
+_KEPT = 64
+_known: OrderedDict[tuple[int, ...], tuple[tuple, Solid]] = OrderedDict()
 
 
 def box_rows(boxes: Sequence[Obstacle]) -> Boxes:
@@ -52,14 +66,15 @@ def any_in_box(
     reach = np.broadcast_to(np.asarray(grow, np.float64), flat.shape[1]).copy()
     found = np.zeros(len(boxes), np.bool_)
     if flat.size:
-        _in_box(boxes, flat, reach, found)
+        _each_box(boxes, flat, reach, found)
     return found
 
 
 def behind_box(boxes: Boxes, points: Float[np.ndarray, "t p 3"], eye: Float[np.ndarray, "3"]) -> Bool[np.ndarray, "t p"]:
     """Whether a box lies between ``eye`` and each point, and the point outside or deep in it."""
     hidden = np.zeros(points.shape[:-1], np.bool_)
-    _behind(boxes, np.ascontiguousarray(points, np.float64).reshape(-1, 3), np.asarray(eye, np.float64), hidden.reshape(-1))
+    flat = np.ascontiguousarray(points, np.float64).reshape(-1, 3)
+    _each_behind(boxes, flat, np.asarray(eye, np.float64), hidden.reshape(-1))
     return hidden
 
 
@@ -67,75 +82,106 @@ def on_ground(points: Float[np.ndarray, "*batch 2"], floor: Float[np.ndarray, "n
     """Whether points (x, z) lie on the floor: as ``polygon.inside_polygon``."""
     inside = np.zeros(points.shape[:-1], np.bool_)
     flat = np.ascontiguousarray(points, np.float64).reshape(-1, 2)
-    _inside(flat, np.ascontiguousarray(floor, np.float64), inside.reshape(-1))
+    _each_on_floor(flat, np.ascontiguousarray(floor, np.float64), inside.reshape(-1))
     return inside
 
 
 @compiled
-def _in_box(boxes, points, grow, found):
-    frames, count = points.shape[0], points.shape[1]
-    most = grow.max()
-    # A room has more boxes than a motion comes near to.
-    low, high = points[0, 0].copy(), points[0, 0].copy()
-    for frame in range(frames):
-        for point in range(count):
-            for axis in range(3):
-                low[axis] = min(low[axis], points[frame, point, axis])
-                high[axis] = max(high[axis], points[frame, point, axis])
-    for row in range(len(boxes)):
-        box = boxes[row]
-        reach = np.sqrt(box[3] * box[3] + box[5] * box[5]) + most
-        if low[0] > box[0] + reach or high[0] < box[0] - reach or low[2] > box[2] + reach or high[2] < box[2] - reach:
-            continue
-        if low[1] > box[1] + box[4] + most or high[1] < box[1] - box[4] - most:
-            continue
-        for frame in range(frames):
-            for point in range(count):
-                extra = grow[point]
-                x, y, z = points[frame, point, 0] - box[0], points[frame, point, 1] - box[1], points[frame, point, 2] - box[2]
-                if (
-                    abs(y) <= box[4] + extra
-                    and abs(box[6] * x - box[7] * z) <= box[3] + extra
-                    and abs(box[7] * x + box[6] * z) <= box[5] + extra
-                ):
-                    found[row] = True
-                    break
-            if found[row]:
-                break
+def in_some_box(boxes, passed, points, grow):
+    """Whether a point lies in a box, those ``passed`` (b) left out; for compiled code. Arguments as ``any_in_box``'s."""
+    low, high, most = np.empty((len(points), 3)), np.empty((len(points), 3)), grow.max()
+    _bounds(points, low, high)
+    for row in range(len(boxes)):  # noqa: SIM110 - compiled
+        if not passed[row] and _in_box(boxes[row], points, grow, most, low, high):
+            return True
+    return False
 
 
 @compiled
-def _behind(boxes, points, eye, hidden):
-    start, along = np.empty(3), np.empty(3)
-    for row in range(len(boxes)):
-        box = boxes[row]
-        x, z = eye[0] - box[0], eye[2] - box[2]
-        start[0], start[1], start[2] = box[6] * x - box[7] * z, eye[1] - box[1], box[7] * x + box[6] * z
-        for point in range(len(points)):
-            if hidden[point]:
-                continue
-            x, y, z = points[point, 0] - eye[0], points[point, 1] - eye[1], points[point, 2] - eye[2]
-            along[0], along[1], along[2] = box[6] * x - box[7] * z, y, box[7] * x + box[6] * z
-            near, far = -np.inf, np.inf
-            for axis in range(3):
-                half = box[3 + axis]
-                if along[axis] == 0.0:
-                    if abs(start[axis]) > half:
-                        near = np.inf
-                    continue
-                first, last = (-half - start[axis]) / along[axis], (half - start[axis]) / along[axis]
-                near, far = max(near, min(first, last)), min(far, max(first, last))
-            if near > _NEAR and near <= far and (1.0 - near) * np.sqrt(x * x + y * y + z * z) > _DEEP:
-                hidden[point] = True
+def on_floor(x, z, polygon):
+    """Whether a point lies on the floor; for compiled code."""
+    count, inside = len(polygon), False
+    for corner in range(count):
+        following = corner + 1 if corner + 1 < count else 0
+        x1, z1, x2, z2 = polygon[corner, 0], polygon[corner, 1], polygon[following, 0], polygon[following, 1]
+        if (z1 > z) != (z2 > z) and x < (x2 - x1) * (z - z1) / (z2 - z1) + x1:
+            inside = not inside
+    return inside
 
 
 @compiled
-def _inside(points, polygon, inside):
-    count = len(polygon)
+def behind_some_box(boxes, point, eye):
+    """Whether a box lies between ``eye`` and a point, and the point outside or deep in it; for compiled code."""
+    x, y, z = point[0] - eye[0], point[1] - eye[1], point[2] - eye[2]
+    length = np.sqrt(x * x + y * y + z * z)
+    for row in range(len(boxes)):
+        box = boxes[row]
+        ex, ez = eye[0] - box[0], eye[2] - box[2]
+        near, far = _slab(box[6] * ex - box[7] * ez, box[6] * x - box[7] * z, box[3], -np.inf, np.inf)
+        near, far = _slab(eye[1] - box[1], y, box[4], near, far)
+        near, far = _slab(box[7] * ex + box[6] * ez, box[7] * x + box[6] * z, box[5], near, far)
+        if near > _NEAR and near <= far and (1.0 - near) * length > _DEEP:
+            return True
+    return False
+
+
+@compiled
+def _slab(start, along, half, near, far):
+    # The part of a line, as shares of the way, that is also between two parallel planes.
+    if along == 0.0:
+        return (np.inf if abs(start) > half else near), far
+    first, last = (-half - start) / along, (half - start) / along
+    return max(near, min(first, last)), min(far, max(first, last))
+
+
+@compiled
+def _bounds(points, low, high):
+    for frame in range(len(points)):
+        for axis in range(3):
+            least, most = np.inf, -np.inf
+            for point in range(points.shape[1]):
+                least, most = min(least, points[frame, point, axis]), max(most, points[frame, point, axis])
+            low[frame, axis], high[frame, axis] = least, most
+
+
+@compiled
+def _in_box(box, points, grow, most, low, high):
+    reach, tall = np.sqrt(box[3] * box[3] + box[5] * box[5]) + most, box[4] + most
+    for frame in range(len(points)):
+        # A room has more boxes than a body comes near to.
+        if low[frame, 0] > box[0] + reach or high[frame, 0] < box[0] - reach:
+            continue
+        if low[frame, 2] > box[2] + reach or high[frame, 2] < box[2] - reach:
+            continue
+        if low[frame, 1] > box[1] + tall or high[frame, 1] < box[1] - tall:
+            continue
+        for point in range(points.shape[1]):
+            extra = grow[point]
+            x, y, z = points[frame, point, 0] - box[0], points[frame, point, 1] - box[1], points[frame, point, 2] - box[2]
+            if (
+                abs(y) <= box[4] + extra
+                and abs(box[6] * x - box[7] * z) <= box[3] + extra
+                and abs(box[7] * x + box[6] * z) <= box[5] + extra
+            ):
+                return True
+    return False
+
+
+@compiled
+def _each_box(boxes, points, grow, found):
+    low, high, most = np.empty((len(points), 3)), np.empty((len(points), 3)), grow.max()
+    _bounds(points, low, high)
+    for row in range(len(boxes)):
+        found[row] = _in_box(boxes[row], points, grow, most, low, high)
+
+
+@compiled
+def _each_behind(boxes, points, eye, hidden):
     for row in range(len(points)):
-        x, y = points[row, 0], points[row, 1]
-        for corner in range(count):
-            following = corner + 1 if corner + 1 < count else 0
-            x1, y1, x2, y2 = polygon[corner, 0], polygon[corner, 1], polygon[following, 0], polygon[following, 1]
-            if (y1 > y) != (y2 > y) and x < (x2 - x1) * (y - y1) / (y2 - y1) + x1:
-                inside[row] = not inside[row]
+        hidden[row] = behind_some_box(boxes, points[row], eye)
+
+
+@compiled
+def _each_on_floor(points, polygon, inside):
+    for row in range(len(points)):
+        inside[row] = on_floor(points[row, 0], points[row, 1], polygon)

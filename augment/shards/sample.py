@@ -239,7 +239,7 @@ def clip_to_sample(
     }
     sample: Sample = {
         "__key__": key,
-        "json": canonical_json(meta),
+        "json": canonical_json(meta, indent=None),
         "npz": npz_bytes(clip.arrays),
     }
     if clip.frames is not None:

@@ -59,7 +59,9 @@ def test_joint_order_is_smpls(body):
 @pytest.mark.parametrize("height", [1.5, 1.7, 1.9])
 @pytest.mark.parametrize("gender", [0.0, 1.0])
 def test_asked_height_is_measured_height(body, height, gender):
-    assert body.height(betas_from_phenotype(body, height_m=height, gender=gender)) == pytest.approx(height, abs=0.02)
+    betas = betas_from_phenotype(body, height_m=height, gender=gender)
+    assert body.height(betas) == pytest.approx(height, abs=0.02)
+    assert body.height(betas) == pytest.approx(np.ptp(body.rest_vertices(betas)[:, 1]), abs=1e-5)
 
 
 def test_drawn_people_are_ordinary_adults_with_joints_inside(body):

@@ -9,7 +9,7 @@ import pytest
 
 from augment.film.appearance import sample_look
 from augment.film.film import film
-from augment.film.props import CARRIED, add_props, moving_props, prop_mesh
+from augment.film.props import CARRIED, add_props, furnish_depth, moving_props, prop_mesh
 from augment.film.style import Style
 from augment.film.view import prepare_view
 from augment.geometry import axis_rotation, invert_transform, project, transform_points
@@ -65,6 +65,17 @@ def test_a_seed_gives_the_same_props_and_moving_ones_are_not_in_the_plate():
     assert add_props(view, shown.provenance["props"], rng=np.random.default_rng(0)) is view
     still = replace(shown, provenance={"props": [{"kind": "chair", "center": (0, 0.4, 0), "yaw": 0.0, "size": (0.4, 0.4)}]})
     assert moving_props(still, the_body(), rng=np.random.default_rng(0)) == []
+
+
+def test_furniture_is_in_the_depth_alone_as_it_is_in_the_picture():
+    view = prepare_view(room(), height=96)
+    props = [
+        {"kind": "chair", "center": (0.6, 0.44, -0.4), "yaw": 0.4, "size": (0.44, 0.44)},
+        {"kind": "bed", "center": (-0.6, 0.5, -0.9), "yaw": -0.3, "size": (0.95, 2.0)},
+    ]
+    depth = furnish_depth(view, props)
+    np.testing.assert_array_equal(depth, add_props(view, props, rng=np.random.default_rng(5)).depth)
+    assert (depth != view.depth).mean() > 0.05
 
 
 def test_a_wheelchair_has_its_seat_where_it_was_asked_for():

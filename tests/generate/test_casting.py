@@ -14,6 +14,7 @@ from augment.generate.casting import cast, check_sources, draw_betas
 from augment.generate.recipe import PeopleOptions, PlannedClip
 from augment.motion.carrying import PROPS
 from augment.motion.library.scripted.act import make_action
+from augment.motion.resample import resample
 from augment.motion.store import StoreWriter
 from augment.seeds import clip_rng
 
@@ -69,6 +70,18 @@ def test_a_store_gives_its_motions_on_the_drawn_body(body, store: Path):
     rest = body.rest_vertices(performance.people[0].betas)
     assert np.ptp(rest[:, 1]) == pytest.approx(1.8, abs=0.02)
     assert performance.segments[-1].end_sec == pytest.approx(performance.people[0].seconds, abs=0.06)
+
+
+def test_a_motion_for_another_body_is_thinned_to_the_films_rate_and_moves_as_before(body, store: Path):
+    clip = planned("store", path=store)
+    whole, thin, slow = (
+        cast(clip, PeopleOptions(), body, rng=clip_rng(3, "k", 0), seconds=None, fps=fps).people[0]
+        for fps in (None, 10.0, 90.0)
+    )
+    assert thin.fps == 10.0
+    assert slow.fps == whole.fps > 10.0
+    np.testing.assert_array_equal(slow.transl, whole.transl)
+    np.testing.assert_allclose(joints_of(body, thin), joints_of(body, resample(whole, 10.0)), atol=0.01)
 
 
 def test_a_store_without_the_action_says_what_it_holds(store: Path):

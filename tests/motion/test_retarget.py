@@ -16,7 +16,7 @@ from augment.motion.contacts import FOOT_JOINTS, foot_contacts
 from augment.motion.library.scripted.act import make_action
 from augment.motion.plausibility import foot_skate
 from augment.motion.posture import leg_length, world_rotations
-from augment.motion.reshape import SINK, above_floor, adopt, to_shape
+from augment.motion.reshape import SINK, above_floor, above_seat, adopt, to_shape
 from augment.motion.retarget import LIMBS, retarget_bvh
 from augment.motion.skeletons import FAMILIES
 from augment.sources.mocap.bvh import Bvh, parse_bvh
@@ -217,6 +217,35 @@ def test_on_a_chair_the_seat_is_kept_and_the_feet_keep_to_the_floor(body):
         assert seat(shaped) == pytest.approx(sitting.support_height, abs=0.03)
         ankle = body.rest_joints(betas)[JOINT["left_ankle"], 1] - body.rest_vertices(betas)[:, 1].min()
         np.testing.assert_allclose(joints_of(body, shaped)[:, JOINT["left_ankle"], 1], ankle, atol=0.02)
+
+
+def test_who_stands_stooped_before_a_seat_keeps_their_feet_on_the_floor_on_shorter_legs(body):
+    tall = betas_from_phenotype(body, height_m=1.9, age=1.0)
+    motion = make_action("sit_down", rng=np.random.default_rng(1), body=body, betas=tall, fps=10, stoop=0.45)
+    for height in (1.5, 1.6, 1.75):
+        shaped = to_shape(motion, betas_from_phenotype(body, height_m=height), body)
+        assert abs(pose_body(body, shaped, slice(0, 1))[0][0, :, 1].min()) < 0.02
+
+
+def test_hands_are_raised_out_of_the_seat_and_nothing_else_moves(body):
+    motion = make_action("sit", rng=np.random.default_rng(0), body=body, fps=10)
+    pose = motion.body_pose.copy()
+    arms = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("elbow", "wrist", "hand")]
+    for side, roll in (("left", -1.5), ("right", 1.5)):
+        pose[len(motion) // 2 :, JOINT[f"{side}_shoulder"] - 1] = [0, 0, roll]
+        pose[len(motion) // 2 :, JOINT[f"{side}_elbow"] - 1] = 0
+    center = joints_of(body, motion)[-1, 0, [0, 2]]
+    hanging = replace(motion, body_pose=pose, support_center=(float(center[0]), float(center[1])))
+    raised = above_seat(hanging, body)
+    before, after = joints_of(body, hanging), joints_of(body, raised)
+    hands = [JOINT[f"{side}_{part}"] for side in ("left", "right") for part in ("wrist", "hand")]
+    assert before[-1, hands, 1].min() < motion.support_height - 0.05
+    assert after[-5:, hands, 1].min() > motion.support_height - 0.03
+    others = np.setdiff1d(np.arange(24), arms)
+    np.testing.assert_allclose(after[:, others], before[:, others], atol=1e-5)
+    assert above_seat(raised, body) is raised or np.abs(joints_of(body, above_seat(raised, body)) - after).max() < 0.03
+    standing_by = replace(hanging, support="floor", support_center=None)
+    assert above_seat(standing_by, body) is standing_by
 
 
 def test_lying_on_the_floor_thin_and_thick_bodies_lie_on_it(body):

@@ -17,9 +17,9 @@ from augment.geometry import look_at
 from augment.motion.carrying import carrier_of, outline_points, prop_track
 from augment.motion.holding import take_up
 from augment.motion.library.scripted.act import make_action
-from augment.placement.gates import REASONS, carries, pierces, props_free, seen, stands_free
+from augment.placement.gates import REASONS, body_free, body_points, carries, pierces, props_free, seen, stands_free
 from augment.placement.place import PlacementRejected, deciding_skin, move_motion, place, raise_seated
-from augment.placement.spots import own_support
+from augment.placement.spots import Spot, at_spot, own_support
 from augment.polygon import inside_polygon
 from augment.scene.solid import solid_of
 from augment.types import JOINT, Surface
@@ -54,6 +54,22 @@ def test_moving_a_motion_is_a_rigid_motion_of_its_joints(yaw, x, z):
     sine, cosine = np.sin(yaw), np.cos(yaw)
     turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
     np.testing.assert_allclose(moved, joints_of(the_body(), motion) @ turn.T + [x, 0, z], atol=1e-6)
+
+
+def test_a_spot_moves_joints_and_what_the_gates_check_alike():
+    rng, joints = np.random.default_rng(0), joints_of(the_body(), sitting())
+    verdicts = Counter()
+    for _ in range(60):
+        spot = Spot(yaw=float(rng.uniform(-3, 3)), shift=np.array([rng.uniform(-2, 2), 0.0, rng.uniform(-1.5, 1.5)]))
+        moved = at_spot(joints, spot, up=0.1)
+        sine, cosine = np.sin(spot.yaw), np.cos(spot.yaw)
+        turn = np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+        np.testing.assert_allclose(moved, joints @ turn.T + spot.shift + [0, 0.1, 0], atol=1e-12)
+        np.testing.assert_allclose(at_spot(body_points(joints), spot, up=0.1), body_points(moved), atol=1e-12)
+        verdict = stands_free(moved, solid_of(room()), None)
+        assert verdict == body_free(at_spot(body_points(joints), spot, up=0.1), solid_of(room()), None)
+        verdicts[verdict] += 1
+    assert {None, "off_floor", "in_furniture"} <= set(verdicts)
 
 
 def test_two_people_keep_their_places_to_each_other():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from augment.polygon import inside_polygon
 from augment.scene.boxes import inside_box
-from augment.scene.solid import any_in_box, behind_box, box_rows, on_ground
+from augment.scene.solid import any_in_box, behind_box, box_rows, in_some_box, on_ground, solid_of
 from augment.types import Obstacle
+from tests.make.rooms import room
 
 
 def _boxes(rng: np.random.Generator) -> tuple[Obstacle, ...]:
@@ -24,6 +27,23 @@ def test_points_are_in_the_boxes_they_are_in_one_by_one(seed):
     boxes, points, grow = _boxes(rng), rng.uniform(-2, 2, (4, 7, 3)), rng.uniform(-0.05, 0.2, 7)
     wanted = [inside_box(box, points, grow).any() for box in boxes]
     np.testing.assert_array_equal(any_in_box(box_rows(boxes), points, grow), wanted)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_point_in_some_box_is_in_one_that_is_not_passed(seed):
+    rng = np.random.default_rng(seed)
+    boxes, points, grow = box_rows(_boxes(rng)), rng.uniform(-2, 2, (4, 2, 3)), rng.uniform(-0.05, 0.2, 2)
+    each = any_in_box(boxes, points, grow)
+    for passed in (np.zeros(len(boxes), bool), each, rng.random(len(boxes)) < 0.5):
+        assert in_some_box(boxes, passed, points, grow) == (each & ~passed).any()
+
+
+def test_scenes_with_the_same_furniture_share_its_boxes_and_others_do_not():
+    scene = room()
+    assert solid_of(replace(scene, name="other")) is solid_of(scene)
+    moved = replace(scene, obstacles=scene.obstacles[:1])
+    assert len(solid_of(moved).blocking) == 1 + len(scene.surfaces)
+    assert len(solid_of(scene).blocking) == len(scene.obstacles) + len(scene.surfaces)
 
 
 @pytest.mark.parametrize("seed", range(8))
