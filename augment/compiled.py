@@ -39,3 +39,8 @@ def compiled(function: F) -> F:
     """
     # The tests' import hook wraps functions to check shapes; Numba needs the function itself.
     return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True)(inspect.unwrap(function)))
+
+
+def inlined(function: F) -> F:
+    """The same for a part of other compiled functions, put into them: in inner loops a call that passes arrays costs time."""
+    return cast(F, numba.njit(cache=True, error_model="numpy", nogil=True, forceinline=True)(inspect.unwrap(function)))

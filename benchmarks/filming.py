@@ -32,8 +32,9 @@ from augment.body.model import load_body, pose_body
 from augment.film import film as film_module
 from augment.film import shot as shot_module
 from augment.film.appearance import sample_look
+from augment.film.canvas import new_canvas
+from augment.film.detail import finest_detail
 from augment.film.film import film
-from augment.film.layers import new_canvas
 from augment.film.view import prepare_view
 from augment.motion.library.scripted.act import make_action
 from augment.placement.place import PlacementRejected, move_motion, place
@@ -156,20 +157,27 @@ def measure_films(sizes: list[int], frames: int) -> None:
     vertices, _ = pose_body(body, performances[0].people[0])
     # As many faces as pyrender's recorded figure was measured with; the choice hardly matters.
     faces = body.faces[:20_000]
-    looks = [sample_look(body, rng=np.random.default_rng(1), outfit="day") for _ in range(2)]
-    print(f"one core; {len(faces)} faces drawn, {len(looks[0].faces)} filmed; frames a second")
-    print("  px  pyrender |  z-buffer |    film  ratio | two people  of one | all layers")
+    print(f"one core; {len(faces)} faces drawn by pyrender and the z-buffer; frames a second")
+    print("  px  pyrender |  z-buffer |    film  ratio | two people  of one | all layers | faces filmed, of one, of two")
     peers = []  # kept alive: closing one pyrender renderer closes the display for all others
     for size in sizes:
         view = prepare_view(scene, height=size)
         peers.append(peer(vertices, faces, view.camera))
         usual, bare = cost(peers[-1], 20), cost(bare_z_buffer(vertices, faces, view.camera), 50)
+        looks = [
+            [
+                sample_look(
+                    body, rng=np.random.default_rng(1), outfit="day", finest=finest_detail(motion, body, view.camera)
+                )
+                for motion in performance.people
+            ]
+            for performance in performances
+        ]  # fmt: skip
 
-        def shoot(people: int, view=view, layers=("rgb",), only: int | None = None) -> Callable[[int], object]:
-            performance = performances[people - 1]
+        def shoot(people: int, view=view, looks=looks, layers=("rgb",), only: int | None = None) -> Callable[[int], object]:
+            performance, worn = performances[people - 1], looks[people - 1]
             if only is not None:
-                performance = replace(performance, people=performance.people[only : only + 1])
-            worn = looks[: len(performance.people)]
+                performance, worn = replace(performance, people=performance.people[only : only + 1]), worn[only : only + 1]
             return lambda _: film(performance, view, body, worn, rng=np.random.default_rng(0), fps=10.0, layers=layers)
 
         lengths = [len(performance.people[0]) for performance in performances]
@@ -178,12 +186,14 @@ def measure_films(sizes: list[int], frames: int) -> None:
         everything = cost(shoot(1, layers=film_module.LAYERS), 1, rounds=3) / lengths[0]
         print(
             f"{size:>4} {1 / usual:>9.0f} | {1 / bare:>9.0f} | {1 / one:>7.0f} {usual / one:>5.1f}x | {1 / two:>10.0f} "
-            f"{np.mean(alone) / two:>7.2f} | {1 / everything:>10.0f}"
+            f"{np.mean(alone) / two:>7.2f} | {1 / everything:>10.0f} | "
+            f"{', '.join(str(len(look.faces)) for worn in looks for look in worn)}"
         )
         if size == sizes[len(sizes) // 2]:
-            stages = stage_times(lambda shoot=shoot: shoot(1)(0), lengths[0])
-            parts = ", ".join(f"{name} {value:.2f}" for name, value in stages.items())
-    print(f"ms a frame at {sizes[len(sizes) // 2]} px: {parts}")
+            stages = [stage_times(lambda shoot=shoot, n=n: shoot(n)(0), lengths[n - 1]) for n in (1, 2)]
+    for people, shares in zip(("one person", "two people"), stages, strict=True):
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in shares.items())
+        print(f"ms a frame at {sizes[len(sizes) // 2]} px, {people}: {parts}")
 
 
 def measure_runs(clips: int, out: Path, workers: int, film: dict[str, Any], motions: int | None) -> None:

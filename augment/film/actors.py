@@ -14,8 +14,9 @@ from ..types import Motion
 from .costume import Costume, pose_costume
 from .props import MovingMesh, surface_samples
 
-SPLAT_EVERY = 2
-"""One of so many of a person's vertices casts shadows: they lie about 1 cm apart, the shadow map's pixels 2 cm."""
+SPLATS = 3500
+"""At least as many of a person's vertices cast shadows, if there are so many: they lie 1 to 3 cm apart, the shadow map's
+pixels 2 cm."""
 PROP_BALLS = 24
 """Balls that stand for the lowest part of a prop, for contact shadows."""
 PROP_BALL_RADIUS = 0.03
@@ -45,7 +46,7 @@ class Actor:
     def blockers(self, vertices: Float32[np.ndarray, "n 3"]) -> Float32[np.ndarray, "s 3"]:
         """Points all over its surface in one frame: what casts its shadow."""
         if self.samples is None:
-            return np.ascontiguousarray(vertices[::SPLAT_EVERY])
+            return np.ascontiguousarray(vertices[:: max(len(vertices) // SPLATS, 1)])
         corners, weights = self.samples
         return np.einsum("skd,sk->sd", vertices[corners], weights)
 

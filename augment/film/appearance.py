@@ -61,11 +61,13 @@ def wear(look: Look, vertices: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "n
     return surface + vertex_normals(surface, look.faces) * look.offsets[:, None].astype(np.float32)
 
 
-def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = None) -> Look:
+def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = None, finest: float = 0.0) -> Look:
     """Draw what a person looks like.
 
     Args:
         outfit: A key of ``OUTFITS``; drawn if None.
+        finest: Size of the finest details that will be seen, metres (``detail.finest_detail``): a coarser mesh of the same
+            look is drawn faster.
     Raises:
         ValueError: If there is no such outfit.
     """
@@ -73,7 +75,7 @@ def sample_look(body: Body, *, rng: np.random.Generator, outfit: str | None = No
     if name not in OUTFITS:
         raise ValueError(f"unknown outfit {name!r}; expected one of: {', '.join(OUTFITS)}")
     worn = OUTFITS[name][1](rng)
-    pattern = pattern_of(body)
+    pattern = pattern_of(body, finest)
     style = draw_weighted(HAIR_STYLES, rng=rng)
     hair_name = draw_weighted({key: odds for key, (_, odds) in HAIR_COLORS.items()}, rng=rng)
     hair = np.array(HAIR_COLORS[hair_name][0]) * rng.uniform(0.85, 1.15)

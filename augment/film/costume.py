@@ -18,7 +18,7 @@ from ..body.points import has_pose_blend_shapes, skeleton_of
 from ..compiled import compiled
 from ..types import Motion
 from .appearance import Look, wear
-from .layers import sum_normals
+from .canvas import sum_normals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

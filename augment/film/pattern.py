@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.interpolate import RegularGridInterpolator
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 from scipy.sparse.csgraph import connected_components
@@ -43,6 +43,8 @@ THINNING = {"face": (0.008, 0.0003), "head": (0.018, 0.0008), "hands": (0.016, 0
 """Part of the body to the longest edge and the largest change that thinning may make there, metres."""
 ELSEWHERE = (0.035, 0.0008)
 """The same for all other parts."""
+COARSE = (3.0, 0.12)
+"""The same for the whole body where only coarse details matter, as factors on the size of the finest of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,17 +111,21 @@ class Pattern:
     cloth lies on."""
 
 
-@lru_cache(maxsize=4)
-def pattern_of(body: Body) -> Pattern:
-    """The body's pattern, made once per body and kept on this machine: thinning takes as long as filming ten clips."""
+@lru_cache(maxsize=8)
+def pattern_of(body: Body, finest: float = 0.0) -> Pattern:
+    """The body's pattern, made once per body and kept on this machine: thinning takes as long as filming ten clips.
+
+    Args:
+        finest: Size of the finest details that matter, metres; with 0 as fine as a picture from close by needs it.
+    """
     package = Path(__file__).parents[1]
     code = code_digest(Path(__file__), package / "film" / "thin.py", package / "raster" / "shading.py")
     measures = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10)), body.faces, body.weights
     surface = sha256_of(b"".join(np.ascontiguousarray(array).tobytes() for array in measures))
-    path = cache_dir() / "patterns" / f"{code[:12]}-{surface[:12]}.npz"
+    path = cache_dir() / "patterns" / f"{code[:12]}-{surface[:12]}-{1000 * finest:.0f}.npz"
     with contextlib.suppress(KeyError, *DAMAGED_NPZ):  # not made yet, or damaged: it is only kept
         return _unpacked(npz_arrays(path))
-    packed = _packed(make_pattern(body))
+    packed = _packed(make_pattern(body, finest))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, npz_bytes(packed))
     return _unpacked(packed)
@@ -143,19 +149,10 @@ def _unpacked(arrays: dict[str, np.ndarray]) -> Pattern:
     )
 
 
-def make_pattern(body: Body) -> Pattern:
-    """Make the body's pattern."""
+def make_pattern(body: Body, finest: float = 0.0) -> Pattern:
+    """Make the body's pattern, see ``pattern_of``."""
     rest, joints = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10))
-    count = len(rest)
-    pieces, piece = connected_components(edges_of(body.faces, count), directed=False)
-    eyes, hidden = np.zeros(count, bool), np.zeros(count, bool)
-    for index in range(pieces):
-        inside = piece == index
-        if inside.sum() < 0.1 * count:
-            # Loose pieces: a pair of eyeballs beside the middle, or teeth and tongue, which nobody sees.
-            (eyes if abs(rest[inside, 0].mean()) > 0.01 else hidden)[inside] = True
-    longest, tolerance = _limits(body, rest)
-    faces = thin(rest, body.faces[~hidden[body.faces].any(1)], longest=longest, tolerance=tolerance)
+    count, faces, (eyes, _) = len(rest), _thinned(body, finest), _loose_pieces(body)
     used, flat = np.unique(faces, return_inverse=True)
     faces = flat.reshape(-1, 3)
     mix = csr_array((np.ones(len(used)), used, np.arange(len(used) + 1)), shape=(len(used), count))
@@ -172,6 +169,30 @@ def make_pattern(body: Body) -> Pattern:
     points = Points(values=values, joints=joints, stature=float(np.ptp(vertices[:, 1])))
     values[:, 6], values[:, 7] = _slack(points)
     return Pattern(points=points, faces=faces, mix=csr_array(vstack([mix, step @ step @ mix])))
+
+
+@lru_cache(maxsize=8)
+def _thinned(body: Body, finest: float) -> Int[np.ndarray, "f 3"]:
+    """The faces of the body that are kept, in its own vertices."""
+    rest = body.rest_vertices(np.zeros(10))
+    faces = body.faces[~_loose_pieces(body)[1][body.faces].any(1)] if finest == 0 else _thinned(body, 0.0)
+    longest, tolerance = _limits(body, rest)
+    return thin(
+        rest, faces, longest=np.maximum(longest, COARSE[0] * finest), tolerance=np.maximum(tolerance, COARSE[1] * finest)
+    )  # fmt: skip
+
+
+def _loose_pieces(body: Body) -> tuple[Bool[np.ndarray, "v"], Bool[np.ndarray, "v"]]:
+    """Vertices of separate eyeballs, and of what nobody sees (teeth, tongue)."""
+    rest, count = body.rest_vertices(np.zeros(10)), len(body.weights)
+    pieces, piece = connected_components(edges_of(body.faces, count), directed=False)
+    eyes, hidden = np.zeros(count, bool), np.zeros(count, bool)
+    for index in range(pieces):
+        inside = piece == index
+        if inside.sum() < 0.1 * count:
+            # Eyeballs are a pair beside the middle.
+            (eyes if abs(rest[inside, 0].mean()) > 0.01 else hidden)[inside] = True
+    return eyes, hidden
 
 
 def part_shares(weights: Float[np.ndarray, "n 24"]) -> Float[np.ndarray, "n 5"]:

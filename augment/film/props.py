@@ -17,8 +17,8 @@ from ..raster.zbuffer import rasterize
 from ..scene.rooms.furniture import DARK, METAL, rollator, wheelchair
 from ..scene.rooms.parts import box, merge, moved, rod, tube
 from ..types import Performance, SceneMesh
-from .layers import SUPERSAMPLE, TOLERANCE
-from .room_light import darkened_plate
+from .canvas import SUPERSAMPLE, TOLERANCE
+from .plate_shadow import darkened_plate
 from .view import View
 
 _Box = tuple[tuple[float, float, float], tuple[float, float, float], tuple[int, int, int]]

@@ -13,24 +13,14 @@ from ..raster.rasterize import Rasterizer
 from ..raster.zbuffer import draw_triangles
 from ..types import Camera, SceneMesh
 from .actors import Actor
-from .layers import (
-    SUPERSAMPLE,
-    Drawn,
-    Optics,
-    Traced,
-    blend,
-    clear,
-    develop,
-    hide_behind_room,
-    new_canvas,
-    project_vertices,
-    read_labels,
-    resolve,
-    soften,
-    sum_normals,
-)
-from .light import Exposure, Surface, draw_shadow_maps, lamps_of, light_vertices, new_shadow_maps
-from .room_light import Casters, darken_plate, ground_of, room_light
+from .canvas import SUPERSAMPLE, Drawn, Optics, clear, hide_behind_room, new_canvas, project_vertices, sum_normals
+from .ground import ground_of
+from .layers import Traced, read_labels, resolve
+from .light import Exposure, Surface, lamps_of, light_vertices
+from .picture import blend, develop, soften
+from .plate_shadow import darken_plate
+from .room_light import Casters, room_light
+from .shadow_map import draw_shadow_maps, new_shadow_maps
 from .style import Grain, Style
 from .view import View
 
@@ -87,7 +77,7 @@ class Shot:
         self.balls = _stack_balls(actors)
         self.pixels, self.after = np.zeros((total, 3), np.float32), np.zeros((total, 3), np.float32)
         self.normals, self.colors = np.zeros((total, 3), np.float32), np.zeros((total, 3), np.float32)
-        self.seen, self.share = np.zeros(total, bool), np.ones(self.ground.x.shape, np.float32)
+        self.seen, self.share = np.zeros(total, bool), np.ones(self.ground.lattice_ambient.shape, np.float32)
         self.plate = view.plate.astype(np.float32)
         self.picture = self.plate.copy()
         self.rgba, self.spare = np.zeros((2, height, width, 4), np.float32)

@@ -129,6 +129,7 @@ def _shoot(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """A placed performance's layers through the camera and its lens, and what was drawn for them."""
     from ..film.appearance import sample_look
+    from ..film.detail import finest_detail
     from ..film.film import film
     from ..film.night import infrared_colors
     from ..film.sensor import apply_sensor, sample_sensor
@@ -136,8 +137,12 @@ def _shoot(
 
     outfits = recipe.people.outfits
     looks = [
-        sample_look(body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None) for _ in range(len(performance.people))
-    ]
+        sample_look(
+            body, rng=rng, outfit=str(rng.choice(outfits)) if outfits else None,
+            finest=finest_detail(motion, body, room.filmed.camera),
+        )
+        for motion in performance.people
+    ]  # fmt: skip
     if look == "night":
         looks = [replace(worn, colors=infrared_colors(worn.colors)) for worn in looks]
     layers = film(

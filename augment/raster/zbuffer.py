@@ -83,10 +83,11 @@ def draw_triangles(pixels, faces, first_index, cull, nearness, triangle):
         First and last row, first and last column that may have been drawn to (last < first if none).
     """
     height, width = nearness.shape
-    half = pixels.dtype.type(0.5)
-    one = pixels.dtype.type(1)
+    half, one, zero = pixels.dtype.type(0.5), pixels.dtype.type(1), pixels.dtype.type(0)
     top, bottom, leftmost, rightmost = height, -1, width, -1
-    for index in range(faces.shape[0]):
+    chosen = np.empty(faces.shape[0], np.int32)
+    for at in range(_choose(pixels, faces, cull, nearness.shape, chosen)):
+        index = chosen[at]
         i, j, k = faces[index, 0], faces[index, 1], faces[index, 2]
         ax, ay, az = pixels[i, 0], pixels[i, 1], pixels[i, 2]
         bx, by, bz = pixels[j, 0], pixels[j, 1], pixels[j, 2]
@@ -94,46 +95,61 @@ def draw_triangles(pixels, faces, first_index, cull, nearness, triangle):
         # Counter-clockwise seen from the front turns the other way in pixels, whose v runs down.
         area = (by - ay) * (cx - ax) - (bx - ax) * (cy - ay)
         if area < 0:
-            if cull:
-                continue
             bx, by, bz, cx, cy, cz = cx, cy, cz, bx, by, bz
             area = -area
-        if not area > 1e-12 or not (az > 0 and bz > 0 and cz > 0):
-            continue
         low_x, high_x = min(ax, min(bx, cx)), max(ax, max(bx, cx))
         low_y, high_y = min(ay, min(by, cy)), max(ay, max(by, cy))
-        if high_x < half or high_y < half or low_x > width or low_y > height:
-            continue
         left, right = max(int(np.ceil(low_x - half)), 0), min(int(np.floor(high_x - half)), width - 1)
         first, last = max(int(np.ceil(low_y - half)), 0), min(int(np.floor(high_y - half)), height - 1)
-        if left > right or first > last:
-            continue
         # From the first pixel's centre on, the three edge functions and 1/z change by constant steps.
         x, y = pixels.dtype.type(left) + half, pixels.dtype.type(first) + half
         ax, ay, bx, by, cx, cy = ax - x, ay - y, bx - x, by - y, cx - x, cy - y
         edge_a, edge_b, edge_c = cy * bx - cx * by, ay * cx - ax * cy, by * ax - bx * ay
+        across_a, across_b, across_c = by - cy, cy - ay, ay - by
+        down_a, down_b, down_c = cx - bx, ax - cx, bx - ax
         scale = -one / area
         near = (edge_a * az + edge_b * bz + edge_c * cz) * scale
-        near_x = ((by - cy) * az + (cy - ay) * bz + (ay - by) * cz) * scale
-        near_y = ((cx - bx) * az + (ax - cx) * bz + (bx - ax) * cz) * scale
+        near_x = (across_a * az + across_b * bz + across_c * cz) * scale
+        near_y = (down_a * az + down_b * bz + down_c * cz) * scale
         # Rounding must not leave a gap between two triangles: a pixel on their edge belongs to both.
         slack = pixels.dtype.type(_SLACK) * (high_x - low_x + one) * (high_y - low_y + one)
+        step = zero
         for row in range(first, last + 1):
-            step = pixels.dtype.type(row - first)
-            row_a, row_b, row_c = edge_a + step * (cx - bx), edge_b + step * (ax - cx), edge_c + step * (bx - ax)
-            row_near = near + step * near_y
-            nearest, owner = nearness[row], triangle[row]
+            row_a, row_b, row_c = edge_a + step * down_a, edge_b + step * down_b, edge_c + step * down_c
+            row_near, aside = near + step * near_y, zero
+            step += one
             for column in range(left, right + 1):
-                step = pixels.dtype.type(column - left)
-                if row_a + step * (by - cy) > slack or row_b + step * (cy - ay) > slack or row_c + step * (ay - by) > slack:
-                    continue
-                here = row_near + step * near_x
-                if here > nearest[column]:
-                    nearest[column] = here
-                    owner[column] = first_index + index
+                outside = max(row_a + aside * across_a, max(row_b + aside * across_b, row_c + aside * across_c))
+                here = row_near + aside * near_x
+                aside += one
+                # One condition: two would be guessed wrong twice as often.
+                if (outside <= slack) & (here > nearness[row, column]):
+                    nearness[row, column] = here
+                    triangle[row, column] = first_index + index
         top, bottom = min(top, first), max(bottom, last)
         leftmost, rightmost = min(leftmost, left), max(rightmost, right)
     return top, bottom, leftmost, rightmost
+
+
+@compiled
+def _choose(pixels, faces, cull, shape, chosen):
+    """Write the indices of triangles that can be seen and reach a pixel's centre into ``chosen`` (f); gives their number."""
+    half, zero, tiny = pixels.dtype.type(0.5), pixels.dtype.type(0), pixels.dtype.type(1e-12)
+    last_row, last_column = pixels.dtype.type(shape[0] - 1), pixels.dtype.type(shape[1] - 1)
+    count = 0
+    for index in range(faces.shape[0]):
+        i, j, k = faces[index, 0], faces[index, 1], faces[index, 2]
+        ax, ay, bx, by, cx, cy = pixels[i, 0], pixels[i, 1], pixels[j, 0], pixels[j, 1], pixels[k, 0], pixels[k, 1]
+        area = (by - ay) * (cx - ax) - (bx - ax) * (cy - ay)
+        if not cull:
+            area = abs(area)
+        left, right = max(min(ax, min(bx, cx)) - half, zero), min(max(ax, max(bx, cx)) - half, last_column)
+        first, last = max(min(ay, min(by, cy)) - half, zero), min(max(ay, max(by, cy)) - half, last_row)
+        nearest = min(pixels[i, 2], min(pixels[j, 2], pixels[k, 2]))
+        # No branches: which way they would go is hardly foreseeable.
+        chosen[count] = index
+        count += np.int64((area > tiny) & (nearest > zero) & (np.ceil(left) <= right) & (np.ceil(first) <= last))
+    return count
 
 
 @compiled

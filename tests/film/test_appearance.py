@@ -39,6 +39,20 @@ def test_the_same_seed_gives_the_same_look_and_another_seed_another():
     assert a.colors.shape != c.colors.shape or not np.array_equal(a.colors, c.colors)
 
 
+def test_a_coarser_mesh_is_the_same_look_and_draws_as_many_numbers():
+    for outfit in sorted(OUTFITS):
+        rngs = [np.random.default_rng(4), np.random.default_rng(4)]
+        fine, coarse = (
+            sample_look(the_body(), rng=rng, outfit=outfit, finest=f) for rng, f in zip(rngs, (0.0, 0.016), strict=True)
+        )
+        assert fine.description == coarse.description
+        assert rngs[0].bit_generator.state == rngs[1].bit_generator.state
+        assert len(coarse.faces) < 0.75 * len(fine.faces)
+        rest = the_body().rest_vertices(np.zeros(10))
+        away, _ = KDTree(wear(fine, rest)).query(wear(coarse, rest))
+        assert np.quantile(away, 0.95) < 0.02
+
+
 @pytest.mark.parametrize("outfit", sorted(OUTFITS))
 def test_every_outfit_dresses_the_body_closely(posed, outfit):
     look = sample_look(the_body(), rng=np.random.default_rng(1), outfit=outfit)

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from augment.film.appearance import sample_look
+from augment.film.canvas import TOLERANCE, Drawn, hide_behind_room, new_canvas
 from augment.film.film import film
+from augment.film.ground import ground_of
 from augment.film.keypoints import visibility
-from augment.film.layers import TOLERANCE, Drawn, blend, hide_behind_room, new_canvas, resolve
-from augment.film.light import draw_shadow_maps, lamp_share, lamps_of, new_shadow_maps
+from augment.film.layers import resolve
+from augment.film.light import lamps_of
+from augment.film.picture import blend
+from augment.film.plate_shadow import darkened_plate
 from augment.film.props import add_props
-from augment.film.room_light import darkened_plate, ground_of
+from augment.film.shadow_map import draw_shadow_maps, lamp_share, may_shade, new_shadow_maps
 from augment.film.sheet import contact_sheet
 from augment.film.style import Style
 from augment.film.view import prepare_view
@@ -220,6 +224,28 @@ def test_a_lamp_behind_the_body_is_hidden_and_one_beside_it_is_not():
     points = np.array([[0, 0.0, 0], [1.5, 0, 0], [0, 2.0, 0]], np.float32)
     share = [lamp_share(maps.views[0, 0], maps.count[0, 0], maps.depth[0, 0], *point) for point in points]
     np.testing.assert_allclose(share, [0, 1, 1], atol=0.1)
+
+
+@pytest.mark.parametrize("kind", ["point", "directional"])
+def test_where_no_shadow_is_expected_every_point_sees_the_whole_lamp(kind):
+    vertices, _ = ball(radius=0.3, center=(0.2, 1.0, -0.1), rings=120, around=120)
+    lamp = Light(kind=kind, position=np.array([0.5, 2.5, 0.3]), color=np.ones(3), intensity=1.0)
+    maps = new_shadow_maps(1, 1)
+    draw_shadow_maps(maps, 0, vertices.astype(np.float32), lamps_of((lamp,)))
+    view, tables = maps.views[0, 0], (maps.count[0, 0], maps.depth[0, 0])
+    rng, passed_over, darkest = np.random.default_rng(0), 0, 1.0
+    for _ in range(600):
+        radius = rng.uniform(0.02, 0.5)
+        middle = rng.uniform([-2, -0.5, -2], [2, 3.0, 2])
+        way = rng.normal(size=(40, 3))
+        points = middle + way / np.linalg.norm(way, axis=1, keepdims=True) * radius * rng.uniform(0, 1, (40, 1)) ** (1 / 3)
+        shares = [lamp_share(view, *tables, *point) for point in points.astype(np.float32)]
+        darkest = min(darkest, *shares)
+        if not may_shade(view, maps.nearest.shape[2], np.append(middle, radius + 1e-4).astype(np.float32)):
+            passed_over += 1
+            assert min(shares) == 1
+    assert passed_over > 200
+    assert darkest < 0.1
 
 
 def test_a_contact_shadow_fades_with_distance_and_never_brightens():

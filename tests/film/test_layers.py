@@ -11,6 +11,7 @@ from scipy.spatial import KDTree
 from augment.body.model import pose_body
 from augment.film.appearance import OUTFITS, sample_look, wear
 from augment.film.costume import fit_look, pose_costume, pose_joints
+from augment.film.detail import finest_detail
 from augment.film.film import LAYERS, film
 from augment.film.keypoints import LAYOUTS, film_keypoints
 from augment.film.style import Style
@@ -218,6 +219,37 @@ def test_of_two_people_the_nearer_is_seen_in_a_thousand_random_poses():
     clear = covered & (np.abs(gap) > 0.10) & np.where(expected == 1, *inside)
     assert clear.any((1, 2)).sum() > 500
     assert (both["mask"] == expected)[clear].mean() > 0.995
+
+
+@pytest.mark.parametrize(("height", "at"), [(112, (0.3, 0.3)), (224, (-0.4, -0.3))])
+def test_a_mesh_as_coarse_as_the_picture_allows_gives_the_same_picture(height, at):
+    motion = standing(the_body(), frames=2, at=at)
+    view, films, sizes = prepare_view(room(), height=height), [], []
+    for finest in (0.0, finest_detail(motion, the_body(), view.camera)):
+        looks = [sample_look(the_body(), rng=np.random.default_rng(0), outfit="scrubs", finest=finest)]
+        sizes.append(len(looks[0].faces))
+        options = {"rng": np.random.default_rng(1), "fps": 10.0, "style": CLEAN, "layers": LAYERS}
+        films.append(film(performance(motion), view, the_body(), looks, **options))
+    assert sizes[1] < 0.75 * sizes[0]
+    fine, coarse = films
+    both = (fine["mask"] > 0) & (coarse["mask"] > 0)
+    assert both.sum() / ((fine["mask"] > 0) | (coarse["mask"] > 0)).sum() > 0.97
+    assert np.abs(fine["frames"].astype(float) - coarse["frames"])[both].mean() < 5
+    assert np.abs(fine["frames"].astype(float) - coarse["frames"])[(fine["mask"] == 0) & (coarse["mask"] == 0)].mean() < 0.2
+    assert np.quantile(np.abs(fine["depth"] - coarse["depth"])[both], 0.95) < 0.010
+    assert (fine["parts"] == coarse["parts"])[both].mean() > 0.93
+
+
+def test_details_are_finer_the_larger_the_picture_and_the_nearer_the_person():
+    camera = prepare_view(room(), height=448).camera
+    people = [standing(the_body(), frames=2, at=(0.0, z)) for z in (-1.0, 0.5, 2.0)]
+    away = [np.linalg.norm(person.transl[0] - camera.T_world_camera[:3, 3]) for person in people]
+    for person in people:
+        sizes = [finest_detail(person, the_body(), camera.scaled_to(height)) for height in (448, 224, 112, 56)]
+        assert sizes == sorted(sizes)
+        assert sizes[0] < sizes[-1]
+    sizes = [finest_detail(people[index], the_body(), camera) for index in np.argsort(away)]
+    assert sizes == sorted(sizes)
 
 
 def test_layers_that_are_not_asked_for_are_not_there_and_change_nothing():
