@@ -14,7 +14,7 @@ from ..types import Motion
 from .costume import Costume, pose_costume
 from .props import MovingMesh, surface_samples
 
-SPLATS = 3500
+SPLATS = 2500
 """At least as many of a person's vertices cast shadows, if there are so many: they lie 1 to 3 cm apart, the shadow map's
 pixels 2 cm."""
 PROP_BALLS = 24

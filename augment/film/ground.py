@@ -67,7 +67,7 @@ def ground_of(view: View) -> Ground:
     even = np.zeros((len(rows) - 1, len(columns) - 1), bool)
     _find_even_cells(points, normals, view.solid, rows, columns, even)
     ambient_there, direct_there = lattice(ambient), lattice(direct)
-    surface = np.concatenate([points, normals], axis=2)[rows][:, columns]
+    surface = np.concatenate([array[rows][:, columns] for array in (points, normals)], axis=2)
     fill = -len(columns) % RUN
     runs = np.pad(surface, ((0, 0), (0, fill), (0, 0))).reshape(len(rows), -1, RUN, 6).transpose(0, 1, 3, 2)
     shares = np.full((height, width, 4), UNKNOWN, np.float32)
