@@ -122,7 +122,7 @@ def pattern_of(body: Body, finest: float = 0.0) -> Pattern:
     code = code_digest(Path(__file__), package / "film" / "thin.py", package / "raster" / "shading.py")
     measures = body.rest_vertices(np.zeros(10)), body.rest_joints(np.zeros(10)), body.faces, body.weights
     surface = sha256_of(b"".join(np.ascontiguousarray(array).tobytes() for array in measures))
-    path = cache_dir() / "patterns" / f"{code[:12]}-{surface[:12]}-{1000 * finest:.0f}.npz"
+    path = cache_dir() / "patterns" / f"{code[:12]}-{surface[:12]}-{finest:g}.npz"
     with contextlib.suppress(KeyError, *DAMAGED_NPZ):  # not made yet, or damaged: it is only kept
         return _unpacked(npz_arrays(path))
     packed = _packed(make_pattern(body, finest))
