@@ -18,9 +18,10 @@ from augment.workers import count_step, map_unordered
 
 from .data import StudyData, all_recordings, drop_undecodable, open_input, read_data, run_digest
 from .device import compute_device
-from .evaluate import predict
+from .evaluate import predict, watch_whole
 from .inputs.kinds import ClipInput
 from .study import Arm, Study
+from .subsets import clips_of
 from .summary import summarize
 from .train import train
 
@@ -66,6 +67,7 @@ def ablate(
         OSError: If something cannot be read or written, or a worker process dies; finished runs are kept.
     """
     data = read_data(study)
+    study = data.study
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     workers = workers or (1 if compute_device().type == "cuda" else cores)
     workers = max(1, min(workers, len(study.each_input()) * len(study.arms) * len(study.seeds)))
@@ -165,14 +167,19 @@ def run_one(
         Everything that the report needs of it, as JSON values.
     """
     study, started = data.study, time.perf_counter()
-    trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=progress)
+    trained = train(
+        study, arm, clips_of(study, arm, data.training[arm.name], seed=seed), store=store, seed=seed, progress=progress
+    )  # fmt: skip
     between = time.perf_counter()
-    predictions = predict(trained.network, data.test, study, store=store)
+    network = trained.network
     return {
         "arm": arm.name,
         "seed": seed,
         "losses": [round(loss, 5) for loss in trained.losses],
-        "test": predictions.to_json(),
+        "test": predict(network, data.test, study, store=store).to_json(),
+        "watched": [watched.to_json() for watched in watch_whole(network, data.test, study, store=store)],
+        "held_out": predict(network, data.held_out, study, store=store).to_json() if data.held_out else None,
+        "held_out_watched": [watched.to_json() for watched in watch_whole(network, data.held_out, study, store=store)],
         "train_seconds": round(between - started, 2),
         "test_seconds": round(time.perf_counter() - between, 2),
     }

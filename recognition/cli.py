@@ -47,6 +47,7 @@ class Train:
         from .data import drop_undecodable, open_input, read_data
         from .evaluate import predict, score
         from .study import load_study
+        from .subsets import clips_of
         from .train import train
 
         inputs = load_study(self.study).each_input()
@@ -63,7 +64,8 @@ class Train:
             store = open_input(study, Path(folder))
             decoding, training = (functools.partial(progress.update, what) for what in ("decoding videos", "training"))
             data, problems = drop_undecodable(data, store, progress=decoding)
-            trained = train(study, arm, data.training[arm.name], store=store, seed=seed, progress=training)
+            clips = clips_of(study, arm, data.training[arm.name], seed=seed)
+            trained = train(study, arm, clips, store=store, seed=seed, progress=training)
             save_checkpoint(self.out, trained.network, study, arm=arm.name, seed=seed)
             predictions = predict(trained.network, data.test, study, store=store)
         _print_figures(score(predictions, study), data.warnings + problems)
@@ -139,7 +141,23 @@ class Ablate:
     - input: keypoints -- what the classifiers look at (rgb: whole frames); or several, each with settings of its own, and their
       mean beside them: [keypoints, {kind: rgb, steps: 200, size: 96}]
 
-    - further keys: rare_class, window_sec, frames, size, model (x3d_xs or r2plus1d_18), steps, batch, lr, seeds, baseline, note
+    - labels: omnifall -- a ready list of classes (or care_home); `classes` adds to it
+
+    - seeds: [0, 1, 2, 3, 4] -- classifiers of each arm; with fewer than 5 the verdict is preliminary
+
+    - shares: [0.25, 0.5, 0.75] -- each arm that mixes real and synthetic clips, once with each share of synthetic windows
+
+    - few: [0, 1, 2, 4, 8] -- the baseline and the arms that mix, also with so few real recordings of the rare class: a curve
+
+    - films: [10, 50] -- how many real recordings so many synthetic clips of the rare class are worth (needs `few`)
+
+    - hard_negatives: [lying, kneeling, pick_up] -- labels or actions that are shown apart: how often are they taken for a fall?
+
+    - validation: {csv: labels.csv, where: {camera: 3}} -- clips to set temperature and alarm threshold on; without it a tenth
+      of the training events is held out (held_out: 0.1). Alarms are counted on whole test recordings, labelled or not, where
+      the rare class stays above a threshold for alarm_windows: 2; it finds alarm_recall: 0.9 of the held-out events
+
+    - further keys: rare_class, window_sec, frames, size, model (x3d_xs or r2plus1d_18), steps, batch, lr, baseline, note
     """
 
     study: Positional[Path]

@@ -14,12 +14,14 @@ from augment.files import code_digest, sha256_of_json
 
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
+from .held_out import hold_out
 from .inputs.kinds import INPUTS, ClipInput
 from .inputs.readable import decodable
 from .leaks import has_unknown_sources, refuse_leaks
 from .recordings import Recording, TrainingClips, class_of_label, describe, recordings_digest
 from .shard_samples import read_samples
 from .study import Arm, Source, Study
+from .subsets import clips_of, without_useless_arms
 
 FEW_EVENTS = 20
 """With fewer test events the report warns."""
@@ -33,6 +35,8 @@ class StudyData:
     training: dict[str, TrainingClips]
     """Training clips of each arm."""
     test: list[Recording]
+    held_out: list[Recording]
+    """Neither trained nor tested on: temperature and alarm threshold are set on them."""
     warnings: list[str]
     """Limits of the conclusions; shown in the report."""
 
@@ -71,14 +75,45 @@ def read_data(study: Study) -> StudyData:
         arm.name: TrainingClips(real=clips(study.source(arm, "real")), synthetic=clips(study.source(arm, "synthetic")))
         for arm in study.arms
     }
-    for name, found in training.items():
-        refuse_leaks(found.all, test, arm=name)
-    everything = [*test, *(recording for found in training.values() for recording in found.all)]
+    arms = [arm for arm in study.arms if not arm.smaller]  # the smaller ones have clips of these and no others
+    for arm in arms:
+        refuse_leaks(training[arm.name].all, test, arm=arm.name)
+    everything = _once([*test, *(recording for found in training.values() for recording in found.all)])
     require_labels(study, everything, lambda: [*clips(study.real), *clips(study.synthetic)])
-    warnings = [*_test_warnings(study, test), *_training_warnings(study, training, test), *label_warnings(study, everything)]
+    warnings = [
+        *_test_warnings(study, test),
+        *_training_warnings(study, {arm.name: training[arm.name] for arm in arms}, test),
+        *label_warnings(study, everything),
+    ]
     if len(study.seeds) < 3:
         warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")
-    return StudyData(study=study, training=training, test=test, warnings=warnings)
+    held_out, training = _keep_apart(study, training, test, clips)
+    study, dropped = without_useless_arms(study, training)
+    training = {arm.name: training[arm.name] for arm in study.arms}
+    return StudyData(study=study, training=training, test=test, held_out=held_out, warnings=warnings + dropped)
+
+
+def _keep_apart(
+    study: Study,
+    training: dict[str, TrainingClips],
+    test: list[Recording],
+    clips: Callable[[Source | None], list[Recording]],
+) -> tuple[list[Recording], dict[str, TrainingClips]]:
+    """The recordings to set temperature and alarm threshold on, and every arm's clips without them."""
+    if study.validation is not None:
+        held_out = clips(study.validation)
+        if not any(describe(held_out, study.classes)["seconds_per_class"].values()):
+            raise ValueError("no clip of `validation` has a segment of any class; compare `classes` with the segments' labels")
+        refuse_leaks(held_out, test, arm="validation", sides=("validation", "test"))
+        for name, found in training.items():
+            refuse_leaks(found.all, held_out, arm=name, sides=("training", "validation"))
+        return held_out, training
+    for source in (study.real, study.synthetic):
+        found = clips(source)
+        if groups := hold_out(found, study.classes, rare=study.rare_class, share=study.held_out):
+            kept = {name: training_clips.without(groups) for name, training_clips in training.items()}
+            return [recording for recording in found if recording.group in groups], kept
+    return [], training
 
 
 def open_input(study: Study, folder: Path) -> ClipInput:
@@ -165,7 +200,8 @@ def _once(recordings: Iterable[Recording]) -> list[Recording]:
 
 def all_recordings(data: StudyData) -> list[Recording]:
     """Every recording of a study, each once."""
-    return _once([*(recording for clips in data.training.values() for recording in clips.all), *data.test])
+    training = (recording for clips in data.training.values() for recording in clips.all)
+    return _once([*training, *data.test, *data.held_out])
 
 
 def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[int, int], Any]) -> tuple[StudyData, list[str]]:
@@ -185,7 +221,7 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
     training = {
         name: TrainingClips(real=keep(clips.real), synthetic=keep(clips.synthetic)) for name, clips in data.training.items()
     }
-    return replace(data, training=training, test=keep(data.test)), problems
+    return replace(data, training=training, test=keep(data.test), held_out=keep(data.held_out)), problems
 
 
 def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
@@ -194,15 +230,26 @@ def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
     ``data.study`` has one input. Every setting counts except those listed here: a new field of ``Study`` or ``Arm`` changes the
     digest by default.
     """
-    labels = {"name", "note", "baseline", "max_bad_share"}
-    elsewhere = {"real", "synthetic", "test", "arms", "seeds", "precision", "inputs"}  # their content is in the facts below
-    clips, device = data.training[arm.name], compute_device()
+    labels = {"name", "note", "baseline", "max_bad_share", "labels", "hard_negatives", "alarm_windows", "alarm_recall"}
+    labels |= {"shares", "few", "films"}  # they make arms, whose settings count
+    elsewhere = {
+        "real",
+        "synthetic",
+        "test",
+        "arms",
+        "seeds",
+        "precision",
+        "inputs",
+        "validation",
+        "held_out",
+    }  # their content is in the facts below
+    clips, device = clips_of(data.study, arm, data.training[arm.name], seed=seed), compute_device()
     facts = {
         "classes": list(data.study.classes),  # their order decides the numbers of the classes
         "study": data.study.model_dump(mode="json", exclude=labels | elsewhere),
-        "arm": arm.model_dump(mode="json", exclude={"name", "real", "synthetic", "reference"}),
+        "arm": arm.model_dump(mode="json", exclude={"name", "real", "synthetic", "reference", "smaller"}),
         "seed": seed,
-        "clips": [recordings_digest(recordings) for recordings in (clips.real, clips.synthetic, data.test)],
+        "clips": [recordings_digest(recordings) for recordings in (clips.real, clips.synthetic, data.test, data.held_out)],
         "code": code_digest(Path(__file__).parent),
         "computed": [str(compute_dtype(data.study.precision, device)), device.type, threads, torch.__version__],
     }

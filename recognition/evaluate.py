@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from . import statistics
 from .device import autocast, compute_device
+from .event_alarms import Watched
 from .inputs.kinds import ClipInput
 from .networks.build import to_network
 from .prefetch import ahead
 from .recordings import Recording
 from .study import Study
-from .windows import evaluation_windows
+from .windows import Window, evaluation_windows, sliding_middles
 
 ALARM_RECALL = 0.8
 """Recall of the rare class at which false alarms are counted."""
@@ -95,6 +96,44 @@ def predict(
     windows = evaluation_windows(recordings, study.classes, window_sec=study.window_sec)
     if not windows:
         raise ValueError(f"no test clip has a segment with a label of: {', '.join(study.classes)}")
+    return Predictions(
+        probabilities=_probabilities(network, recordings, windows, precision=study.precision, store=store, progress=progress),
+        truth=np.array([window.label for window in windows]),
+        recordings=[recordings[window.recording].name for window in windows],
+        groups=[recordings[window.recording].group for window in windows],
+        seconds=np.array([window.seconds for window in windows]),
+    )
+
+
+def watch_whole(network: nn.Module, recordings: Sequence[Recording], study: Study, *, store: ClipInput) -> list[Watched]:
+    """Class probabilities of windows that slide over whole recordings, labelled or not."""
+    if not recordings:
+        return []
+    middles = [sliding_middles(recording.seconds, window_sec=study.window_sec) for recording in recordings]
+    windows = [
+        Window(recording=number, middle_sec=float(middle), label=-1) for number, found in enumerate(middles) for middle in found
+    ]
+    probabilities = _probabilities(network, recordings, windows, precision=study.precision, store=store)
+    parts = np.split(probabilities, np.cumsum([len(found) for found in middles])[:-1])
+    return [
+        Watched(
+            recording=recording.name, action=recording.row.get("action", ""), seconds=recording.seconds,
+            segments=recording.segments, middles=found, window_sec=study.window_sec, probabilities=part,
+        )
+        for recording, found, part in zip(recordings, middles, parts, strict=True)
+    ]  # fmt: skip
+
+
+def _probabilities(
+    network: nn.Module,
+    recordings: Sequence[Recording],
+    windows: Sequence[Window],
+    *,
+    precision: str,
+    store: ClipInput,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
+) -> Float[np.ndarray, "n c"]:
+    """Class probabilities of windows, in order."""
     device = compute_device()
 
     def batches() -> Iterator[Tensor]:
@@ -102,18 +141,12 @@ def predict(
             yield torch.stack([store.plain(recordings[w.recording], w) for w in windows[start : start + BATCH]])
 
     probabilities, done = [], 0
-    with torch.inference_mode(), autocast(study.precision):
+    with torch.inference_mode(), autocast(precision):
         for video in ahead(batches()):
             probabilities.append(network(to_network(video.to(device))).float().softmax(dim=1).cpu())
             done += len(video)
             progress(done, len(windows))
-    return Predictions(
-        probabilities=torch.cat(probabilities).numpy(),
-        truth=np.array([window.label for window in windows]),
-        recordings=[recordings[window.recording].name for window in windows],
-        groups=[recordings[window.recording].group for window in windows],
-        seconds=np.array([window.seconds for window in windows]),
-    )
+    return torch.cat(probabilities).numpy()
 
 
 def score(predictions: Predictions, study: Study) -> dict[str, Any]:
@@ -131,6 +164,7 @@ def score(predictions: Predictions, study: Study) -> dict[str, Any]:
         "rare_average_precision": statistics.average_precision(truth == rare, probabilities[:, rare]),
         "false_alarms_per_hour": alarms,
         "calibration_error": statistics.expected_calibration_error(probabilities, truth),
+        "brier_score": statistics.brier_score(probabilities, truth),
     }
     recalls = statistics.recalls(matrix)
     return {
@@ -157,6 +191,7 @@ def table(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("rare class: average precision", show(figures["rare_average_precision"])),
         ("rare class: false alarms an hour", show(figures["false_alarms_per_hour"])),
         ("calibration error", show(figures["calibration_error"])),
+        ("Brier score", show(figures["brier_score"])),
         ("windows", str(figures["windows"])),
     ]
     return rows

@@ -48,16 +48,23 @@ def _is_video(name: str) -> bool:
     return name.lower().endswith(VIDEO_ENDINGS)
 
 
-def refuse_leaks(train: Sequence[Recording], test: Sequence[Recording], *, arm: str) -> None:
+def refuse_leaks(
+    train: Sequence[Recording], test: Sequence[Recording], *, arm: str, sides: tuple[str, str] = ("training", "test")
+) -> None:
     """Refuse training clips that show, or were made from, what is tested on.
 
+    Args:
+        train: One side's recordings.
+        test: The other's, which must not be known on the first.
+        arm: Whose they are, for the message.
+        sides: What the two are called in the message.
     Raises:
         ValueError: Naming the shared groups, or the synthetic clips and the test recordings they come from, and what to do.
     """
     shared = sorted({recording.group for recording in train} & {recording.group for recording in test})
     if shared:
         raise ValueError(
-            f"arm {arm!r} leaks: {len(shared)} group(s) are in training and test: {_first(shared)}; "
+            f"arm {arm!r} leaks: {len(shared)} group(s) are in {sides[0]} and {sides[1]}: {_first(shared)}; "
             "change `where` so that each is on one side only (two cameras that film one event are one "
             "group), or add the column to `group_by` that tells them apart"
         )
@@ -65,7 +72,7 @@ def refuse_leaks(train: Sequence[Recording], test: Sequence[Recording], *, arm: 
     digests.pop("", None)
     for recording in train:
         if twin := digests.get(recording.digest()):
-            raise ValueError(f"arm {arm!r} leaks: {recording.name} is the same video as {twin}, which is tested on; remove one")
+            raise ValueError(f"arm {arm!r} leaks: {recording.name} is the same video as {twin} in {sides[1]}; remove one")
     if not any(recording.sources for recording in train):
         return
     known = {alias: recording.name for recording in test for alias in _aliases(recording)}
@@ -73,7 +80,7 @@ def refuse_leaks(train: Sequence[Recording], test: Sequence[Recording], *, arm: 
     if leaked:
         clips = sorted({name for _, name in leaked})
         raise ValueError(
-            f"arm {arm!r} leaks: {len(clips)} synthetic clip(s), such as {clips[0]}, were made from test recording(s) "
+            f"arm {arm!r} leaks: {len(clips)} synthetic clip(s), such as {clips[0]}, were made from {sides[1]} recording(s) "
             f"{_first(sorted({known[source] for source, _ in leaked}))}; make them from other recordings, or test on others"
         )
 

@@ -124,8 +124,30 @@ def draw_losses(result: dict[str, Any]) -> bytes:
     return _png(figure)
 
 
+def draw_few(result: dict[str, Any]) -> bytes:
+    """The rare class's average precision by the number of its real recordings; no bytes if the study did not ask."""
+    if not result["few"]:
+        return b""
+    figure = _figure(7, 3.2)
+    axes = figure.subplots()
+    for row, (name, points) in enumerate(result["few"]["curves"].items()):
+        shown = [point for point in points if point["mean"] is not None]
+        counts, means = [point["events"] for point in shown], [point["mean"] for point in shown]
+        color = COLORS[2 * row % len(COLORS)]
+        axes.plot(counts, means, "o-", color=color, label=name.replace("_", " "), ms=4, lw=1.6)
+        if all(point["low"] is not None for point in shown):
+            low, high = ([np.clip(point[end], 0, 1) for point in shown] for end in ("low", "high"))
+            axes.fill_between(counts, low, high, color=color, alpha=0.15, lw=0)
+    axes.set_ylim(0, 1.03)
+    axes.set_xlabel(f"real recordings of “{result['study']['rare_class']}” in training", fontsize=9)
+    axes.set_title("average precision, mean and 95 % interval over seeds", fontsize=10, loc="left")
+    axes.legend(fontsize=8, frameon=False, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
 PLOTS: dict[str, Callable[[dict[str, Any]], bytes]] = {
-    "scores": draw_scores, "confusions": draw_confusions, "losses": draw_losses,
+    "scores": draw_scores, "confusions": draw_confusions, "losses": draw_losses, "few": draw_few,
 }  # fmt: skip
 """Pictures of the HTML page: name to function."""
 
@@ -143,7 +165,7 @@ def draw_all(result: dict[str, Any]) -> bytes:
         for texts in (result["verdicts"], [result["study"]["note"], *result["warnings"]])
     )
     heights = [2.9, 3.2] if len(views) == 1 else [1.6 + 0.3 * arms] * len(views)
-    text_height = 0.2 * (len(words) + len(notes)) + 0.3
+    text_height = 0.155 * (len(words) + len(notes)) + 0.5
     figure = _figure(3.3 * columns, sum(heights) + text_height + 0.4)
     figure.suptitle(result["study"]["name"], fontsize=13, weight="bold", x=0.01, ha="left")
     parts: Any = figure.subfigures(len(heights) + 1, 1, height_ratios=[*heights, text_height])
@@ -158,5 +180,5 @@ def draw_all(result: dict[str, Any]) -> bytes:
                 _confusion(axes, view, arm)
     foot = parts[-1]
     foot.text(0.01, 0.95, "\n".join(words), va="top", fontsize=8.5)
-    foot.text(0.01, 0.95 - 0.19 * len(words) / text_height, "\n".join(notes), va="top", fontsize=8, color="#8a4b00")
+    foot.text(0.01, 0.95 - (0.155 * len(words) + 0.1) / text_height, "\n".join(notes), va="top", fontsize=8, color="#8a4b00")
     return _png(figure, dpi=110)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,14 @@ class TrainingClips:
     def all(self) -> list[Recording]:
         """Real and synthetic recordings."""
         return [*self.real, *self.synthetic]
+
+    def without(self, groups: Set[str]) -> TrainingClips:
+        """The clips that are of none of the groups."""
+        real, synthetic = (
+            [recording for recording in recordings if recording.group not in groups]
+            for recordings in (self.real, self.synthetic)
+        )
+        return TrainingClips(real=real, synthetic=synthetic)
 
 
 def class_of_label(classes: Mapping[str, Sequence[str]]) -> dict[str, int]:

@@ -11,10 +11,11 @@ import jinja2
 
 from augment.files import write_atomic
 
-from .evaluate import ALARM_RECALL
+from .event_alarms import LATEST_SEC
 from .plots import PLOTS, draw_all, view_of
-from .summary import METRICS
-from .windows import LEAST_WINDOWS, STRIDE_SEC
+from .scoring import OUTPUTS
+from .summary import ALARM_METRICS, METRICS
+from .windows import LEAST_WINDOWS, SLIDE_SEC, STRIDE_SEC
 
 
 def write_report(result: dict[str, Any], out: Path) -> None:
@@ -40,11 +41,13 @@ def write_report(result: dict[str, Any], out: Path) -> None:
         several=len(views) > 1,
         pictures=pictures,
         show=show_interval,
-        alarm_recall=ALARM_RECALL,
+        alarm_metrics=ALARM_METRICS,
+        slide_sec=SLIDE_SEC,
+        latest_sec=LATEST_SEC,
         stride_sec=STRIDE_SEC,
         least_windows=LEAST_WINDOWS,
     )
-    written = {**result, "runs": [{key: value for key, value in run.items() if key != "test"} for run in result["runs"]]}
+    written = {**result, "runs": [{key: value for key, value in run.items() if key not in OUTPUTS} for run in result["runs"]]}
     write_atomic(out / "report.json", json.dumps(written, indent=1).encode())
     write_atomic(out / "report.png", draw_all(result))
     write_atomic(out / "report.html", html.encode())

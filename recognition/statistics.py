@@ -1,9 +1,10 @@
-"""Means with intervals, paired differences, a bootstrap over recordings, and classification metrics."""
+"""Means with intervals, paired tests, a bootstrap over recordings, classification metrics, calibration."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -83,6 +84,79 @@ def group_bootstrap(
     return Interval(mean=everything, low=float(low), high=float(high), count=len(names))
 
 
+def paired_p(values: Sequence[float], baseline: Sequence[float]) -> float:
+    """Two-sided p-value of Student's paired t-test that the mean difference is 0; 1 for a single pair."""
+    from scipy.stats import t
+
+    found = paired_interval(values, baseline)
+    error = float(np.std(np.subtract(values, baseline), ddof=1) / np.sqrt(found.count)) if found.count > 1 else np.inf
+    if error == 0:
+        return 1.0 if found.mean == 0 else 0.0
+    return float(2 * t.sf(abs(found.mean) / error, max(found.count - 1, 1)))
+
+
+def sign_flip_p(differences: Sequence[float], *, rng: np.random.Generator, draws: int = 10_000) -> float:
+    """Two-sided p-value of the permutation test that paired differences are as likely to be negative as positive.
+
+    If the two classifiers were alike, exchanging them in any one event would change its difference's sign and nothing else.
+    All 2^n exchanges are counted where they are at most ``draws``, else as many are drawn.
+
+    Args:
+        differences: One for each test event; their sum is the statistic.
+        rng: Draws the exchanges.
+        draws: How many.
+    """
+    from scipy.stats import permutation_test
+
+    array = np.asarray(differences, float)
+    if len(array) < 2 or not array.any():
+        return 1.0
+    # Sums that differ by rounding alone are equal; scipy's own tolerance is for their value, which may be 0.
+    scale = float(np.abs(array).max())
+    tested = permutation_test(
+        (array / scale,), lambda sample, axis: np.round(np.sum(sample, axis=axis), 9), vectorized=True,
+        permutation_type="samples", n_resamples=draws, alternative="two-sided", rng=rng,
+    )  # fmt: skip
+    return float(tested.pvalue)
+
+
+def least_sign_flip_p(events: int) -> float:
+    """The smallest p-value that ``sign_flip_p`` can give for so many events: all differences on one side."""
+    return min(1.0, 2.0 ** (1 - events))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down adjustment: with it, the chance of one false discovery among all comparisons stays below the level.
+
+    Source:
+        Holm 1979, "A simple sequentially rejective multiple test procedure".
+    """
+    order = np.argsort(p_values, kind="stable")
+    factors = len(p_values) - np.arange(len(p_values))
+    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values, float)[order] * factors), 1)
+    result = np.empty(len(p_values))
+    result[order] = adjusted
+    return result.tolist()
+
+
+def event_differences(
+    ours: Int[np.ndarray, "n"], theirs: Int[np.ndarray, "n"], truth: Int[np.ndarray, "n"], groups: Sequence[str]
+) -> Float[np.ndarray, "g"]:
+    """What each test event adds to the difference of two classifiers' macro accuracy; their sum is that difference.
+
+    Args:
+        ours: Predicted classes.
+        theirs: Predicted classes of the other.
+        truth: True classes.
+        groups: The event of each window.
+    """
+    counts = np.bincount(truth)
+    weight = 1 / (counts[truth] * np.count_nonzero(counts))
+    gained = weight * ((ours == truth).astype(float) - (theirs == truth))
+    _, event = np.unique(np.asarray(groups), return_inverse=True)
+    return np.bincount(event, weights=gained)
+
+
 def verdict(difference: Interval) -> str:
     """``gain``, ``harm``, ``no measurable difference``, or ``too few seeds``."""
     if difference.count < 2:
@@ -134,6 +208,34 @@ def expected_calibration_error(
     where = np.minimum((confidence * bins).astype(int), bins - 1)
     gaps = [abs(right[where == b].mean() - confidence[where == b].mean()) * (where == b).mean() for b in np.unique(where)]
     return float(np.sum(gaps))
+
+
+def brier_score(probabilities: Float[np.ndarray, "n c"], truth: Int[np.ndarray, "n"]) -> float:
+    """Mean squared distance between the probabilities and the truth as 0 and 1, summed over the classes: 0 perfect, 2 worst."""
+    return float(np.mean(np.sum((probabilities - np.eye(probabilities.shape[1])[truth]) ** 2, axis=1)))
+
+
+def with_temperature(probabilities: Float[np.ndarray, "n c"], temperature: float) -> Float[np.ndarray, "n c"]:
+    """Probabilities of the same logits divided by a temperature: above 1 less sure, below 1 surer; the order stays."""
+    logs = np.log(np.maximum(probabilities, 1e-7)) / temperature
+    powers = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def fit_temperature(probabilities: Float[np.ndarray, "n c"], truth: Int[np.ndarray, "n"]) -> float:
+    """The temperature, 0.1 to 10, at which the true classes are likeliest.
+
+    Source:
+        Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_temperature: float) -> float:
+        found = with_temperature(probabilities, float(np.exp(log_temperature)))
+        return float(-np.mean(np.log(np.maximum(found[np.arange(len(truth)), truth], 1e-12))))
+
+    best: Any = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
+    return float(np.exp(best.x))
 
 
 def false_alarms_per_hour(

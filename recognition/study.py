@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 from augment.actions import did_you_mean, require_label
 
 from .input_settings import ChosenInput, InputSettings, Strict, require_model, with_inputs
+from .label_maps import with_classes
 
 
 def _as_list(value: Any) -> Any:
@@ -57,8 +58,19 @@ class Arm(Strict):
     """Chance that a window comes from a synthetic clip, where its class has both kinds."""
     pretrain: bool = False
     """Synthetic clips in the first half of the updates, real ones in the second, instead of mixing them."""
+    real_events: int | None = Field(default=None, ge=0)
+    """Only so many of its real recordings with the rare class, drawn by the seed; a smaller set is part of a larger one."""
+    films: int | None = Field(default=None, ge=0)
+    """The same of its synthetic clips with the rare class."""
+    smaller: str = ""
+    """The arm of which this is a smaller version, made by ``few`` or ``films``: shown in a curve, without a verdict."""
     reference: bool = False
     """Shown beside the others, but no verdict is given on it: an upper bound, say."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it uses real and synthetic clips."""
+        return self.real is not False and self.synthetic is not False
 
     @model_validator(mode="after")
     def _has_clips(self) -> Arm:
@@ -88,6 +100,13 @@ ARMS: dict[str, Arm] = {
 DEFAULT_ARMS = ("real", "real_augmented", "real_synthetic", "synthetic")
 
 
+HARD_NEGATIVES = (
+    "lying", "lie_down", "kneeling", "kneel_down", "squatting", "squat_down", "crawl", "sit_down", "pick_up", "picking_up",
+    "exercise", "sitting_on_floor",
+)  # fmt: skip
+"""What a study shows as hard negatives by default."""
+
+
 def _known_arm(value: Any) -> Any:
     if isinstance(value, str):
         if value not in ARMS:
@@ -104,6 +123,8 @@ class Study(InputSettings):
     name: str = "study"
     note: str = ""
     """Shown at the top of the report: what a reader must know about the clips."""
+    labels: str | None = None
+    """A ready list of classes: a key of ``label_maps.LABEL_MAPS``; ``classes`` adds to it and changes it."""
     classes: dict[str, Annotated[list[str], BeforeValidator(_as_list)]]
     """Class name to the frame labels it gathers (OmniFall's, or your own), in the order of the confusion matrix."""
     rare_class: str = "fall"
@@ -127,13 +148,32 @@ class Study(InputSettings):
     test: Source
     group_by: list[str] = Field(default_factory=list)
     """Columns that together name one real event or person; no such group may be in training and test. Empty: the video file."""
+    validation: Source | None = None
+    """Clips to set temperature and alarm threshold on; neither trained nor tested on. By default some are held out."""
+    held_out: float = Field(0.1, ge=0, le=0.5)
+    """Share of the training events held out for that, where there is no ``validation``: of the real ones, else (if these are
+    few) of the synthetic ones; the same for every arm. 0: none."""
+    alarm_windows: int = Field(2, ge=1)
+    """Windows in a row, half a second apart, in which the rare class must reach the threshold to raise an alarm."""
+    alarm_recall: float = Field(0.9, gt=0, le=1)
+    """Share of the held-out events that the alarm threshold finds."""
+    hard_negatives: list[str] = Field(default_factory=lambda: list(HARD_NEGATIVES))
+    """Frame labels, or values of the column ``action``, that are easily taken for the rare class: shown apart where tested."""
+    shares: list[Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=list)
+    """Shares of synthetic windows to try: each arm that mixes real and synthetic clips is made once with each."""
+    few: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    """Numbers of real recordings with the rare class to try, such as 0, 1, 2, 4, 8: the baseline and each arm that mixes real
+    and synthetic clips are also trained with so few."""
+    films: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
+    """Numbers of synthetic clips with the rare class to try, beside the fewest real recordings of ``few``: how many real
+    recordings are they worth?"""
     max_bad_share: float = Field(0.05, ge=0, lt=1)
     """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
 
     @model_validator(mode="before")
     @classmethod
-    def _resolve_input(cls, data: Any) -> Any:
-        return with_inputs(data) if isinstance(data, dict) else data
+    def _resolve(cls, data: Any) -> Any:
+        return with_inputs(with_classes(data)) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _known_models(self) -> Study:
@@ -184,6 +224,39 @@ class Study(InputSettings):
             return chosen
         return getattr(self, kind) if chosen else None
 
+    def smaller_arms(self) -> list[Arm]:
+        """The arms, one for each of ``shares``, and the smaller versions that ``few`` and ``films`` ask for.
+
+        Raises:
+            ValueError: If these have nothing to work on.
+        """
+        arms: list[Arm] = []
+        for arm in self.arms:
+            tried = self.shares if arm.mixes and not arm.pretrain else []
+            made = [arm.model_copy(update={"name": f"{arm.name}_{100 * x:g}", "synthetic_share": x}) for x in tried]
+            arms += made or [arm]
+        mixed = [arm for arm in arms if arm.mixes]
+        if (self.shares or self.films) and not mixed:
+            raise ValueError("`shares` and `films` need an arm that uses real and synthetic clips, such as real_synthetic")
+        if self.films and not self.few:
+            raise ValueError("`films` needs `few`: the real recordings that films are measured by")
+        base = next(arm for arm in arms if arm.name == self.baseline_arm)
+        if self.few and base.real is False:
+            raise ValueError(f"`few` takes real recordings away, but the baseline {base.name!r} uses none; name another")
+        smaller = [
+            arm.model_copy(update={"name": f"{arm.name}_few{count}", "real_events": count, "smaller": arm.name})
+            for count in sorted(set(self.few))
+            for arm in [base, *(arm for arm in mixed if arm is not base)]
+        ]
+        smaller += [
+            arm.model_copy(
+                update={"name": f"{arm.name}_films{count}", "real_events": min(self.few), "films": count, "smaller": arm.name}
+            )
+            for count in sorted(set(self.films))
+            for arm in mixed
+        ]
+        return [*arms, *(arm.model_copy(update={"reference": False}) for arm in smaller)]
+
     @property
     def baseline_arm(self) -> str:
         """``baseline`` where the study has such an arm, else the first arm."""
@@ -215,10 +288,13 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     """
     try:
         study = Study.model_validate(data)
+        study = study.model_copy(update={"arms": study.smaller_arms()})
     except ValidationError as error:
         # `real: {...}` in an arm is validated as a bool first; that error says nothing.
         problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "bool_parsing")]
         raise ValueError(f"{name}: " + "; ".join(map(_explain, problems or error.errors()))) from error
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
     def absolute(source: Any) -> Any:
         if not isinstance(source, Source):
@@ -229,7 +305,7 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
         )
 
     arms = [arm.model_copy(update={kind: absolute(getattr(arm, kind)) for kind in ("real", "synthetic")}) for arm in study.arms]
-    found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test")}
+    found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test", "validation")}
     return study.model_copy(update={"arms": arms, **found})
 
 

@@ -17,6 +17,8 @@ from .recordings import Recording, class_of_label
 
 STRIDE_SEC = 1.0
 """Distance between the middles of neighbouring test windows."""
+SLIDE_SEC = 0.5
+"""Distance between the windows that slide over a whole recording."""
 LEAST_WINDOWS = 3
 """Test windows in a segment, however short it is."""
 
@@ -62,6 +64,13 @@ def evaluation_windows(
                 middle = low + (i + 0.5) * (high - low) / count
                 windows.append(Window(recording=number, middle_sec=middle, label=index[segment.label], seconds=seconds))
     return windows
+
+
+def sliding_middles(seconds: float, *, window_sec: float) -> np.ndarray:
+    """Middles of windows ``SLIDE_SEC`` apart over a whole recording, each inside it; one window if it is shorter. Seconds."""
+    if seconds <= window_sec:
+        return np.array([seconds / 2])
+    return np.arange(window_sec / 2, seconds - window_sec / 2 + 1e-9, SLIDE_SEC)
 
 
 class WindowSampler:

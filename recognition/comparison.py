@@ -1,0 +1,192 @@
+"""Arms against the baseline, and what that says of synthetic clips, in words.
+
+Two questions are asked of a difference. Would training again show it? Student's paired test over the seeds. Would other test
+events show it? A permutation test over the events. Both p-values are adjusted by Holm over the arms of one input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from . import statistics
+from .statistics import Interval
+from .study import Arm, Study
+
+ENOUGH_SEEDS = 5
+"""With fewer the verdict says so."""
+LEAST_SEEDS = 3
+"""With fewer there is no verdict."""
+
+Runs = Sequence[dict[str, Any]]
+
+
+def as_json(interval: Interval) -> dict[str, Any]:
+    """An interval as JSON values: None for an infinite end."""
+    return {
+        key: None if isinstance(value, float) and not np.isfinite(value) else value for key, value in asdict(interval).items()
+    }
+
+
+def over_seeds(values: Sequence[float | None]) -> dict[str, Any] | None:
+    """Mean and interval over seeds, as JSON values; None if one is undefined."""
+    if not values or any(value is None for value in values):
+        return None
+    return as_json(statistics.t_interval([float(value) for value in values if value is not None]))
+
+
+def compare(by_arm: Mapping[str, Runs], study: Study) -> list[dict[str, Any]]:
+    """Every arm against the baseline, as JSON values.
+
+    Args:
+        by_arm: Runs of each arm, ordered by seed.
+        study: Its arms; those for reference, and smaller versions of others, are not compared.
+    """
+    baseline = study.baseline_arm
+    arms = [arm.name for arm in study.arms if arm.name != baseline and not arm.reference and not arm.smaller]
+    found = [_measure(by_arm[name], by_arm[baseline], name, baseline) for name in arms]
+    if not found:
+        return []
+    for key in ("seeds", "events"):
+        for comparison, adjusted in zip(found, statistics.holm([one[f"p_{key}"] for one in found]), strict=True):
+            comparison[f"p_{key}_holm"] = adjusted
+    for comparison in found:
+        seeds = Interval(**_unbounded(comparison["macro_accuracy"]))
+        comparison["verdict"] = _verdict(seeds, comparison["p_seeds_holm"])
+        comparison["holds_for_events"] = comparison["p_events_holm"] < 1 - statistics.LEVEL
+        comparison["too_few_events"] = statistics.least_sign_flip_p(comparison["events"]) * len(found) >= 1 - statistics.LEVEL
+        comparison["sentence"] = sentence(comparison)
+    return found
+
+
+def _measure(runs: Runs, base: Runs, name: str, baseline: str) -> dict[str, Any]:
+    """The difference of two arms and its p-values, before they are adjusted."""
+    ours, theirs = ([run["macro_accuracy"] for run in one] for one in (runs, base))
+    truth, groups, classes = np.asarray(runs[0]["truth"]), runs[0]["groups"], len(runs[0]["confusion"])
+    pairs = [(np.asarray(run["predicted"]), np.asarray(other["predicted"])) for run, other in zip(runs, base, strict=True)]
+
+    def difference(index: np.ndarray) -> float:
+        def macro(predicted: np.ndarray) -> float:
+            return statistics.macro_accuracy(statistics.confusion(truth[index], predicted[index], classes))
+
+        return float(np.mean([macro(our) - macro(their) for our, their in pairs]))
+
+    events = np.mean([statistics.event_differences(our, their, truth, groups) for our, their in pairs], axis=0)
+    rare = [run["rare_average_precision"] for run in [*runs, *base]]
+    rare_seeds = None if None in rare else statistics.paired_interval(rare[: len(runs)], rare[len(runs) :])
+    return {
+        "arm": name,
+        "baseline": baseline,
+        "events": len(events),
+        "macro_accuracy": as_json(statistics.paired_interval(ours, theirs)),
+        "macro_accuracy_over_recordings": as_json(
+            statistics.group_bootstrap(difference, groups, rng=np.random.default_rng(0))
+        ),
+        "p_seeds": statistics.paired_p(ours, theirs),
+        "p_events": statistics.sign_flip_p(events.tolist(), rng=np.random.default_rng(0)),
+        "rare_average_precision": rare_seeds and as_json(rare_seeds),
+        "rare_verdict": rare_seeds and statistics.verdict(rare_seeds),
+    }  # fmt: skip
+
+
+def _unbounded(interval: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = (interval[key] if interval[key] is not None else sign * np.inf for key, sign in (("low", -1), ("high", 1)))
+    return {**interval, "low": low, "high": high}
+
+
+def _verdict(seeds: Interval, p_adjusted: float) -> str:
+    if seeds.count < LEAST_SEEDS:
+        return "too few seeds"
+    if p_adjusted >= 1 - statistics.LEVEL:
+        return "no measurable difference"
+    return "gain" if seeds.mean > 0 else "harm"
+
+
+def sentence(comparison: Mapping[str, Any]) -> str:
+    """A comparison in one line."""
+    name, baseline, verdict = comparison["arm"], comparison["baseline"], comparison["verdict"]
+    seeds, events = comparison["macro_accuracy"], comparison["macro_accuracy_over_recordings"]
+    if verdict == "too few seeds":
+        return (
+            f"{name} against {baseline}: {seeds['mean']:+.3f} macro accuracy with {_count(seeds['count'], 'seed')}; "
+            "no verdict, run more seeds"
+        )
+    text = (
+        f"{name} against {baseline}: {verdict}. Macro accuracy {seeds['mean']:+.3f}, 95 % interval {seeds['low']:+.3f} to "
+        f"{seeds['high']:+.3f} over {seeds['count']} seeds (p {_p(comparison['p_seeds_holm'])})"
+    )
+    if events["low"] is not None:
+        text += (
+            f", {events['low']:+.3f} to {events['high']:+.3f} over {_count(comparison['events'], 'test event')} "
+            f"(p {_p(comparison['p_events_holm'])})"
+        )
+    if verdict in ("gain", "harm") and not comparison["holds_for_events"]:
+        text += "; it holds for these test clips, and may not for others"
+    if verdict == "no measurable difference" and abs(seeds["mean"]) > 0.03:
+        text += "; more seeds may tell"
+    return text
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def advise(comparisons: Sequence[Mapping[str, Any]], study: Study) -> dict[str, Any] | None:
+    """Whether to use synthetic clips with an input, and how: ``advice`` (use, don't, can't say), ``arm`` and ``sentence``.
+
+    None if no arm that is compared uses synthetic clips, or the baseline does.
+    """
+    arms = {arm.name: arm for arm in study.arms}
+    if arms[study.baseline_arm].synthetic is not False:
+        return None
+    tried = [comparison for comparison in comparisons if arms[comparison["arm"]].synthetic is not False]
+    if not tried:
+        return None
+
+    def rank(comparison: Mapping[str, Any]) -> tuple[bool, bool, float]:
+        gain = comparison["verdict"] == "gain"
+        return gain and comparison["holds_for_events"], gain, comparison["macro_accuracy"]["mean"]
+
+    best = max(tried, key=rank)
+    seeds, arm = best["macro_accuracy"], arms[best["arm"]]
+    gained = f"{seeds['mean']:+.3f} macro accuracy against {best['baseline']}"
+    if best["verdict"] == "too few seeds":
+        advice, text = "can't say", f"can't say: {_count(seeds['count'], 'seed')} only; run {ENOUGH_SEEDS}"
+    elif best["verdict"] == "gain" and best["holds_for_events"]:
+        advice, text = "use", f"use them: {how(arm)}, {gained}, {_range(seeds)} over {seeds['count']} seeds"
+    elif best["verdict"] == "gain" and best["too_few_events"]:
+        number = _count(best["events"], "test event")
+        advice, text = "can't say", f"can't say: {gained}, but {number} cannot show that it holds for others; test on more"
+    elif best["verdict"] == "gain":
+        advice = "don't"
+        text = (
+            f"don't rely on them: {gained}, but it only holds on these {_count(best['events'], 'test event')} "
+            f"(p {_p(best['p_events_holm'])} over events); test on more"
+        )
+    elif all(comparison["verdict"] == "harm" for comparison in tried):
+        advice, text = "don't", f"don't use them: they harm; the best arm, {arm.name}, has {gained}, {_range(seeds)}"
+    else:
+        advice, text = "don't", f"don't use them: no gain; the best arm, {arm.name}, has {gained}, {_range(seeds)}"
+    if LEAST_SEEDS <= seeds["count"] < ENOUGH_SEEDS:
+        text += f". With {seeds['count']} seeds this is preliminary: run {ENOUGH_SEEDS}"
+    return {"advice": advice, "arm": arm.name, "sentence": f"Synthetic clips: {text}."}
+
+
+def how(arm: Arm) -> str:
+    """How an arm uses synthetic clips, in words."""
+    if arm.real is False:
+        return f"alone ({arm.name})"
+    if arm.pretrain:
+        return f"before the real clips ({arm.name})"
+    return f"as {100 * arm.synthetic_share:g} % of the windows ({arm.name})"
+
+
+def _range(interval: Mapping[str, Any]) -> str:
+    return f"{interval['low']:+.3f} to {interval['high']:+.3f}"
