@@ -8,7 +8,7 @@ import numpy as np
 
 from augment.shards.verify import verify
 from augment.shards.video_codec import decode_video
-from examples import film_one_clip, own_motion, own_room, pytorch_loop, stream_loop, study
+from examples import film_one_clip, own_motion, own_room, pytorch_loop, pytorchvideo_loop, stream_loop, study
 from tests.make.mocap import wandering_bvh
 from tests.make.shards import read_shards
 from tests.make.videos import write_samples, write_videos
@@ -46,6 +46,14 @@ def test_own_motion(tmp_path):
 def test_pytorch_loop(tmp_path, capsys):
     pytorch_loop.main(write_samples(tmp_path / "shards", 4, seed=0), tmp_path / "out")
     assert capsys.readouterr().out.count("loss") == 4
+    assert (tmp_path / "out" / "network.pt").exists()
+
+
+def test_pytorchvideo_loop(tmp_path, capsys):
+    shards = write_samples(tmp_path / "shards", 2, seed=0)
+    for source in (str(write_videos(tmp_path, 1, seed=0)), str(shards), f"file://{shards}/"):
+        pytorchvideo_loop.main(source, tmp_path / "out")
+        assert "and others: loss" in capsys.readouterr().out
     assert (tmp_path / "out" / "network.pt").exists()
 
 

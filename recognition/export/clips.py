@@ -59,9 +59,8 @@ def export_clips(recordings: Sequence[Recording], *, unit: str) -> list[ExportCl
             continue
         for number, segment in enumerate(sorted(recording.segments, key=lambda segment: segment.start_sec)):
             first, last = frames_of(segment, recording)
-            if first < last:
-                place = f"{name}_{number:02d}"
-                clips.append(ExportClip(name=place, label=segment.label, recording=recording, first=first, last=last))
+            place = f"{name}_{number:02d}"
+            clips.append(ExportClip(name=place, label=segment.label, recording=recording, first=first, last=last))
     names = [clip.name for clip in clips]
     if len(set(names)) == len(names):
         return clips
@@ -69,8 +68,9 @@ def export_clips(recordings: Sequence[Recording], *, unit: str) -> list[ExportCl
 
 
 def frames_of(segment: Segment, recording: Recording) -> tuple[int, int]:
-    """The frames of a segment: first, and first one after."""
-    return round(segment.start_sec * recording.fps), min(round(segment.end_sec * recording.fps), recording.frames)
+    """The frames of a segment, one at least: first, and first one after."""
+    first = round(segment.start_sec * recording.fps)
+    return first, max(first + 1, min(round(segment.end_sec * recording.fps), recording.frames))
 
 
 def label_names(clips: Sequence[ExportClip], *, unit: str, classes: Sequence[str] = ()) -> list[str]:
@@ -93,7 +93,7 @@ def write_video(clip: ExportClip, path: Path, *, kept: dict[str, np.ndarray]) ->
         path: The file.
         kept: Frames of the last recording that was decoded, by its name; filled here.
     Raises:
-        ValueError: If the video cannot be decoded.
+        ValueError: If the video cannot be decoded, or ends before the clip.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     video = clip.recording.video()

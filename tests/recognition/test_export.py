@@ -158,6 +158,19 @@ def test_a_studys_classes_are_the_labels(table, tmp_path):
     assert set(CLASSES) == {"standing", "fall", "down"}
 
 
+def test_what_cannot_be_exported_is_counted_with_its_reason(table, tmp_path, capsys):
+    """A segment behind the video's end; the others are written, also one of a single frame."""
+    head, row = table.read_text().splitlines()[:2]
+    late = table.parent / "late.csv"
+    late.write_text(f"{head}\n{row.rpartition(',')[0]},standing:0-0.01;fall:2.0-3.0;fallen:9.0-9.5\n")
+    export(late, "class-folders", tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "note: left out: videos/v0.mp4: truncated: it ends before frame 72 of 40"
+    assert lines[-1] == f"{tmp_path / 'train'}: 2 clips, 1 left out"
+    (short,) = (tmp_path / "train" / "standing").iterdir()
+    assert len(decode_video(short)[0]) == 1
+
+
 def test_bad_input_is_refused_in_one_line_that_names_it(table, shards, tmp_path, capsys):
     def refused(source: Path, form: str, *more: str) -> str:
         capsys.readouterr()
