@@ -156,10 +156,16 @@ def kept_batches(folder: Path, kept: Path, *, augment: bool) -> Iterator[tuple[T
         yield torch.stack(videos), torch.tensor([window.label for window in windows])
 
 
-def streamed_batches(folder: Path, *, augment: bool, windows: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches from the stream, read and decoded in this process."""
-    streaming = Streaming(classes=CLASSES, augment=augment, windows=windows, batch=BATCH, frames=FRAMES, size=160)
+def streamed_batches(folder: Path, *, augment: bool, windows: int, kept: Path | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches from the stream, read and decoded in this process; with ``kept`` from the second epoch on."""
+    streaming = Streaming(
+        classes=CLASSES, augment=augment, windows=windows, batch=BATCH, frames=FRAMES, size=160, keep=kept,
+        keep_clips=10**6 if kept else 0,
+    )  # fmt: skip
     stream = stream_windows(folder, streaming, rank=0, world=1)
+    if kept is not None:
+        for _ in stream:
+            pass
     while True:
         for batch in stream:
             yield batch.windows, batch.labels
@@ -191,10 +197,11 @@ def streaming(recordings: Sequence[Recording], updates: int) -> None:
         for augment in (False, True):
             how = "augmented" if augment else "plain"
             store = measure(f"kept store, {how} windows", 64 * BATCH, use(kept_batches(folder, kept, augment=augment)))
-            for windows in (4, 16):
-                batches = streamed_batches(folder, augment=augment, windows=windows)
-                streamed = measure(f"streamed, {how}, {windows} windows a clip", 64 * BATCH, use(batches))
-                ratio(f"streamed of kept, {how}, {windows} windows a clip", streamed, store, "%")
+            for windows, again in ((4, None), (16, None), (4, Path(name) / "again"), (16, Path(name) / "again")):
+                batches = streamed_batches(folder, augment=augment, windows=windows, kept=again)
+                title = f"{how}, {windows} windows a clip, {'decoded clips kept' if again else 'nothing kept'}"
+                streamed = measure(f"streamed, {title}", 64 * BATCH, use(batches))
+                ratio(f"streamed of kept store, {title}", streamed, store, "%")
         slow = measure("training from the kept store, augmented, updates", updates,
                        lambda: train(kept_batches(folder, kept, augment=True), updates))  # fmt: skip
         for windows in (4, 16):

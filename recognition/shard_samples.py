@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -47,7 +48,8 @@ def streamed_recording(url: str, sample: Mapping[str, Any]) -> Recording:
         raise ValueError(f"{url}: sample {sample['__key__']!r}: its json is damaged ({error})") from error
     known = {"__key__": sample["__key__"], **({"json": meta} if "json" in sample else {})}
     found = _recording(Path(url), known, {name: (0, 0) for name in sample if not name.startswith("__")})
-    path = found.path / str(sample["__key__"])  # each its own: what is kept of a recording is found by its place
+    digest = hashlib.sha256(b"".join(sample[name] for name in sorted(sample) if isinstance(sample[name], bytes))).hexdigest()
+    path = found.path / str(sample["__key__"]) / digest  # what is kept of a recording is found by its place
     npz = sample.get("npz")
     place = None if npz is None else Place(path=path, content=npz)
     return replace(found, path=path, member=None, content=sample.get("mp4", npz), keypoints=place)

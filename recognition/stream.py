@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class Streaming:
     """Windows from each clip in an epoch, in as many batches: a clip is read and decoded once for all of them."""
     buffer: int = 64
     """A clip is handed on before or after this many of those stored beside it, which are held as files are: compressed."""
+    keep: Path | None = None
+    """Folder where decoded clips are kept from the first epoch on, as files that inputs of pictures make; None: nowhere."""
+    keep_clips: int = 0
+    """So many clips are kept there, counted from the first shard's first: as many as the disk has room for (a clip of 5 s at
+    the default size takes 5 MB). The others are decoded in every epoch."""
     seed: int = 0
     """Decides the order of clips and all draws."""
     even: bool = False
@@ -66,6 +71,8 @@ class Streaming:
         for name in ("frames", "batch", "windows", "buffer"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: expected 1 or more")
+        if self.keep_clips and self.keep is None:
+            raise ValueError(f"keep_clips {self.keep_clips}: needs `keep`, the folder where they are kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +106,8 @@ class WindowStream:
         self.epoch, self.done = 0, 0
         self.problems: list[str] = []
         """Why clips were left out, so far."""
-        facts = [[(shard.url, shard.samples) for shard in shards], repr(streaming), workers, world]
+        settings = repr(replace(streaming, keep=None, keep_clips=0))
+        facts = [[(shard.url, shard.samples) for shard in shards], settings, workers, world]
         self.digest = sha256_of_json(facts)
         if state is not None:
             self._restore(state)
@@ -215,13 +223,15 @@ class _Part(IterableDataset):
         groups, first = divmod(begun, s.windows)
         samples = planned_samples(self.shards, plan, skip=groups * s.batch)
         numbers = {shard.url: index for index, shard in enumerate(self.shards)}
+        before = np.cumsum([0, *(shard.samples for shard in self.shards)])
         for start in range(groups * s.batch, len(plan.order), s.batch):
             clips, problems = [], []
             for _ in range(min(s.batch, len(plan.order) - start)):
                 url, number, sample = next(samples)
                 rng = np.random.default_rng([s.seed, self.epoch, numbers[url], number])
                 try:
-                    clips.append(_Clip.of(url, sample, s, rng=rng))
+                    keep = s.keep if before[numbers[url]] + number < s.keep_clips else None
+                    clips.append(_Clip.of(url, sample, s, keep=keep, rng=rng))
                 except ValueError as error:
                     problems.append(str(error))
             for turn in range(s.windows):
@@ -242,13 +252,13 @@ class _Clip:
     rng: np.random.Generator
 
     @classmethod
-    def of(cls, url: str, sample: Mapping[str, Any], s: Streaming, *, rng: np.random.Generator) -> _Clip:
+    def of(cls, url: str, sample: Mapping[str, Any], s: Streaming, *, keep: Path | None, rng: np.random.Generator) -> _Clip:
         recording = streamed_recording(url, sample)
         try:
             sampler = WindowSampler([recording], s.classes, window_sec=s.window_sec)
         except ValueError:
             raise ValueError(f"{recording.name}: no segment of any class") from None
-        store = INPUTS[s.input].store(folder=None, size=s.size, frames=s.frames, window_sec=s.window_sec)
+        store = INPUTS[s.input].store(folder=keep, size=s.size, frames=s.frames, window_sec=s.window_sec)
         store.get(recording)
         return cls(name=f"{url}#{sample['__key__']}", recording=recording, store=store, sampler=sampler, rng=rng)
 

@@ -31,7 +31,7 @@ class ClipDataset(Dataset):
     Args:
         source: CSV of real videos, folder of shards, or one tar.
         classes: Class name to the frame labels it gathers; its place is the label.
-        folder: For the decoded videos; it may be kept for the next time.
+        folder: For the decoded videos; it may be used again while the videos stay as they are.
         window_sec: Length of a clip, seconds.
         frames: Frames of a clip.
         size: Side of the square picture, pixels.

@@ -148,6 +148,18 @@ def test_two_processes_of_torchrun_see_halves_without_a_common_clip(shards, tmp_
     assert halves[0][1] == halves[1][1] == sum(COUNTS) // 2 * 2 * 4
 
 
+def test_kept_clips_change_nothing_and_no_others_are_kept(shards, tmp_path):
+    def windows(**changes: Any) -> list[torch.Tensor]:
+        stream = stream_windows(shards, small(windows=2, **changes), workers=1, rank=0, world=1)
+        return [batch.windows for _ in range(2) for batch in stream]
+
+    kept = windows(keep=tmp_path / "kept", keep_clips=5)
+    assert len(list((tmp_path / "kept").iterdir())) == 5
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(kept, windows(), strict=True))
+    with pytest.raises(ValueError, match="keep_clips 5: needs `keep`"):
+        small(keep_clips=5)
+
+
 def test_memory_does_not_grow_with_the_epochs(shards):
     stream = stream_windows(shards, small(), rank=0, world=1)
     names(stream)
