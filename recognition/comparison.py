@@ -58,8 +58,20 @@ def compare(by_arm: Mapping[str, Runs], study: Study) -> list[dict[str, Any]]:
         comparison["verdict"] = _verdict(seeds, comparison["p_seeds_holm"])
         comparison["holds_for_events"] = comparison["p_events_holm"] < 1 - statistics.LEVEL
         comparison["too_few_events"] = statistics.least_sign_flip_p(comparison["events"]) * len(found) >= 1 - statistics.LEVEL
+        comparison["gap_closed"] = _gap_closed(by_arm, comparison["arm"], study)
         comparison["sentence"] = sentence(comparison)
     return found
+
+
+def _gap_closed(by_arm: Mapping[str, Runs], name: str, study: Study) -> dict[str, Any] | None:
+    """How much of the way from the baseline to the first reference arm an arm goes; None without one that is better."""
+    references = [arm.name for arm in study.arms if arm.reference]
+    if not references:
+        return None
+    ours, base, best = (
+        float(np.mean([run["macro_accuracy"] for run in by_arm[arm]])) for arm in (name, study.baseline_arm, references[0])
+    )
+    return {"reference": references[0], "share": (ours - base) / (best - base)} if best > base else None
 
 
 def _measure(runs: Runs, base: Runs, name: str, baseline: str) -> dict[str, Any]:
@@ -123,6 +135,8 @@ def sentence(comparison: Mapping[str, Any]) -> str:
             f", {events['low']:+.3f} to {events['high']:+.3f} over {_count(comparison['events'], 'test event')} "
             f"(p {_p(comparison['p_events_holm'])})"
         )
+    if verdict == "gain" and (gap := comparison["gap_closed"]):
+        text += f"; it closes {100 * gap['share']:.0f} % of the gap to {gap['reference']}"
     if verdict in ("gain", "harm") and not comparison["holds_for_events"]:
         text += "; it holds for these test clips, and may not for others"
     if verdict == "no measurable difference" and abs(seeds["mean"]) > 0.03:

@@ -60,6 +60,15 @@ def test_a_gain_in_all_seeds_and_events_is_to_be_used_with_its_share():
     assert "as 50 % of the windows (real_synthetic), +0.250 macro accuracy against real" in advice["sentence"]
 
 
+def test_the_gap_to_the_reference_is_said():
+    sizes = {"seeds": 5, "events": 12, "spread": 0.0}
+    plan = study(5, arms=["real", "real_synthetic", {"name": "oracle", "real": "more.csv", "reference": True}])
+    arms = {"real": 0.5, "real_synthetic": 0.75, "oracle": 1.0}
+    (comparison,) = compare({name: runs_of(accuracy, **sizes) for name, accuracy in arms.items()}, plan)
+    assert comparison["gap_closed"] == {"reference": "oracle", "share": pytest.approx(0.5)}
+    assert "closes 50 % of the gap to oracle" in comparison["sentence"]
+
+
 def test_a_gain_in_a_single_event_only_holds_on_these():
     sizes = {"seeds": 5, "events": 12, "spread": 0.0}
     mixed = runs_of(1.0, gain_events=1, **sizes)
