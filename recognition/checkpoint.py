@@ -12,9 +12,9 @@ from augment.files import write_atomic
 
 from .device import compute_device
 from .networks.build import build_model
+from .networks.weights import CHECKPOINT_FORMAT, read_checkpoint
 from .study import Study
 
-CHECKPOINT_FORMAT = "understudy-classifier-2"
 KEPT = ("input", "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
 """Settings of the study that a checkpoint stores: all that testing needs."""
 
@@ -39,22 +39,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         ValueError: If it is not a checkpoint of ``recognition train``.
         OSError: If it cannot be read.
     """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise FileNotFoundError(2, "no such checkpoint", str(path))
-    try:
-        with safe_open(path, framework="pt") as stored:
-            about = json.loads((stored.metadata() or {}).get("understudy", "{}"))
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
-    if about.get("format") != CHECKPOINT_FORMAT:
-        found = about.get("format")
-        raise ValueError(
-            f"{path}: field format: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}; "
-            "train it again (the first format did not keep the order of the classes)"
-        )
+    tensors, about = read_checkpoint(path)
     network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
     network.load_state_dict(tensors)
     return network.to(compute_device()).eval(), about

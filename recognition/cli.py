@@ -138,8 +138,9 @@ class Ablate:
 
     - arms: [real, real_augmented, real_synthetic, synthetic] -- or written out: {name: oracle, real: {csv: ...}, augment: true}
 
-    - input: keypoints -- what the classifiers look at (rgb: whole frames); or several, each with settings of its own, and their
-      mean beside them: [keypoints, {kind: rgb, steps: 200, size: 96}]
+    - input: keypoints -- what the classifiers look at: rgb (whole frames), person (a square around the person), motion (its
+      difference to the empty room, and flow), keypoints, heatmaps; or several, each with settings of its own, and their mean
+      beside them: [keypoints, {kind: rgb, steps: 200, size: 96}]
 
     - labels: omnifall -- a ready list of classes (or care_home); `classes` adds to it
 
@@ -157,7 +158,10 @@ class Ablate:
       of the training events is held out (held_out: 0.1). Alarms are counted on whole test recordings, labelled or not, where
       the rare class stays above a threshold for alarm_windows: 2; it finds alarm_recall: 0.9 of the held-out events
 
-    - further keys: rare_class, window_sec, frames, size, model (x3d_xs or r2plus1d_18), steps, batch, lr, baseline, note
+    - weights: classifier.safetensors -- what training starts from: a checkpoint of the same model, or torchvision's and others'
+
+    - further keys: rare_class, window_sec, frames, size, model (x3d_xs, slowfast_r50, mvit_v2_s, ...), steps, batch, lr,
+      baseline, note
     """
 
     study: Positional[Path]

@@ -18,6 +18,9 @@ COLUMNS = ("video", "fps", "frames", "segments")
 KEYPOINTS = "keypoints"
 """Column with a detector's results for each video: COCO or OpenPose JSON, a folder of OpenPose's, a MediaPipe npz."""
 
+PLATE = "plate"
+"""Column with a picture of the empty room from the video's camera, of its size; the inputs `person` and `motion` use it."""
+
 
 def read_csv(path: Path, *, where: Mapping[str, Sequence[Any]] = {}, group_by: Sequence[str] = ()) -> list[Recording]:
     """Real videos of a table; video paths are relative to its folder.
@@ -73,6 +76,7 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
         name=row["video"],
         path=video,
         keypoints=keypoints,
+        plate=table.parent / row[PLATE] if row.get(PLATE) else None,
         fps=fps,
         frames=frames,
         segments=parse_segments(row["segments"] or "", where=place),

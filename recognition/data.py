@@ -18,7 +18,8 @@ from .held_out import hold_out
 from .inputs.kinds import INPUTS, ClipInput
 from .inputs.readable import decodable
 from .leaks import has_unknown_sources, refuse_leaks
-from .recordings import Recording, TrainingClips, class_of_label, describe, recordings_digest
+from .networks.weights import weights_file
+from .recordings import Place, Recording, TrainingClips, class_of_label, describe, place_digest, recordings_digest
 from .shard_samples import read_samples
 from .study import Arm, Source, Study
 from .subsets import clips_of, without_useless_arms
@@ -49,7 +50,8 @@ def read_source(source: Source, *, group_by: Sequence[str] = ()) -> list[Recordi
         OSError: If a file cannot be read.
     """
     if source.csv is not None:
-        return read_csv(source.csv, where=source.where, group_by=group_by)
+        found = read_csv(source.csv, where=source.where, group_by=group_by)
+        return [recording if recording.plate else replace(recording, plate=source.plate) for recording in found]
     return [recording for path in source.shards for recording in read_samples(path)]
 
 
@@ -224,6 +226,11 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
     return replace(data, training=training, test=keep(data.test), held_out=keep(data.held_out)), problems
 
 
+def _weights_digest(study: Study) -> str:
+    path = weights_file(study.weights, input=study.input, model=study.model)
+    return place_digest(Place(path=path)) if path else study.weights
+
+
 def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
     """SHA-256 over everything that decides a run's result: settings, clips, code, torch's version, threads.
 
@@ -242,6 +249,7 @@ def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
         "inputs",
         "validation",
         "held_out",
+        "weights",
     }  # their content is in the facts below
     clips, device = clips_of(data.study, arm, data.training[arm.name], seed=seed), compute_device()
     facts = {
@@ -249,6 +257,7 @@ def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
         "study": data.study.model_dump(mode="json", exclude=labels | elsewhere),
         "arm": arm.model_dump(mode="json", exclude={"name", "real", "synthetic", "reference", "smaller"}),
         "seed": seed,
+        "weights": _weights_digest(data.study),
         "clips": [recordings_digest(recordings) for recordings in (clips.real, clips.synthetic, data.test, data.held_out)],
         "code": code_digest(Path(__file__).parent),
         "computed": [str(compute_dtype(data.study.precision, device)), device.type, threads, torch.__version__],

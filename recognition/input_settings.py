@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from augment.actions import did_you_mean
 
 from .inputs.kinds import INPUTS
+from .networks.build import check_weights, check_windows
 
 FUSED = "fused"
 """Name of the further input that stands for the mean of the others' probabilities."""
@@ -28,7 +29,11 @@ class InputSettings(Strict):
     frames: int = Field(8, ge=1, le=128)
     """Frames taken from a window, evenly."""
     size: int = Field(160, ge=32, le=512)
-    """Side of the square picture, pixels; the whole picture is squeezed into it."""
+    """Side of the square picture that the network sees, pixels."""
+    weights: str = "none"
+    """What training starts from: ``none``, a checkpoint of ``recognition train`` (its .safetensors file) of the same model, all
+    of it but the head, ``understudy`` for those shipped here, or a library's own (``torchvision``, ``pytorchvideo``,
+    ``transformers``), which needs a network once."""
     steps: int = Field(300, ge=1)
     """Updates: the same for every arm."""
     batch: int = Field(8, ge=2)
@@ -86,13 +91,19 @@ def _chosen(item: Any, data: dict[str, Any], *, several: bool) -> dict[str, Any]
     return {"name": kind, **INPUTS[kind].defaults, **stated, **own, "kind": kind}
 
 
-def require_model(kind: str, model: str) -> None:
-    """ValueError, with what would be right, if a network does not take an input."""
-    models = INPUTS[kind].models
-    if model in models:
-        return
-    other = [name for name, entry in INPUTS.items() if model in entry.models]
-    valid = f"expected one of: {', '.join(models)}"
-    if other:
-        raise ValueError(f"model {model!r} takes input {' or '.join(other)}, not {kind}; {valid}")
-    raise ValueError(f"unknown model {model!r}{did_you_mean(model, models)}; {valid}")
+def require_network(kind: str, settings: InputSettings) -> None:
+    """Check an input's network, its windows and the weights it starts from.
+
+    Raises:
+        ValueError: With what would be right, if the network does not take the input, or windows of this size, or there are no
+            such weights.
+    """
+    model, models = settings.model, INPUTS[kind].models
+    if model not in models:
+        other = [name for name, entry in INPUTS.items() if model in entry.models]
+        valid = f"expected one of: {', '.join(models)}"
+        if other:
+            raise ValueError(f"model {model!r} takes input {' or '.join(other)}, not {kind}; {valid}")
+        raise ValueError(f"unknown model {model!r}{did_you_mean(model, models)}; {valid}")
+    check_windows(model, frames=settings.frames, size=settings.size)
+    check_weights(settings.weights, model=model, input=kind)

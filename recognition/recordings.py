@@ -71,6 +71,10 @@ class Recording:
     """False for a sample of keypoints alone; ``path`` and ``member`` are then those of its npz."""
     keypoints: Place | None = None
     """A detector's results (the column ``keypoints``), or a sample's npz."""
+    mask: Place | None = None
+    """A sample's mask of people, `mask.mp4`."""
+    plate: Path | None = None
+    """A picture of the empty room from the same camera (the column `plate`, or the study's)."""
     size: tuple[int, int] | None = None
     """Width and height of the picture, pixels, where known without decoding."""
     content: bytes | None = None
@@ -165,7 +169,7 @@ def describe(recordings: Sequence[Recording], classes: Mapping[str, Sequence[str
 
 
 def recordings_digest(recordings: Sequence[Recording]) -> str:
-    """SHA-256 over names, labels, and bytes of videos and keypoints; empty without recordings."""
+    """SHA-256 over names, labels, and bytes of videos, keypoints, masks and plates; empty without recordings."""
     if not recordings:
         return ""
     rows = [
@@ -176,6 +180,8 @@ def recordings_digest(recordings: Sequence[Recording]) -> str:
             [[s.label, s.start_sec, s.end_sec] for s in r.segments],
             r.digest(),
             place_digest(r.keypoints),
+            place_digest(r.mask),
+            place_digest(r.plate and Place(path=r.plate)),
         ]
         for r in recordings
     ]

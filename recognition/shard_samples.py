@@ -75,6 +75,7 @@ def _recording(path: Path, sample: Mapping[str, Any], places: Mapping[str, tuple
         member=places.get("mp4") or places["npz"],
         has_video="mp4" in places,
         keypoints=Place(path=path, member=places["npz"]) if "npz" in places else None,
+        mask=Place(path=path, member=places["mask.mp4"]) if "mask.mp4" in places else None,
         size=size,
         fps=fps,
         frames=frames,

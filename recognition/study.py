@@ -10,8 +10,9 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_v
 
 from augment.actions import did_you_mean, require_label
 
-from .input_settings import ChosenInput, InputSettings, Strict, require_model, with_inputs
+from .input_settings import ChosenInput, InputSettings, Strict, require_network, with_inputs
 from .label_maps import with_classes
+from .networks.weights import is_file
 
 
 def _as_list(value: Any) -> Any:
@@ -25,6 +26,8 @@ class Source(Strict):
     """Table of real videos with columns video, fps, frames, segments and whatever ``where`` and ``group_by`` name."""
     shards: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
     """Folders with ``manifest.json``, or single ``.tar`` files; one or several."""
+    plate: Path | None = None
+    """Picture of the empty room, of the videos' size, for rows without a column `plate`. CSV only."""
     where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = Field(default_factory=dict)
     """Column to value(s): only rows that match all of them are used. CSV only."""
 
@@ -41,6 +44,8 @@ class Source(Strict):
             raise ValueError("give either `csv` or `shards`")
         if self.shards and self.where:
             raise ValueError("`where` selects rows of a CSV; shards have no columns")
+        if self.shards and self.plate:
+            raise ValueError("`plate` is of one camera's videos in a CSV; samples of shards find their own")
         return self
 
 
@@ -178,7 +183,7 @@ class Study(InputSettings):
     @model_validator(mode="after")
     def _known_models(self) -> Study:
         for study in self.each_input().values():
-            require_model(study.input, study.model)
+            require_network(study.input, study)
         return self
 
     @model_validator(mode="after")
@@ -301,12 +306,20 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
             return source
         csv = source.csv and (folder / source.csv.expanduser()).resolve()
         return source.model_copy(
-            update={"csv": csv, "shards": tuple((folder / path.expanduser()).resolve() for path in source.shards)}
+            update={
+                "csv": csv,
+                "plate": source.plate and (folder / source.plate.expanduser()).resolve(),
+                "shards": tuple((folder / path.expanduser()).resolve() for path in source.shards),
+            }
         )
+
+    def placed(weights: str) -> str:
+        return str((folder / Path(weights).expanduser()).resolve()) if is_file(weights) else weights
 
     arms = [arm.model_copy(update={kind: absolute(getattr(arm, kind)) for kind in ("real", "synthetic")}) for arm in study.arms]
     found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test", "validation")}
-    return study.model_copy(update={"arms": arms, **found})
+    inputs = tuple(one.model_copy(update={"weights": placed(one.weights)}) for one in study.inputs)
+    return study.model_copy(update={"arms": arms, "weights": placed(study.weights), "inputs": inputs, **found})
 
 
 def _explain(problem: Any) -> str:

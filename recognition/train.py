@@ -15,7 +15,7 @@ from torch.optim.swa_utils import update_bn
 
 from .device import autocast, compute_device
 from .inputs.kinds import ClipInput
-from .networks.build import build_model, to_network
+from .networks.build import build_model, start_from, to_network
 from .prefetch import ahead
 from .recordings import TrainingClips
 from .study import Arm, Study
@@ -90,7 +90,7 @@ def train(
     seed: int,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> TrainedClassifier:
-    """Train from scratch for ``study.steps`` updates.
+    """Train for ``study.steps`` updates, from ``study.weights``.
 
     The same seed gives the same network on the same machine with the same number of threads.
 
@@ -102,14 +102,17 @@ def train(
         seed: Decides weights, batches and dropout.
         progress: Called after each update with their number, and how many there will be.
     Raises:
-        ValueError: If the clips have no segment of any class, or the loss is no longer finite.
+        ValueError: If the clips have no segment of any class, the weights to start from cannot be had or are of another
+            network, or the loss is no longer finite.
     """
     device = compute_device()
     losses = []
     # Initial weights and dropout take no generator: the global one is forked, seeded, and restored afterwards.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = build_model(study.model, len(study.classes), frames=study.frames, size=study.size).to(device).train()
+        network = build_model(study.model, len(study.classes), frames=study.frames, size=study.size)
+        start_from(network, study.weights, model=study.model, input=study.input)
+        network = network.to(device).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=study.lr, weight_decay=WEIGHT_DECAY, foreach=True)
         schedule = warmup_cosine(optimizer, study.steps)
         for step, (video, target) in enumerate(ahead(batches(study, arm, clips, store=store, seed=seed))):

@@ -9,6 +9,7 @@ from lint.schema_table import schema_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+SOURCES = [path for package in ("augment", "recognition") for path in (ROOT / package).glob("**/*.py")]
 FILE_MAP = README[README.index("    augment/\n") : README.index("## Licences")]
 
 
@@ -53,6 +54,4 @@ def test_where_to_look_first_names_what_exists():
     for name in re.findall(r"`(augment/[^`]+|recognition/[^`]+)`", table):
         assert (ROOT / name).exists(), name
     for row in re.findall(r"a row of `([A-Z_]+)`", table):
-        assert any(
-            f"\n{row}: dict" in path.read_text() or f"\n{row} = {{" in path.read_text() for path in ROOT.glob("augment/**/*.py")
-        )
+        assert any(f"\n{row}: dict" in path.read_text() or f"\n{row} = {{" in path.read_text() for path in SOURCES)

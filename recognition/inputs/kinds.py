@@ -9,8 +9,11 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from torch import Tensor
 
+from ..networks.build import PICTURE_MODELS
 from ..recordings import Recording
 from ..windows import Window
+from .crops import motion_store, person_store
+from .heatmaps import HeatmapStore
 from .keypoints import KeypointStore
 from .rgb import FrameStore
 
@@ -46,20 +49,36 @@ class InputKind:
     """What the network sees, for ``--help`` and the report."""
 
 
-VIDEO_MODELS = ("x3d_xs", "r2plus1d_18")
-
 INPUTS: dict[str, InputKind] = {
     "rgb": InputKind(
         store=FrameStore,
-        models=VIDEO_MODELS,
+        models=PICTURE_MODELS,
         defaults={"model": "x3d_xs", "frames": 8, "size": 160, "steps": 300, "batch": 8, "lr": 2e-3},
         meaning="whole frames, squeezed into a square",
     ),
+    "person": InputKind(
+        store=person_store,
+        models=PICTURE_MODELS,
+        defaults={"model": "x3d_xs", "frames": 8, "size": 96, "steps": 300, "batch": 8, "lr": 2e-3},
+        meaning="a square around one person, following it",
+    ),
+    "motion": InputKind(
+        store=motion_store,
+        models=PICTURE_MODELS,
+        defaults={"model": "x3d_xs", "frames": 8, "size": 96, "steps": 300, "batch": 8, "lr": 2e-3},
+        meaning="in that square, the difference to the empty room, and optical flow",
+    ),
     "keypoints": InputKind(
         store=KeypointStore,
-        models=("keypoint_cnn",),
+        models=("keypoint_cnn", "st_gcn"),
         defaults={"model": "keypoint_cnn", "frames": 16, "size": 32, "steps": 600, "batch": 64, "lr": 1e-3},
         meaning="2D keypoints of one person, moved and scaled to a common place and size",
+    ),
+    "heatmaps": InputKind(
+        store=HeatmapStore,
+        models=("x3d_heatmaps",),
+        defaults={"model": "x3d_heatmaps", "frames": 8, "size": 48, "steps": 300, "batch": 16, "lr": 2e-3},
+        meaning="those keypoints as spots in a volume, a channel for each",
     ),
 }
 """Name to kind. Extending = one class and one entry here."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +31,41 @@ SHORTEST_SHARE = 0.9
 """A video with less than this share of the frames that its table states counts as truncated."""
 
 
+def each_frame(recording: Recording, *, rate: float) -> Iterator[tuple[int, Any]]:
+    """Decode a video frame by frame, giving about ``rate`` of them a second.
+
+    Args:
+        recording: What to decode.
+        rate: Frames a second to give; never more than there are.
+    Yields:
+        The frame's number in the video, and PyAV's frame.
+    Raises:
+        ValueError: If it is missing, not a video, or ends early.
+    """
+    import av
+
+    keep = min(rate, recording.fps)
+    given, decoded = 0, 0
+    try:
+        video = recording.video()
+        with av.open(str(video) if isinstance(video, Path) else io.BytesIO(video), mode="r") as container:
+            if not container.streams.video:
+                raise ValueError(f"{recording.name}: no video stream in it")
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            for frame in container.decode(stream):
+                if decoded >= round(given * recording.fps / keep):
+                    yield decoded, frame
+                    given += 1
+                decoded += 1
+    except FileNotFoundError as error:
+        raise ValueError(f"{recording.name}: no such file: {recording.path}") from error
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(f"{recording.name}: not a decodable video ({str(error).split(':')[0]})") from error
+    if decoded < SHORTEST_SHARE * recording.frames:
+        raise ValueError(f"{recording.name}: truncated: {decoded} of {recording.frames} frames could be decoded")
+
+
 def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.ndarray, "n side side 3"]:
     """Decode a video, keeping about ``rate`` frames a second, each squeezed into a square.
 
@@ -41,28 +78,10 @@ def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.nd
     Raises:
         ValueError: If it is missing, not a video, or ends early.
     """
-    import av
-
-    keep = min(rate, recording.fps)
-    frames, decoded = [], 0
-    try:
-        video = recording.video()
-        with av.open(str(video) if isinstance(video, Path) else io.BytesIO(video), mode="r") as container:
-            if not container.streams.video:
-                raise ValueError(f"{recording.name}: no video stream in it")
-            stream = container.streams.video[0]
-            stream.codec_context.thread_count = 1
-            for frame in container.decode(stream):
-                if decoded >= round(len(frames) * recording.fps / keep):
-                    small = frame.reformat(width=side, height=side, format="rgb24", interpolation="AREA")
-                    frames.append(small.to_ndarray())
-                decoded += 1
-    except FileNotFoundError as error:
-        raise ValueError(f"{recording.name}: no such file: {recording.path}") from error
-    except (av.FFmpegError, OSError) as error:
-        raise ValueError(f"{recording.name}: not a decodable video ({str(error).split(':')[0]})") from error
-    if decoded < SHORTEST_SHARE * recording.frames:
-        raise ValueError(f"{recording.name}: truncated: {decoded} of {recording.frames} frames could be decoded")
+    frames = []
+    for _, frame in each_frame(recording, rate=rate):
+        small = frame.reformat(width=side, height=side, format="rgb24", interpolation="AREA")
+        frames.append(small.to_ndarray())
     return np.stack(frames)
 
 

@@ -89,13 +89,14 @@ def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
 DECISIVE = {
     "classes": {"standing": ["standing"], "fall": ["fall", "fallen"]}, "rare_class": "down", "window_sec": 0.5, "frames": 2,
     "size": 48, "model": "r2plus1d_18", "steps": 3, "batch": 4, "lr": 0.1, "precision": "bfloat16", "group_by": [],
+    "weights": "pytorchvideo",
 }  # fmt: skip
 DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "pretrain": True, "real_events": 1, "films": 1}
 # Settings of the report alone.
 ONLY_SHOWN = {"labels": None, "hard_negatives": ["lying"], "alarm_windows": 1, "alarm_recall": 0.5}
 
 
-def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(world):
+def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(world, tmp_path):
     _, real, test, shards = world
     data = study_data(real, test, synthetic=str(shards), arms=[{"name": "mixed", "synthetic": True}])
 
@@ -107,6 +108,11 @@ def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(
     changed += [digest(input="keypoints", model="keypoint_cnn")]
     changed += [digest(arms=[{**data["arms"][0], name: value}]) for name, value in DECISIVE_OF_ARM.items()]
     changed += [digest(test=str(real), real=str(test)), digest(arms=[{"name": "mixed", "real": False, "synthetic": True}])]
+    assert len({digest(), *changed}) == len(changed) + 1
+    start = tmp_path / "start.safetensors"
+    for content in (b"some weights", b"others"):  # only their bytes count before training starts
+        start.write_bytes(content)
+        changed.append(digest(weights=str(start)))
     assert len({digest(), *changed}) == len(changed) + 1
     assert ONLY_SHOWN.keys() <= Study.model_fields.keys()
     same = {"name": "x", "note": "another", "baseline": "mixed", "seeds": [0, 5], "max_bad_share": 0.5, **ONLY_SHOWN}

@@ -125,7 +125,7 @@ def test_a_recording_without_keypoints_is_named(tmp_path, spoil, message):
 
 def test_a_model_of_another_input_is_refused():
     data = study_data(Path("r.csv"), Path("t.csv"))
-    with pytest.raises(ValueError, match="model 'x3d_xs' takes input rgb, not keypoints"):
+    with pytest.raises(ValueError, match="model 'x3d_xs' takes input rgb or person or motion, not keypoints"):
         make_study({**data, "input": "keypoints", "model": "x3d_xs"})
     with pytest.raises(ValueError, match=r"unknown input 'keypoint' \(did you mean 'keypoints'\?\)"):
         make_study({**data, "input": "keypoint"})

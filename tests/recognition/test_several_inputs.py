@@ -51,7 +51,10 @@ def test_an_inputs_own_setting_comes_before_the_studys_and_that_before_its_kinds
         (["rgb", "keypoint"], r"unknown input 'keypoint' \(did you mean 'keypoints'\?\)"),
         (["rgb", {"kind": "keypoints", "stepz": 3}], r"'input.1.stepz' \(did you mean 'steps'\?\)"),
         (["rgb", {"kind": "keypoints", "steps": 0}], r"input.1.steps: .*greater than or equal to 1"),
-        (["rgb", {"kind": "keypoints", "model": "x3d_xs"}], "model 'x3d_xs' takes input rgb, not keypoints"),
+        (
+            ["rgb", {"kind": "keypoints", "model": "x3d_xs"}],
+            "model 'x3d_xs' takes input rgb or person or motion, not keypoints",
+        ),
         (["rgb", {"kind": "keypoints", "name": "fused"}], "input name 'fused'"),
     ],
 )

@@ -1,0 +1,157 @@
+"""Inputs `person` and `motion`: a square around the person, cut once from the decoded video and kept in a small file.
+
+`person` keeps the picture; what `motion` keeps is made in ``motion.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from augment.files import open_atomic
+
+from ..recordings import Place, Recording, place_digest
+from ..windows import Window
+from .motion import mirrored_motion, motion_crops, vary_motion
+from .places import cut_square, followed, person_boxes
+from .rgb import MARGIN, OVERSAMPLING, each_frame
+
+GREY = (115, 115, 115)
+"""Colour beyond the picture's edges: the mean with which networks normalize."""
+
+
+def person_crops(recording: Recording, *, side: int, rate: float) -> UInt8[np.ndarray, "n side side 3"]:
+    """A square around the person, following it, in about ``rate`` frames a second.
+
+    Raises:
+        ValueError: If the video cannot be decoded, or shows nobody.
+    """
+    squares = followed(person_boxes(recording), fps=recording.fps)
+    return np.stack(
+        [
+            cut_square(frame.to_ndarray(format="rgb24"), squares[min(index, len(squares) - 1)], side=side, outside=GREY)
+            for index, frame in each_frame(recording, rate=rate)
+        ]
+    )
+
+
+def mirrored(video: UInt8[Tensor, "t 3 h w"]) -> UInt8[Tensor, "t 3 h w"]:
+    """Left and right exchanged."""
+    return video.flip(-1)
+
+
+def vary_colours(video: UInt8[Tensor, "t 3 h w"], *, rng: np.random.Generator) -> UInt8[Tensor, "t 3 h w"]:
+    """One draw for all frames: brightness, contrast and saturation by up to 40 %, hue by up to 0.05 turns."""
+    from torchvision.transforms.v2 import functional
+
+    video = functional.adjust_brightness(video, float(rng.uniform(0.6, 1.4)))
+    video = functional.adjust_contrast(video, float(rng.uniform(0.6, 1.4)))
+    video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
+    return functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CropKind:
+    """What is kept of the square around the person, and how it is varied."""
+
+    name: str
+    make: Callable[..., UInt8[np.ndarray, "n side side 3"]]
+    """From recording, ``side`` and ``rate`` to the kept frames."""
+    mirror: Callable[[Tensor], Tensor]
+    vary: Callable[..., Tensor]
+    """Standard augmentation of values, from frames and ``rng``."""
+
+
+PERSON = CropKind(name="person", make=person_crops, mirror=mirrored, vary=vary_colours)
+MOTION = CropKind(name="motion", make=motion_crops, mirror=mirrored_motion, vary=vary_motion)
+
+
+@dataclass(slots=True)
+class CropStore:
+    """Squares around the person, made on first use and kept as files in ``folder``; ``MARGIN`` wider than the network's."""
+
+    kind: CropKind
+    folder: Path
+    size: int
+    """Side of the network's picture, pixels."""
+    frames: int
+    """Frames a window."""
+    window_sec: float
+    opened: dict[str, np.ndarray] = field(default_factory=dict)
+    """Memory-mapped files by their key."""
+
+    @property
+    def side(self) -> int:
+        """Side of the kept squares, pixels."""
+        return round(self.size * MARGIN)
+
+    @property
+    def rate(self) -> float:
+        """Kept frames a second, where the video has as many."""
+        return OVERSAMPLING * self.frames / self.window_sec
+
+    def get(self, recording: Recording) -> UInt8[np.ndarray, "n side side 3"]:
+        """The recording's squares.
+
+        Raises:
+            ValueError: If it cannot be decoded, or shows nobody.
+        """
+        place = f"{recording.path.resolve()}|{recording.member}|{recording.name}"
+        if place not in self.opened:
+            beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
+            facts = [self.kind.name, place, self.side, self.rate, recording.fps, *map(place_digest, beside)]
+            path = self.folder / f"{hashlib.sha256('|'.join(map(str, facts)).encode()).hexdigest()[:24]}.npy"
+            if not path.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                made = self.kind.make(recording, side=self.side, rate=self.rate)
+                with open_atomic(path) as stream:
+                    np.save(stream, made)
+            self.opened[place] = np.load(path, mmap_mode="r")
+        return self.opened[place]
+
+    def plain(self, recording: Recording, window: Window) -> UInt8[Tensor, "3 t size size"]:
+        """A window as the network sees it."""
+        start = (self.side - self.size) // 2
+        video = self._cut(recording, window, speed=1.0)[..., start : start + self.size, start : start + self.size]
+        return video.permute(1, 0, 2, 3)
+
+    def augmented(self, recording: Recording, window: Window, *, rng: np.random.Generator) -> UInt8[Tensor, "3 t size size"]:
+        """A window after standard augmentation, one draw for all its frames: up to 20 % faster or slower, a square up to a
+        fifth smaller or larger, each of its sides by up to 10 %, moved by up to an eighth, mirrored half of the time, values
+        varied as the kind says."""
+        from torchvision.transforms.v2 import functional
+
+        video = self._cut(recording, window, speed=float(np.exp(rng.uniform(-0.2, 0.2))))
+        sides = self.size * np.exp(rng.uniform(-0.2, 0.2)) * np.exp(rng.uniform(-0.1, 0.1, 2))
+        height, width = (min(self.side, round(float(value))) for value in sides)
+        moved = rng.uniform(-1, 1, 2) * self.size / 8
+        top, left = (
+            int(np.clip(round((self.side - length) / 2 + move), 0, self.side - length))
+            for length, move in zip((height, width), moved, strict=True)
+        )
+        video = functional.resized_crop(video, top, left, height, width, [self.size, self.size], antialias=True)
+        if rng.random() < 0.5:
+            video = self.kind.mirror(video)
+        return self.kind.vary(video, rng=rng).permute(1, 0, 2, 3)
+
+    def _cut(self, recording: Recording, window: Window, *, speed: float) -> UInt8[Tensor, "t 3 side side"]:
+        """A window's frames, evenly spaced; beyond the recording's ends the edge frame is repeated."""
+        small = self.get(recording)
+        rate = min(self.rate, recording.fps)
+        seconds = window.middle_sec + ((np.arange(self.frames) + 0.5) / self.frames - 0.5) * self.window_sec * speed
+        index = np.clip(np.floor(seconds * rate).astype(int), 0, len(small) - 1)
+        return torch.from_numpy(small[index]).permute(0, 3, 1, 2)
+
+
+person_store = functools.partial(CropStore, PERSON)
+"""Input `person`."""
+motion_store = functools.partial(CropStore, MOTION)
+"""Input `motion`."""

@@ -1,0 +1,148 @@
+"""Weights to start from: a checkpoint's, a library's own, or those shipped with this package."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+CHECKPOINT_FORMAT = "understudy-classifier-2"
+NONE, SHIPPED = "none", "understudy"
+
+FOLDER = Path(__file__).parents[1] / "weights"
+UNDERSTUDY: dict[tuple[str, str], str] = {}
+"""Input and model to the file in ``FOLDER`` with weights trained on films made here."""
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and what was written about them.
+
+    Raises:
+        ValueError: If it is not a checkpoint of ``recognition train``.
+        OSError: If it cannot be read.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise FileNotFoundError(2, "no such checkpoint", str(path))
+    try:
+        with safe_open(path, framework="pt") as stored:
+            about = json.loads((stored.metadata() or {}).get("understudy", "{}"))
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
+    if about.get("format") != CHECKPOINT_FORMAT:
+        found = about.get("format")
+        raise ValueError(
+            f"{path}: field format: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}; "
+            "train it again (the first format did not keep the order of the classes)"
+        )
+    return tensors, about
+
+
+def from_torchvision(name: str) -> Callable[[], Mapping[str, Tensor]]:
+    """torchvision's weights of one of its networks, pre-trained on Kinetics-400."""
+
+    def get() -> Mapping[str, Tensor]:
+        from torchvision.models import get_model_weights
+
+        return next(iter(get_model_weights(name))).get_state_dict(progress=False)
+
+    return get
+
+
+def from_pytorchvideo(name: str, *, prefix: str = "") -> Callable[[], Mapping[str, Tensor]]:
+    """pytorchvideo's weights of one of its networks, pre-trained on Kinetics-400."""
+
+    def get() -> Mapping[str, Tensor]:
+        from pytorchvideo.models.hub import slowfast, x3d
+
+        address = {**x3d.checkpoint_paths, **slowfast.checkpoint_paths}[name]
+        state = torch.hub.load_state_dict_from_url(address, map_location="cpu", progress=False)["model_state"]
+        return {prefix + key: value for key, value in state.items()}
+
+    return get
+
+
+def from_transformers(name: str) -> Callable[[], Mapping[str, Tensor]]:
+    """VideoMAE's weights from Hugging Face, fine-tuned on Kinetics-400."""
+
+    def get() -> Mapping[str, Tensor]:
+        from transformers import VideoMAEForVideoClassification
+
+        return {
+            f"network.{key}": value for key, value in VideoMAEForVideoClassification.from_pretrained(name).state_dict().items()
+        }
+
+    return get
+
+
+def weights_file(weights: str, *, input: str, model: str) -> Path | None:
+    """The file that ``weights`` of a study means; None for a library's name, or none.
+
+    Raises:
+        ValueError: If no weights are shipped for this input and model.
+    """
+    if weights == SHIPPED:
+        if (input, model) not in UNDERSTUDY:
+            there = ", ".join(f"input {i} with model {m}" for i, m in UNDERSTUDY) or "none yet"
+            raise ValueError(f"weights: no shipped weights for input {input!r} with model {model!r}; there are: {there}")
+        return FOLDER / UNDERSTUDY[input, model]
+    return Path(weights) if is_file(weights) else None
+
+
+def is_file(weights: str) -> bool:
+    """Whether ``weights`` of a study means a file of the user's."""
+    return weights.endswith(".safetensors")
+
+
+def head_of(network: nn.Module) -> tuple[str, ...]:
+    """Names of the weights that depend on the classes: those of the last linear or convolutional layer."""
+    name = [name for name, module in network.named_modules() if isinstance(module, nn.Linear | nn.Conv3d)][-1]
+    return f"{name}.weight", f"{name}.bias"
+
+
+def load_backbone(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:
+    """Fill all of a network but its head.
+
+    Raises:
+        ValueError: If a weight is missing or of another shape, or there are others: they are of another network or window.
+    """
+    head, wanted = head_of(network), network.state_dict()
+    body = {name: value for name, value in tensors.items() if name not in head}
+    for name, value in wanted.items():
+        if name not in head and (name not in body or body[name].shape != value.shape):
+            found = f"has shape {tuple(body[name].shape)}" if name in body else "is missing"
+            raise ValueError(
+                f"weights: {source}: {name} {found}, expected {tuple(value.shape)}; these are weights of another network, or "
+                "of windows of another size or number of frames"
+            )
+    if unknown := sorted(body.keys() - wanted.keys()):
+        raise ValueError(f"weights: {source}: {unknown[0]} is no weight of this network; these are weights of another one")
+    network.load_state_dict(body, strict=False)
+
+
+Library = Mapping[str, Callable[[], Mapping[str, Tensor]]]
+"""Name of a library to what gives its weights for one network."""
+
+
+def library_weights(weights: str, library: Library, *, model: str) -> Mapping[str, Tensor]:
+    """A library's own weights, downloaded or from its cache.
+
+    Raises:
+        ValueError: If they cannot be had.
+    """
+    try:
+        return library[weights]()
+    except ImportError as error:
+        raise ValueError(f"weights: {weights}: {error}") from error
+    except OSError as error:  # also what urllib raises without a network
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"weights: {weights}: the weights of {model} could not be downloaded ({reason}); connect to a network once, or use "
+            f"weights: {NONE}, or a file"
+        ) from error
