@@ -26,6 +26,7 @@ from augment.files import sha256_of_json
 
 from .epoch_plan import WorkerPlan, turns, worker_plans
 from .inputs.kinds import INPUTS, ClipInput
+from .inputs.readable import require_video
 from .recordings import Recording
 from .shard_samples import streamed_recording
 from .shard_stream import ShardUrl, find_shards, planned_samples
@@ -259,6 +260,7 @@ class _Clip:
         except ValueError:
             raise ValueError(f"{recording.name}: no segment of any class") from None
         store = INPUTS[s.input].store(folder=keep, size=s.size, frames=s.frames, window_sec=s.window_sec)
+        require_video(recording)
         store.get(recording)
         return cls(name=f"{url}#{sample['__key__']}", recording=recording, store=store, sampler=sampler, rng=rng)
 

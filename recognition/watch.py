@@ -16,6 +16,7 @@ from .alarms import Alarm, AlarmOptions, find_alarms, smooth
 from .device import autocast, compute_device
 from .evaluate import BATCH
 from .inputs.kinds import ClipInput
+from .inputs.readable import require_video
 from .networks.build import to_network
 from .prefetch import ahead
 from .recordings import Recording
@@ -61,8 +62,7 @@ def watch(
     Raises:
         ValueError: If the video cannot be read, or has a single frame.
     """
-    if recording.frames < 2:
-        raise ValueError(f"{recording.name}: frames: expected a video, found {recording.frames} frame; name a longer one")
+    require_video(recording)
     times = (np.arange(max(1, int(recording.seconds / options.every))) + 0.5) * options.every
     device, probabilities = compute_device(), []
 

@@ -9,6 +9,12 @@ from ..recordings import Recording
 from .kinds import ClipInput
 
 
+def require_video(recording: Recording) -> None:
+    """Raises ValueError for a recording of a single frame, which shows no movement."""
+    if recording.frames < 2:
+        raise ValueError(f"{recording.name}: frames: expected a video of 2 or more, found {recording.frames}")
+
+
 def decodable(
     recordings: Sequence[Recording],
     store: ClipInput,
@@ -31,6 +37,7 @@ def decodable(
     good, problems = [], []
     for number, recording in enumerate(recordings, start=1):
         try:
+            require_video(recording)
             store.get(recording)
             good.append(recording)
         except ValueError as error:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from augment.shards.tar import read_shard, write_shard
+from augment.shards.video_codec import encode_video
 from recognition.csv_table import read_csv
 from recognition.inputs.readable import decodable
 from recognition.prefetch import ahead
@@ -58,6 +59,13 @@ def test_bad_videos_are_counted_with_reasons_and_stop_the_study_when_many(tmp_pa
     assert "videos/v1.mp4: no such file" in problems[1]
     with pytest.raises(ValueError, match=r"2 of 3 videos cannot be read: videos/v0.mp4: not a decodable"):
         decodable(found, small_store(tmp_path / "frames"), max_bad_share=0.05)
+
+
+def test_a_single_frame_is_no_video(tmp_path):
+    (tmp_path / "one.mp4").write_bytes(encode_video(np.zeros((1, 48, 64, 3), np.uint8), fps=FPS))
+    found = Recording(name="one.mp4", path=tmp_path / "one.mp4", fps=FPS, frames=1, segments=SEGMENTS)
+    with pytest.raises(ValueError, match=r"one.mp4: frames: expected a video of 2 or more, found 1;"):
+        decodable([found], small_store(tmp_path / "frames"), max_bad_share=0.05)
 
 
 def test_a_video_that_ends_early_is_truncated(tmp_path):

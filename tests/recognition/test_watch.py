@@ -137,7 +137,7 @@ def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys
         capsys, points, video, "--keypoints", tmp_path / "large.npz", *out
     )
     (tmp_path / "one.mp4").write_bytes(encode_video(np.zeros((1, 48, 64, 3), np.uint8), fps=8.0))
-    assert "one.mp4: frames: expected a video, found 1 frame" in refused(capsys, checkpoint, tmp_path / "one.mp4", *out)
+    assert "one.mp4: frames: expected a video of 2 or more, found 1" in refused(capsys, checkpoint, tmp_path / "one.mp4", *out)
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:3000])
     assert "cut.mp4: cannot be opened as a video" in refused(capsys, checkpoint, tmp_path / "cut.mp4", *out)
     write_sound(tmp_path / "sound.mp4")
