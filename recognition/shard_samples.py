@@ -50,9 +50,8 @@ def streamed_recording(url: str, sample: Mapping[str, Any]) -> Recording:
     found = _recording(Path(url), known, {name: (0, 0) for name in sample if not name.startswith("__")})
     digest = hashlib.sha256(b"".join(sample[name] for name in sorted(sample) if isinstance(sample[name], bytes))).hexdigest()
     path = found.path / str(sample["__key__"]) / digest  # what is kept of a recording is found by its place
-    npz = sample.get("npz")
-    place = None if npz is None else Place(path=path, content=npz)
-    return replace(found, path=path, member=None, content=sample.get("mp4", npz), keypoints=place)
+    npz, mask = (Place(path=path, content=sample[name]) if name in sample else None for name in ("npz", "mask.mp4"))
+    return replace(found, path=path, member=None, content=sample.get("mp4", sample.get("npz")), keypoints=npz, mask=mask)
 
 
 def _recording(path: Path, sample: Mapping[str, Any], places: Mapping[str, tuple[int, int]]) -> Recording:

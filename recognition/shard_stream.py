@@ -13,7 +13,7 @@ from augment.shards.tar import FORMAT, MANIFEST, Sample, read_manifest
 
 from .epoch_plan import WorkerPlan
 
-MEMBERS = ("json", "mp4", "npz")
+MEMBERS = ("json", "mp4", "npz", "mask.mp4")
 """Members that are read; a sample's further layers are passed over."""
 
 

@@ -34,9 +34,12 @@ class Watch:
     """Folder for timeline.png, timeline.json and annotated.mp4."""
     keypoints: Path | None = None
     """Keypoints of this video (COCO, OpenPose, MediaPipe, AlphaPose), or a detector to run here: keypointrcnn or mediapipe.
-    A checkpoint with `input: keypoints` needs them."""
+    A checkpoint with `input: keypoints` or `heatmaps` needs them; with `person` or `motion` they say where the person is."""
     detector_weights: Path | None = None
     """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
+    plate: Path | None = None
+    """Picture of the empty room from this camera, of the video's size: where the person is (`person`) and moves (`motion`).
+    Without it, the median of the video's frames."""
     watch_for: str | None = None
     """The class of the alarms; by default the rare class of the study that the checkpoint comes from."""
     alarm: AlarmOptions = field(default_factory=AlarmOptions)
@@ -57,6 +60,8 @@ class Watch:
         from ..watch_pictures import annotate_video, draw_timeline
 
         self.alarm.check()
+        if self.plate is not None and not self.plate.is_file():
+            raise ValueError(f"--plate {self.plate}: no such picture")
         network, about = load_checkpoint(self.checkpoint)
         watched = self.watch_for or about["rare_class"]
         if watched not in about["classes"]:
@@ -67,7 +72,7 @@ class Watch:
         self.out.mkdir(parents=True, exist_ok=True)
         recording = Recording(
             name=self.video.name, path=self.video, fps=info.fps, frames=info.frames, segments=(),
-            keypoints=self._keypoints(info, about), size=(info.width, info.height),
+            keypoints=self._keypoints(info, about), size=(info.width, info.height), plate=self.plate,
         )  # fmt: skip
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             kind = INPUTS[about["input"]]
@@ -101,7 +106,7 @@ class Watch:
         from ..recordings import Place
 
         if self.keypoints is None:
-            if about["input"] == "keypoints":
+            if about["input"] in ("keypoints", "heatmaps"):
                 raise ValueError(
                     f"--keypoints is missing: {self.checkpoint} looks at keypoints; name their file, or a detector to run here "
                     f"({', '.join(DETECTORS)})"

@@ -79,7 +79,8 @@ class CropStore:
     """Squares around the person, made on first use and kept as files in ``folder``; ``MARGIN`` wider than the network's."""
 
     kind: CropKind
-    folder: Path
+    folder: Path | None
+    """None: they are held in memory."""
     size: int
     """Side of the network's picture, pixels."""
     frames: int
@@ -105,7 +106,10 @@ class CropStore:
             ValueError: If it cannot be decoded, or shows nobody.
         """
         place = f"{recording.path.resolve()}|{recording.member}|{recording.name}"
-        if place not in self.opened:
+        if place not in self.opened and self.folder is None:
+            self.opened[place] = self.kind.make(recording, side=self.side, rate=self.rate)
+        elif place not in self.opened:
+            assert self.folder is not None
             beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
             facts = [self.kind.name, place, self.side, self.rate, recording.fps, *map(place_digest, beside)]
             path = self.folder / f"{hashlib.sha256('|'.join(map(str, facts)).encode()).hexdigest()[:24]}.npy"

@@ -28,7 +28,7 @@ SPREAD = 1.0
 class HeatmapStore:
     """Keypoints of recordings, as ``KeypointStore`` reads and varies them, drawn when a window is cut."""
 
-    folder: Path
+    folder: Path | None
     """Not used: nothing is kept in files."""
     size: int
     """Side of the maps, pixels."""

@@ -117,6 +117,20 @@ def test_a_streamed_window_is_the_kept_stores_window_of_its_class(shards, tmp_pa
     assert points.windows.shape == (2, 3, 4, 17)
 
 
+@pytest.mark.parametrize("kind", ["person", "motion", "heatmaps"])
+def test_every_input_can_be_streamed_and_kept(shards, tmp_path, kind):
+    def windows(**changes: Any) -> list[torch.Tensor]:
+        made = stream_windows(shards, small(input=kind, **changes), rank=0, world=1)
+        batches = [batch.windows for batch in made]
+        assert made.problems == []
+        return batches
+
+    streamed = windows()
+    assert sum(map(len, streamed)) == sum(COUNTS)
+    kept = windows(keep=tmp_path, keep_clips=100)
+    assert all(torch.equal(mine, theirs) for mine, theirs in zip(kept, streamed, strict=True))
+
+
 def test_two_processes_of_torchrun_see_halves_without_a_common_clip(shards, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(

@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from augment.shards.video_codec import decode_video, encode_video
 from recognition.alarms import AlarmOptions, find_alarms, smooth
+from recognition.checkpoint import save_checkpoint
 from recognition.cli import main
-from tests.make.videos import FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
+from recognition.networks.build import build_model
+from recognition.study import make_study
+from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
 
 STEP = AlarmOptions(every=0.5, on=0.6, off=0.4, shortest=1.0)
 
@@ -104,6 +107,21 @@ def test_pictures_need_no_keypoints(folder, capsys):
     np.testing.assert_allclose(np.sum(timeline["raw_probabilities"], axis=1), 1, atol=1e-3)
 
 
+@pytest.mark.parametrize("kind", ["person", "motion", "heatmaps"])
+def test_every_input_can_be_watched(folder, tmp_path, kind, capsys):
+    """An untrained network does: its checkpoint says what it looks at."""
+    table = folder / "labels-train.csv"
+    settings = {"input": kind, "size": 48, "window_sec": 2.0, "frames": 4, "classes": CLASSES, "arms": ["real"]}
+    study = make_study({**settings, "real": {"csv": str(table)}, "test": {"csv": str(table)}})
+    network = build_model(study.model, len(CLASSES), frames=study.frames, size=study.size)
+    save_checkpoint(tmp_path / "untrained.safetensors", network, study, arm="real", seed=0)
+    given = ["--keypoints", str(folder / "long.npz"), "--out", str(tmp_path / "out"), "--alarm.every", "1"]
+    assert main(["watch", str(tmp_path / "untrained.safetensors"), str(folder / "long.mp4"), *given]) == 0
+    timeline = json.loads((tmp_path / "out" / "timeline.json").read_text())
+    assert np.shape(timeline["probabilities"]) == (13, 3)
+    assert (tmp_path / "out" / "annotated.mp4").stat().st_size > 1000
+
+
 def test_a_kept_classifier_gives_the_figures_that_training_printed(folder, capsys):
     """Whatever the order of the classes' names."""
     assert main(["train", str(folder / "keypoints.json"), "--out", str(folder / "again.safetensors")]) == 0
@@ -145,6 +163,7 @@ def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys
     assert "nothing.mp4: no such video" in refused(capsys, checkpoint, tmp_path / "nothing.mp4", *out)
     assert "long.mp4: not a checkpoint of" in refused(capsys, video, video, *out)
     assert "--watch-for jump: " in refused(capsys, checkpoint, video, "--watch-for", "jump", *out)
+    assert "--plate nothing.png: no such picture" in refused(capsys, checkpoint, video, "--plate", "nothing.png", *out)
     assert "--alarm.off 0.9: expected at most" in refused(capsys, checkpoint, video, "--alarm.off", 0.9, *out)
 
 
