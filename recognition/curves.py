@@ -66,7 +66,12 @@ def _worth(arm: Arm, found: Sequence[float | None], base: Mapping[int, Sequence[
     means = [float(np.mean([value if value is not None else np.nan for value in base[count]])) for count in counts]
     value = float(np.mean([value if value is not None else np.nan for value in found]))
     before = f"{arm.smaller}: {films} beside {arm.real_events} real ({value:.2f})"
-    return f"{before}: {worth(value, counts, means, have=arm.real_events or 0)}"
+    have = arm.real_events or 0
+    if have not in base:
+        return f"{before}: cannot be said: without them there is nothing to train on"
+    if _difference(found, base[have])["verdict"] not in ("gain", "harm"):
+        return f"{before}: cannot be said: no measurable difference from {have} real recordings alone"
+    return f"{before}: {worth(value, counts, means, have=have)}"
 
 
 def worth(value: float, counts: Sequence[int], means: Sequence[float], *, have: int) -> str:
@@ -87,7 +92,7 @@ def worth(value: float, counts: Sequence[int], means: Sequence[float], *, have: 
     if value < at:
         return f"worth less than nothing: the real recordings alone reach {at:.2f}"
     if value > rising[-1]:
-        return f"worth more than {counts[-1] - have} further real recordings, which is as far as the curve goes"
+        return f"worth {counts[-1] - have} further real recordings or more: the curve goes no further"
     after = int(np.searchsorted(rising, value, side="left"))
     if after == 0 or rising[after] == value:
         reached = float(counts[after])

@@ -116,7 +116,7 @@ def test_noise_between_seeds_is_no_gain():
         (0.5, 1, "worth 0.0 further"),
         (0.7, 1, "worth 2.0 further"),
         (0.4, 1, "worth less than nothing: the real recordings alone reach 0.50"),
-        (0.9, 2, "worth more than 2 further"),
+        (0.9, 2, "worth 2 further real recordings or more"),
     ],
 )
 def test_films_are_worth_what_the_curve_of_real_recordings_says(value, have, words):
@@ -143,3 +143,14 @@ def test_the_curve_has_a_point_for_every_count_and_compares_with_and_without_fil
     assert "all synthetic clips beside 0 real (0.51): worth 2.0 further real recordings" in found["films"][0]
     assert any("5 synthetic clips" in line for line in found["films"])
     assert few_curves(by_arm, study(3), most=4) is None
+    # Where every real recording shows the rare class, none is left to train on without films.
+    without = few_curves(
+        by_arm, plan.model_copy(update={"arms": [arm for arm in plan.arms if arm.name != "real_few0"]}), most=4
+    )
+    assert without is not None
+    assert "nothing to train on" in without["films"][0]
+    # With films no better than without, beside two real recordings: what they are worth there is noise.
+    by_arm["real_synthetic_few2"] = [{"rare_average_precision": value} for value in (0.4, 0.53, 0.6)]
+    again = few_curves(by_arm, plan, most=4)
+    assert again is not None
+    assert any("beside 2 real" in line and "no measurable difference" in line for line in again["films"])
