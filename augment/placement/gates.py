@@ -96,17 +96,8 @@ def carries(
     return None
 
 
-def stands_free(joints: Float[np.ndarray, "t 24 3"], solid: Solid, support: Surface | None) -> str | None:
-    """Check that root and feet stay on the floor and no body part is inside furniture or a wall.
-
-    Seats and beds count as boxes from the floor up. What carries the body (``support``) is no obstacle to it, but shins and
-    feet may not be inside a bed below its top.
-    """
-    return body_free(body_points(joints), solid, support)
-
-
 def body_points(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 49 3"]:
-    """Joints, middles of the bones and tips of the toes: what ``stands_free`` checks. They move with the body."""
+    """Joints, middles of the bones and tips of the toes: what ``body_free`` checks. They move with the body."""
     middles = 0.5 * (joints[:, 1:] + joints[:, _PARENTS])
     ankle, toe = joints[:, _ANKLES], joints[:, _TOES]
     tips = toe + 0.5 * (toe - ankle) * [1.0, 0.0, 1.0]
@@ -114,7 +105,11 @@ def body_points(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 49 
 
 
 def body_free(points: Float[np.ndarray, "t 49 3"], solid: Solid, support: Surface | None) -> str | None:
-    """``stands_free`` for points as ``body_points`` gives them."""
+    """Check that root and feet stay on the floor and no body part is inside furniture or a wall.
+
+    Seats and beds count as boxes from the floor up. What carries the body (``support``) is no obstacle to it, but shins and
+    feet may not be inside a bed below its top. Points as ``body_points`` gives them.
+    """
     seat = _NO_SEAT if support is None else box_rows([volume(support)])[0]
     kind = 0 if support is None else 2 if support.kind == "bed" else 1
     return _STANDING[_stands(points, solid.floor, solid.blocking, _not_in_the_way(solid, support), seat, kind)]

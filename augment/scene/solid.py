@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from ..compiled import compiled
 from ..types import Obstacle, Scene
@@ -58,37 +58,16 @@ def box_rows(boxes: Sequence[Obstacle]) -> Boxes:
     return rows
 
 
-def any_in_box(
-    boxes: Boxes, points: Float[np.ndarray, "*batch p 3"], grow: Float[np.ndarray, " p"] | float = 0.0
-) -> Bool[np.ndarray, " b"]:
-    """Which boxes some point (world, metres) lies in, each box made larger on all sides by what the point keeps from it."""
-    flat = np.ascontiguousarray(points, np.float64).reshape(-1, *points.shape[-2:])
-    reach = np.broadcast_to(np.asarray(grow, np.float64), flat.shape[1]).copy()
-    found = np.zeros(len(boxes), np.bool_)
-    if flat.size:
-        _each_box(boxes, flat, reach, found)
-    return found
-
-
-def behind_box(boxes: Boxes, points: Float[np.ndarray, "t p 3"], eye: Float[np.ndarray, "3"]) -> Bool[np.ndarray, "t p"]:
-    """Whether a box lies between ``eye`` and each point, and the point outside or deep in it."""
-    hidden = np.zeros(points.shape[:-1], np.bool_)
-    flat = np.ascontiguousarray(points, np.float64).reshape(-1, 3)
-    _each_behind(boxes, flat, np.asarray(eye, np.float64), hidden.reshape(-1))
-    return hidden
-
-
-def on_ground(points: Float[np.ndarray, "*batch 2"], floor: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "*batch"]:
-    """Whether points (x, z) lie on the floor: as ``polygon.inside_polygon``."""
-    inside = np.zeros(points.shape[:-1], np.bool_)
-    flat = np.ascontiguousarray(points, np.float64).reshape(-1, 2)
-    _each_on_floor(flat, np.ascontiguousarray(floor, np.float64), inside.reshape(-1))
-    return inside
-
-
 @compiled
 def in_some_box(boxes, passed, points, grow):
-    """Whether a point lies in a box, those ``passed`` (b) left out; for compiled code. Arguments as ``any_in_box``'s."""
+    """Whether a point lies in a box; for compiled code.
+
+    Args:
+        boxes: As ``box_rows`` gives them.
+        passed: Boxes left out. Shape (b).
+        points: World, metres. Shape (t, p, 3).
+        grow: What each point keeps from a box: it counts as larger by that on all sides, metres. Shape (p).
+    """
     low, high, most = np.empty((len(points), 3)), np.empty((len(points), 3)), grow.max()
     _bounds(points, low, high)
     for row in range(len(boxes)):  # noqa: SIM110 - compiled
@@ -165,23 +144,3 @@ def _in_box(box, points, grow, most, low, high):
             ):
                 return True
     return False
-
-
-@compiled
-def _each_box(boxes, points, grow, found):
-    low, high, most = np.empty((len(points), 3)), np.empty((len(points), 3)), grow.max()
-    _bounds(points, low, high)
-    for row in range(len(boxes)):
-        found[row] = _in_box(boxes[row], points, grow, most, low, high)
-
-
-@compiled
-def _each_behind(boxes, points, eye, hidden):
-    for row in range(len(points)):
-        hidden[row] = behind_some_box(boxes, points[row], eye)
-
-
-@compiled
-def _each_on_floor(points, polygon, inside):
-    for row in range(len(points)):
-        inside[row] = on_floor(points[row, 0], points[row, 1], polygon)

@@ -17,13 +17,14 @@ from augment.geometry import look_at
 from augment.motion.carrying import carrier_of, outline_points, prop_track
 from augment.motion.holding import take_up
 from augment.motion.library.scripted.act import make_action
-from augment.placement.gates import REASONS, body_free, body_points, carries, pierces, props_free, seen, stands_free
+from augment.placement.gates import REASONS, body_free, body_points, carries, pierces, props_free, seen
 from augment.placement.place import PlacementRejected, deciding_skin, move_motion, place, raise_seated
 from augment.placement.spots import Spot, at_spot, own_support
 from augment.polygon import inside_polygon
 from augment.scene.solid import solid_of
 from augment.types import JOINT, Surface
 from tests.make.rooms import performance, room, standing, the_body
+from tests.make.solid_checks import stands_free
 
 
 def sitting(frames: int = 4, height: float = 0.44):

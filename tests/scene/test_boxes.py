@@ -22,9 +22,10 @@ from augment.scene.boxes import (
     solid_part,
     volume,
 )
-from augment.scene.solid import behind_box, box_rows
+from augment.scene.solid import box_rows
 from augment.types import Obstacle, Surface
 from tests.make.rooms import box, camera, room
+from tests.make.solid_checks import behind_box
 
 GUESS = {"guessed": ["depth: the calibrated floor and 3 upright walls"]}
 BED = Surface(kind="bed", center=np.array([0.2, 0.5, -0.3]), size=(1.0, 2.0), yaw=0.4)

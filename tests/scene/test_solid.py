@@ -9,9 +9,10 @@ import pytest
 
 from augment.polygon import inside_polygon
 from augment.scene.boxes import inside_box
-from augment.scene.solid import any_in_box, behind_box, box_rows, in_some_box, on_ground, solid_of
+from augment.scene.solid import box_rows, in_some_box, solid_of
 from augment.types import Obstacle
 from tests.make.rooms import room
+from tests.make.solid_checks import any_in_box, behind_box, on_ground
 
 
 def _boxes(rng: np.random.Generator) -> tuple[Obstacle, ...]:
