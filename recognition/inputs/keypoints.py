@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from augment.files import DAMAGED_NPZ, npz_arrays
+from augment.files import DAMAGED_NPZ, npz_arrays, open_atomic
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import COCO17, People
 
@@ -27,7 +27,7 @@ MIRRORED = tuple(
     COCO17.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in COCO17
 )
 """Index of each point's counterpart on the body's other side."""
-VARIANTS = 4
+VARIANTS = 2
 """Drawings of a detector's errors of each synthetic recording."""
 SURE = 0.1
 """Points of less confidence do not count in where the person is and how large."""
@@ -38,7 +38,7 @@ class KeypointStore:
     """Keypoints of recordings, read on first use and held in memory (2 kB a second of video)."""
 
     folder: Path | None
-    """Not used: nothing is kept in files."""
+    """Where synthetic ones with their errors are kept, for the other processes of a study; None: nowhere."""
     size: int
     """Not used: keypoints have no picture size."""
     frames: int
@@ -56,11 +56,25 @@ class KeypointStore:
         """
         key = f"{recording.name}|{recording.place}"
         if key not in self.read:
-            if recording.is_synthetic:
-                self.read[key] = [_filled(points) for points in _spoiled(recording)]
-            else:
-                self.read[key] = [_filled(_detected(recording))]
+            self.read[key] = self._spoiled_once(recording) if recording.is_synthetic else [_filled(_detected(recording))]
         return self.read[key]
+
+    def _spoiled_once(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
+        """A film's points with errors, taken from ``folder`` where another process has made them."""
+        if recording.keypoints is None:
+            raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
+        data = recording.keypoints.read()
+        if self.folder is None:
+            return [_filled(points) for points in _spoiled(recording, data)]
+        labels = [(segment.label, segment.start_sec, segment.end_sec) for segment in recording.segments]
+        facts = hashlib.sha256(data + repr((recording.fps, recording.size, labels)).encode())
+        path = self.folder / f"keypoints-{facts.hexdigest()[:24]}.npy"
+        if not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            made = np.stack([_filled(points) for points in _spoiled(recording, data)])
+            with open_atomic(path) as stream:
+                np.save(stream, made)
+        return list(np.load(path))
 
     def plain(self, recording: Recording, window: Window) -> Float32[Tensor, "3 t 17"]:
         """A window: x and y relative to the person's middle, in shares of its size, and confidence."""
@@ -145,12 +159,8 @@ def one_person(people: People, *, frames: int) -> Float[np.ndarray, "t 17 3"]:
     return points
 
 
-def _spoiled(recording: Recording) -> list[Float[np.ndarray, "t 17 3"]]:
-    """A sample's true points with a detector's errors, which depend on the sample's content alone."""
-    place = recording.keypoints
-    if place is None:
-        raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
-    data = place.read()
+def _spoiled(recording: Recording, data: bytes) -> list[Float[np.ndarray, "t 17 3"]]:
+    """A sample's true points, from its npz, with a detector's errors, which depend on the sample's content alone."""
     try:
         arrays = npz_arrays(data)
         truth = np.asarray(arrays["keypoints_coco"], np.float64)

@@ -7,7 +7,6 @@ of it (``Recording.plate``) or the median of the recording's own frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -47,7 +46,7 @@ def person_boxes(recording: Recording) -> Float[np.ndarray, "t 4"]:
     """
     if recording.keypoints is not None and (not recording.is_synthetic or _has_coco(recording)):
         field = f"`keypoints` ({recording.keypoints.path.name})"
-        boxes = _boxes_of_points(KeypointStore(folder=Path(), size=32, frames=1, window_sec=1.0).get(recording)[0])
+        boxes = _boxes_of_points(KeypointStore(folder=None, size=32, frames=1, window_sec=1.0).get(recording)[0])
         why = f"no frame has {LEAST_POINTS} points of confidence above {SURE}"
     elif recording.mask is not None:
         field, why = "`mask.mp4`", "it is empty"

@@ -46,7 +46,7 @@ def film_of(folder: Path, points: np.ndarray, *, label: str = "walk") -> Recordi
 
 
 def store(frames: int = 8) -> KeypointStore:
-    return KeypointStore(folder=Path(), size=32, frames=frames, window_sec=2.0)
+    return KeypointStore(folder=None, size=32, frames=frames, window_sec=2.0)
 
 
 def test_moving_and_scaling_the_picture_changes_nothing():
@@ -73,13 +73,28 @@ def test_films_get_a_detectors_errors_that_depend_on_their_content_alone(tmp_pat
     points = person(rng=np.random.default_rng(2))
     recording = film_of(tmp_path, points)
     variants = store().get(recording)
-    assert [v.shape for v in variants] == [(FRAMES, 17, 3)] * 4
+    assert [v.shape for v in variants] == [(FRAMES, 17, 3)] * 2
     assert not np.allclose(variants[0], variants[1])
     found = np.concatenate([v[..., :2][v[..., 2] > 0.5] - points[..., :2][v[..., 2] > 0.5] for v in variants])
     extent = np.ptp(points[..., :2], axis=1).max()
     assert 0.002 < np.median(np.abs(found)) / extent < 0.05
     for ours, again in zip(variants, store().get(recording), strict=True):
         np.testing.assert_array_equal(ours, again)
+
+
+def test_what_one_process_spoiled_another_takes_from_the_folder(tmp_path):
+    recording = film_of(tmp_path, person(rng=np.random.default_rng(2)))
+    ours, theirs = (KeypointStore(folder=tmp_path / "kept", size=32, frames=8, window_sec=2.0) for _ in range(2))
+    made = ours.get(recording)
+    (kept,) = (tmp_path / "kept").iterdir()
+    written = kept.stat().st_mtime_ns
+    for mine, other, alone in zip(made, theirs.get(recording), store().get(recording), strict=True):
+        np.testing.assert_array_equal(mine, other)
+        np.testing.assert_array_equal(mine, alone)
+    assert kept.stat().st_mtime_ns == written
+    # Other labels mean other errors.
+    theirs.get(dataclasses.replace(recording, name="again", segments=(Segment(label="fall", start_sec=0.0, end_sec=5.0),)))
+    assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
 def test_a_window_shows_its_own_time_and_augmentation_follows_its_seed(tmp_path):
