@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from recognition.networks.build import to_network
-from recognition.networks.video import stock_x3d_xs, x3d_xs
+from recognition.networks.video import stock_x3d_xs, x3d
 
 
 def step_seconds(network: nn.Module, video: torch.Tensor, *, dtype: torch.dtype, steps: int) -> float:
@@ -52,8 +52,8 @@ def main() -> None:
             step_seconds(build(7, frames=frames, size=size), clip, dtype=dtype, steps=chosen.steps)
             for build, clip, dtype in (
                 (stock_x3d_xs, plain, torch.float32),
-                (x3d_xs, quick, torch.float32),
-                (x3d_xs, quick, torch.bfloat16),
+                (x3d, quick, torch.float32),
+                (x3d, quick, torch.bfloat16),
             )
         ]
         ratios = ", ".join(f"{times[0] / seconds:.1f}x" for seconds in times[1:])
