@@ -12,6 +12,7 @@ from ..geometry import depth_to_floor, pixel_grid, transform_points, unproject
 from ..polygon import inside_polygon
 from ..raster.room import render_room
 from ..raster.shading import AMBIENT, direct, irradiance, srgb_to_linear
+from ..raster.zbuffer import rasterize
 from ..scene.boxes import furnished_depth
 from ..types import Camera, Light, Scene
 
@@ -93,6 +94,22 @@ def prepare_view(scene: Scene, *, height: int, camera: Camera | None = None) -> 
     return View(
         camera=own, plate=plate, depth=depth, points=points, normals=normals, solid=solid,
         lights=lights, ambient=ambient, direct=falls, gain=gain, grey=grey,
+    )  # fmt: skip
+
+
+def depth_view(scene: Scene, *, height: int, camera: Camera | None = None) -> View:
+    """``prepare_view`` for keypoints alone: camera and depth are the same, the picture is black and nothing is lit."""
+    own = (scene.camera if camera is None else camera).scaled_to(height)
+    if camera is None or scene.mesh is None:
+        return prepare_view(scene, height=height, camera=camera)
+    depth, _ = rasterize(scene.mesh.vertices, scene.mesh.faces, np.zeros((len(scene.mesh.vertices), 0)), own)
+    shape = depth.shape
+    zero, lights = np.float32(0), scene.lights or (_ceiling_lamp(scene),)
+    return View(
+        camera=own, plate=np.broadcast_to(np.uint8(0), (*shape, 3)), depth=furnished_depth(scene, own, depth),
+        points=np.broadcast_to(zero, (*shape, 3)), normals=np.broadcast_to(zero, (*shape, 3)),
+        solid=np.broadcast_to(np.False_, shape), lights=lights, ambient=np.broadcast_to(zero, shape),
+        direct=np.broadcast_to(zero, (len(lights), *shape)), gain=np.ones(3, np.float32), grey=False,
     )  # fmt: skip
 
 

@@ -41,7 +41,8 @@ def room_view(folder: Path, cameras: SceneCameras, number: int, film: FilmOption
         number: Of the camera, below ``cameras.views``.
         look: ``day`` or ``night``.
     """
-    key = (folder, film.height, cameras, number, (film.lens, film.distortion, look))
+    pictures = set(film.layers) != {"keypoints"}
+    key = (folder, film.height, cameras, number, (film.lens, film.distortion, look), pictures)
     view = _views.pop(key) if key in _views else _make_view(*key)
     _views[key] = view  # the latest used is last
     while len(_views) > 1 and sum(_size(kept) for kept in _views.values()) > KEPT_BYTES:
@@ -53,19 +54,19 @@ _views: dict[tuple[Any, ...], RoomView] = {}
 
 
 def _size(view: RoomView) -> int:
-    """Bytes of a view's arrays."""
+    """Bytes of a view's arrays; one value repeated takes none."""
     parts = [view.filmed, *([view.seen, view.bend] if view.bend is not None else [])]
     arrays = [getattr(part, field.name) for part in parts for field in fields(part)]
-    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray))
+    return sum(array.nbytes for array in arrays if isinstance(array, np.ndarray) and any(array.strides))
 
 
 def _make_view(
-    folder: Path, height: int, cameras: SceneCameras, number: int, optics: tuple[str, tuple[float, ...], str]
+    folder: Path, height: int, cameras: SceneCameras, number: int, optics: tuple[str, tuple[float, ...], str], pictures: bool
 ) -> RoomView:
     from ..film.night import night_view
     from ..film.reshoot import has_whole_geometry, reshoot
     from ..film.through_lens import distort_view, fit_into, make_lens_map
-    from ..film.view import prepare_view
+    from ..film.view import depth_view, prepare_view
 
     lens, distortion, look = optics
     scene = scene_of(folder)
@@ -76,12 +77,13 @@ def _make_view(
     bent = _with_lens(camera, lens, distortion, seed=f"{scene.name}/{number}").scaled_to(height)
     if bent.lens is None or not whole:
         # A room known from one picture shows through a lens what a pinhole sees of it.
-        filmed = prepare_view(scene, height=height, camera=camera if whole and cameras.kind != "scene" else None)
+        prepare = prepare_view if pictures or bent.lens is not None else depth_view
+        filmed = prepare(scene, height=height, camera=camera if whole and cameras.kind != "scene" else None)
         bend = None if bent.lens is None else make_lens_map(fit_into(bent, filmed.camera), filmed.camera)
     else:
         bend = make_lens_map(bent)
         filmed = prepare_view(scene, height=bend.wide.height, camera=bend.wide)
-    filmed = night_view(filmed) if look == "night" else filmed
+    filmed = night_view(filmed) if look == "night" and pictures else filmed
     return RoomView(filmed=filmed, seen=filmed if bend is None else distort_view(filmed, bend), bend=bend)
 
 

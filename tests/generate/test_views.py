@@ -46,3 +46,12 @@ def test_without_a_lens_what_is_filmed_is_what_is_seen(folder: Path):
     assert bent.filmed.plate.size > plain.filmed.plate.size
     assert bent.seen.camera.lens is not None
     assert bent.filmed.camera.lens is None
+
+
+def test_a_view_for_keypoints_alone_has_the_same_depth_and_takes_less_memory(folder: Path):
+    pictures = views.room_view(folder, SWEEP, 1, FilmOptions(height=48), "day")
+    alone = views.room_view(folder, SWEEP, 1, FilmOptions(height=48, layers=("keypoints",)), "day")
+    np.testing.assert_array_equal(alone.filmed.depth, pictures.filmed.depth)
+    np.testing.assert_array_equal(alone.filmed.camera.T_world_camera, pictures.filmed.camera.T_world_camera)
+    assert not alone.filmed.plate.any()
+    assert views._size(alone) < views._size(pictures) / 5
