@@ -40,6 +40,12 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         OSError: If it cannot be read.
     """
     tensors, about = read_checkpoint(path)
-    network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
-    network.load_state_dict(tensors)
+    if missing := [name for name in KEPT if name not in about]:
+        raise ValueError(f"{path}: field {missing[0]}: missing; train the classifier again")
+    try:
+        network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
+        network.load_state_dict(tensors)
+    except (ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{path}: its weights do not fit what is written about them ({reason:.160})") from error
     return network.to(compute_device()).eval(), about

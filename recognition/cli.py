@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,7 +59,7 @@ class Train:
             raise ValueError(f"unknown arm {self.arm!r}; the study has: {', '.join(names)}")
         arm = study.arms[names.index(self.arm) if self.arm else 0]
         seed = study.seeds[0] if self.seed is None else self.seed
-        data = read_data(study.model_copy(update={"arms": [arm]}))
+        data = replace(read_data(study.model_copy(update={"arms": [arm]})), held_out=[])
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             store = open_input(study, Path(folder))
             decoding, training = (functools.partial(progress.update, what) for what in ("decoding videos", "training"))
@@ -69,7 +69,7 @@ class Train:
             save_checkpoint(self.out, trained.network, study, arm=arm.name, seed=seed)
             predictions = predict(trained.network, data.test, study, store=store)
         _print_figures(score(predictions, study), data.warnings + problems)
-        print(f"checkpoint: {self.out}")
+        print(f"checkpoint: {self.out} (arm {arm.name}, input {study.input}, seed {seed})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +128,14 @@ class Ablate:
     - classes: {walk: walk, fall: fall, down: [fallen, lying]} -- class to frame labels, OmniFall's or your own; a window has
       the label at its middle
 
-    - real: {csv: labels.csv, where: {camera: 1}} -- columns video, fps, frames, segments (like standing:0.0-2.8;fall:2.8-3.7)
+    - real: {csv: labels.csv, where: {camera: 1}} -- columns video, fps, frames, segments (like standing:0.0-2.8;fall:2.8-3.7),
+      and for the inputs that need them keypoints (a detector's results) or plate (a picture of the empty room)
 
     - synthetic: shards/ -- what `augment generate` wrote; several folders as a list
 
     - test: {csv: labels.csv, where: {camera: 2}} -- or a folder of shards
 
-    - group_by: [subject, trial] -- columns that name one real event or person; none may be in both training and test
+    - group_by: [subject, action, trial] -- columns that name one real event or person; none may be in both training and test
 
     - arms: [real, real_augmented, real_synthetic, synthetic] -- or written out: {name: oracle, real: {csv: ...}, augment: true}
 

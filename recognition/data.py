@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -212,10 +213,19 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
     Returns:
         The study without the videos that cannot be decoded, and the reason for each of those.
     Raises:
-        ValueError: If they are more than ``Study.max_bad_share``.
+        ValueError: If of the films, the real training clips or the test clips more than ``Study.max_bad_share`` are.
     """
-    good, problems = decodable(all_recordings(data), store, max_bad_share=data.study.max_bad_share, progress=progress)
-    places = {recording.place for recording in good}
+    tested = {recording.place for recording in data.test}
+    parts: dict[str, list[Recording]] = {}
+    for recording in all_recordings(data):
+        part = "test" if recording.place in tested else "synthetic" if recording.is_synthetic else "real"
+        parts.setdefault(part, []).append(recording)
+    places, problems, before, total = set(), [], 0, sum(map(len, parts.values()))
+    for recordings in parts.values():
+        done = functools.partial(_shifted, progress, before, total)
+        good, bad = decodable(recordings, store, max_bad_share=data.study.max_bad_share, progress=done)
+        places |= {recording.place for recording in good}
+        problems, before = problems + bad, before + len(recordings)
 
     def keep(recordings: list[Recording]) -> list[Recording]:
         return [recording for recording in recordings if recording.place in places]
@@ -224,6 +234,10 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
         name: TrainingClips(real=keep(clips.real), synthetic=keep(clips.synthetic)) for name, clips in data.training.items()
     }
     return replace(data, training=training, test=keep(data.test), held_out=keep(data.held_out)), problems
+
+
+def _shifted(progress: Callable[[int, int], Any], before: int, total: int, done: int, _: int) -> None:
+    progress(before + done, total)
 
 
 def _weights_digest(study: Study) -> str:

@@ -198,6 +198,8 @@ class Study(InputSettings):
                 if label in seen:
                     raise ValueError(f"frame label {label!r} is in two classes, {seen[label]!r} and {name!r}")
                 seen[label] = name
+        if empty := [name for name, labels in self.classes.items() if not labels]:
+            raise ValueError(f"class {empty[0]!r} gathers no frame labels; name some, or leave the class out")
         if len(self.classes) < 2:
             raise ValueError("a study needs two classes at least")
         if self.rare_class not in self.classes:
@@ -207,6 +209,9 @@ class Study(InputSettings):
             raise ValueError("arms and seeds must not repeat")
         if not names:
             raise ValueError("a study needs one arm at least")
+        if "baseline" in self.model_fields_set and self.baseline not in names:
+            hint = did_you_mean(self.baseline, names)
+            raise ValueError(f"baseline {self.baseline!r} is not an arm of the study{hint}; it has: {', '.join(names)}")
         for arm in self.arms:
             for kind in ("real", "synthetic"):
                 if getattr(arm, kind) is True and getattr(self, kind) is None:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from augment.actions import ACTIONS, FRAME_LABELS
-from augment.files import npz_arrays, write_atomic
+from augment.files import DAMAGED_NPZ, npz_arrays, write_atomic
 from augment.shards.video_codec import decode_video, encode_video
 from augment.types import Segment
 
@@ -151,9 +151,10 @@ def keypoints_of(recording: Recording, *, errors: bool) -> Float[np.ndarray, "t 
     if recording.is_synthetic and not errors:
         if recording.keypoints is None:
             raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
-        points = npz_arrays(recording.keypoints.read()).get("keypoints_coco")
-        if points is None:
-            raise ValueError(f"{recording.name}: its npz lacks the field keypoints_coco; generate it anew")
+        try:
+            points = npz_arrays(recording.keypoints.read())["keypoints_coco"]
+        except (*DAMAGED_NPZ, KeyError) as error:
+            raise ValueError(f"{recording.name}: its npz has no readable keypoints_coco ({error}); generate it anew") from error
         return np.nan_to_num(np.asarray(points, float))
     store = KeypointStore(folder=None, size=32, frames=1, window_sec=1.0)
     return np.asarray(store.get(recording)[0], float)

@@ -15,6 +15,7 @@ from .video import r2plus1d_18, s3d, slowfast_r50, x3d, x3d_heatmaps
 from .weights import (
     NONE,
     SHIPPED,
+    UNDERSTUDY,
     Library,
     from_pytorchvideo,
     from_torchvision,
@@ -108,7 +109,7 @@ def check_weights(weights: str, *, model: str, input: str) -> None:
     if weights == NONE or weights_file(weights, input=input, model=model) is not None:
         return
     if weights not in MODELS[model].library:
-        valid = ", ".join([NONE, SHIPPED, *MODELS[model].library])
+        valid = ", ".join([NONE, *([SHIPPED] if UNDERSTUDY else []), *MODELS[model].library])
         raise ValueError(f"weights: unknown {weights!r} for model {model!r}; expected one of: {valid}, or a .safetensors file")
 
 

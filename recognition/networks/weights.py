@@ -33,7 +33,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as stored:
             about = json.loads((stored.metadata() or {}).get("understudy", "{}"))
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
     if about.get("format") != CHECKPOINT_FORMAT:
         found = about.get("format")

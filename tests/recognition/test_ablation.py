@@ -181,7 +181,7 @@ def test_the_commands_train_evaluate_and_fail_in_one_line(world, tmp_path, capsy
     study.write_text(json.dumps(study_data(real, test, steps=2)))
     checkpoint = tmp_path / "c.safetensors"
     assert cli.main(["train", str(study), "--out", str(checkpoint)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"checkpoint: {checkpoint}"
+    assert capsys.readouterr().out.splitlines()[-1] == f"checkpoint: {checkpoint} (arm real, input rgb, seed 0)"
     network, about = load_checkpoint(checkpoint)
     assert about["classes"].keys() == {"standing", "fall", "down"}
     assert not network.training

@@ -29,6 +29,8 @@ def data(**changes: object) -> dict:
         ({"classes": {"a": ["fall:1"], "b": ["walk"]}}, "class 'a': frame label 'fall:1': expected a name"),
         ({"classes": {"fall": ["fall"], "b": ["fall"]}}, "in two classes"),
         ({"rare_class": "jump"}, "expected one of: standing, fall, down"),
+        ({"baseline": "reel"}, r"baseline 'reel' is not an arm of the study \(did you mean 'real'\?\); it has: real"),
+        ({"classes": {"standing": "standing", "fall": []}}, "class 'fall' gathers no frame labels"),
         ({"steps": 0}, r"steps: .*greater than or equal to 1.*found 0"),
         ({"test": {"shards": "x", "where": {"a": 1}}}, "shards have no columns"),
     ],
