@@ -124,7 +124,8 @@ def test_help_explains_every_option_of_every_command(package, path, kind, capsys
     text = capsys.readouterr().out
     assert letters(kind.__doc__) in letters(text)
     for name, positional, doc in options(kind):
-        assert positional or f"--{name.replace('_', '-')}" in text, name
+        flag = name.replace("_", "-")
+        assert positional or f"--{flag}" in text or f".{flag} " in text, name
         assert doc, f"{name} has no docstring"
         assert letters(doc) in letters(text), name
 
