@@ -23,8 +23,7 @@ from augment.seeds import clip_rng
 from augment.shards.tar import read_manifest
 from augment.shards.verify import verify
 from augment.types import Segment
-from recognition.data import read_source
-from recognition.inputs.rgb import FrameStore
+from recognition.data import open_input, read_source
 from recognition.recordings import TrainingClips
 from recognition.study import make_study
 from recognition.train import train
@@ -106,7 +105,7 @@ def test_a_classifier_learns_from_windows_of_frame_labels_of_ones_own(shards: Pa
     windows = evaluation_windows(clips, study.classes, window_sec=1.0)
     shown = {clips[window.recording].row["action"]: window.label for window in windows}
     assert shown == {"wander": 0, "doze": 1}
-    store = FrameStore.of_study(study, tmp_path)
+    store = open_input(study, tmp_path)
     trained = train(study, study.arms[0], TrainingClips(real=[], synthetic=clips), store=store, seed=0)
     assert len(trained.losses) == 2
 
