@@ -6,23 +6,20 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from augment.files import open_atomic
-
 from ..recordings import Place, Recording, place_digest
 from ..windows import Window
+from .kept import kept, window_frames
 from .motion import mirrored_motion, motion_crops, vary_motion
 from .places import cut_square, followed, person_boxes
-from .rgb import MARGIN, OVERSAMPLING, each_frame
+from .rgb import MARGIN, OVERSAMPLING, each_frame, vary_colours
 
 GREY = (115, 115, 115)
 """Colour beyond the picture's edges: the mean with which networks normalize."""
@@ -46,16 +43,6 @@ def person_crops(recording: Recording, *, side: int, rate: float) -> UInt8[np.nd
 def mirrored(video: UInt8[Tensor, "t 3 h w"]) -> UInt8[Tensor, "t 3 h w"]:
     """Left and right exchanged."""
     return video.flip(-1)
-
-
-def vary_colours(video: UInt8[Tensor, "t 3 h w"], *, rng: np.random.Generator) -> UInt8[Tensor, "t 3 h w"]:
-    """One draw for all frames: brightness, contrast and saturation by up to 40 %, hue by up to 0.05 turns."""
-    from torchvision.transforms.v2 import functional
-
-    video = functional.adjust_brightness(video, float(rng.uniform(0.6, 1.4)))
-    video = functional.adjust_contrast(video, float(rng.uniform(0.6, 1.4)))
-    video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
-    return functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,21 +92,15 @@ class CropStore:
         Raises:
             ValueError: If it cannot be decoded, or shows nobody.
         """
-        place = f"{recording.path.resolve()}|{recording.member}|{recording.name}"
-        if place not in self.opened and self.folder is None:
-            self.opened[place] = self.kind.make(recording, side=self.side, rate=self.rate)
-        elif place not in self.opened:
-            assert self.folder is not None
+        key = f"{recording.name}|{recording.place}"
+        if key not in self.opened:
             beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
-            facts = [self.kind.name, place, self.side, self.rate, recording.fps, *map(place_digest, beside)]
-            path = self.folder / f"{hashlib.sha256('|'.join(map(str, facts)).encode()).hexdigest()[:24]}.npy"
-            if not path.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                made = self.kind.make(recording, side=self.side, rate=self.rate)
-                with open_atomic(path) as stream:
-                    np.save(stream, made)
-            self.opened[place] = np.load(path, mmap_mode="r")
-        return self.opened[place]
+            facts = [self.kind.name, recording.digest(), self.side, self.rate, recording.fps, *map(place_digest, beside)]
+            # The drawn errors of a film's keypoints depend on its labels too.
+            facts += [recording.is_synthetic, recording.size, recording.segments]
+            make = functools.partial(self.kind.make, recording, side=self.side, rate=self.rate)
+            self.opened[key] = kept(self.folder, facts, make)
+        return self.opened[key]
 
     def plain(self, recording: Recording, window: Window) -> UInt8[Tensor, "3 t size size"]:
         """A window as the network sees it."""
@@ -148,11 +129,8 @@ class CropStore:
 
     def _cut(self, recording: Recording, window: Window, *, speed: float) -> UInt8[Tensor, "t 3 side side"]:
         """A window's frames, evenly spaced; beyond the recording's ends the edge frame is repeated."""
-        small = self.get(recording)
-        rate = min(self.rate, recording.fps)
-        seconds = window.middle_sec + ((np.arange(self.frames) + 0.5) / self.frames - 0.5) * self.window_sec * speed
-        index = np.clip(np.floor(seconds * rate).astype(int), 0, len(small) - 1)
-        return torch.from_numpy(small[index]).permute(0, 3, 1, 2)
+        small, seconds = self.get(recording), self.window_sec * speed
+        return window_frames(small, recording, window, frames=self.frames, seconds=seconds, rate=self.rate)
 
 
 person_store = functools.partial(CropStore, PERSON)

@@ -15,13 +15,14 @@ import torch
 from jaxtyping import Float, Float32
 from torch import Tensor
 
-from augment.files import DAMAGED_NPZ, npz_arrays, open_atomic
+from augment.files import DAMAGED_NPZ, npz_arrays
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import COCO17, People
 
 from ..recordings import Recording
 from ..windows import Window
 from .detector_errors import spoil_keypoints, states_of
+from .kept import kept
 
 MIRRORED = tuple(
     COCO17.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in COCO17
@@ -64,17 +65,9 @@ class KeypointStore:
         if recording.keypoints is None:
             raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
         data = recording.keypoints.read()
-        if self.folder is None:
-            return [_filled(points) for points in _spoiled(recording, data)]
         labels = [(segment.label, segment.start_sec, segment.end_sec) for segment in recording.segments]
-        facts = hashlib.sha256(data + repr((recording.fps, recording.size, labels)).encode())
-        path = self.folder / f"keypoints-{facts.hexdigest()[:24]}.npy"
-        if not path.exists():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            made = np.stack([_filled(points) for points in _spoiled(recording, data)])
-            with open_atomic(path) as stream:
-                np.save(stream, made)
-        return list(np.load(path))
+        facts = ["keypoints", hashlib.sha256(data).hexdigest(), recording.fps, recording.size, labels]
+        return list(kept(self.folder, facts, lambda: np.stack([_filled(points) for points in _spoiled(recording, data)])))
 
     def plain(self, recording: Recording, window: Window) -> Float32[Tensor, "3 t 17"]:
         """A window: x and y relative to the person's middle, in shares of its size, and confidence."""

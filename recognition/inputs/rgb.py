@@ -6,7 +6,7 @@ disk; an hour of video at 160 px and 8 kept frames a second is 3.5 GB.
 
 from __future__ import annotations
 
-import hashlib
+import functools
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,14 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from augment.files import open_atomic
-
 from ..recordings import Recording
 from ..windows import Window
+from .kept import kept, window_frames
 
 MARGIN = 1.25
 """Frames are kept this much larger than the network's picture, so that a random crop loses no sharpness."""
@@ -85,6 +83,16 @@ def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.nd
     return np.stack(frames)
 
 
+def vary_colours(video: UInt8[Tensor, "t 3 h w"], *, rng: np.random.Generator) -> UInt8[Tensor, "t 3 h w"]:
+    """One draw for all frames: brightness, contrast and saturation by up to 40 %, hue by up to 0.05 turns."""
+    from torchvision.transforms.v2 import functional
+
+    video = functional.adjust_brightness(video, float(rng.uniform(0.6, 1.4)))
+    video = functional.adjust_contrast(video, float(rng.uniform(0.6, 1.4)))
+    video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
+    return functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
+
+
 @dataclass(slots=True)
 class FrameStore:
     """Small frames of recordings, decoded on first use and kept as files in ``folder``."""
@@ -115,28 +123,17 @@ class FrameStore:
         Raises:
             ValueError: If it cannot be decoded.
         """
-        place = f"{recording.path.resolve()}|{recording.member}|{self.side}|{self.rate}|{recording.fps}"
-        key = hashlib.sha256(place.encode()).hexdigest()[:24]
-        if key not in self.opened and self.folder is None:
-            self.opened[key] = decode_small(recording, side=self.side, rate=self.rate)
-        elif key not in self.opened:
-            assert self.folder is not None
-            path = self.folder / f"{key}.npy"
-            if not path.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
-                small = decode_small(recording, side=self.side, rate=self.rate)
-                with open_atomic(path) as stream:
-                    np.save(stream, small)
-            self.opened[key] = np.load(path, mmap_mode="r")
+        key = f"{recording.name}|{recording.place}"
+        if key not in self.opened:
+            facts = ["rgb", recording.digest(), self.side, self.rate, recording.fps, recording.frames]
+            make = functools.partial(decode_small, recording, side=self.side, rate=self.rate)
+            self.opened[key] = kept(self.folder, facts, make)
         return self.opened[key]
 
     def cut(self, recording: Recording, window: Window) -> UInt8[Tensor, "t 3 side side"]:
-        """A window's frames, evenly spaced; beyond the recording's ends the edge frame is repeated."""
+        """A window's frames, at the size they are kept in."""
         small = self.get(recording)
-        rate = min(self.rate, recording.fps)
-        seconds = window.middle_sec + ((np.arange(self.frames) + 0.5) / self.frames - 0.5) * self.window_sec
-        index = np.clip(np.floor(seconds * rate).astype(int), 0, len(small) - 1)
-        return torch.from_numpy(small[index]).permute(0, 3, 1, 2)
+        return window_frames(small, recording, window, frames=self.frames, seconds=self.window_sec, rate=self.rate)
 
     def plain(self, recording: Recording, window: Window) -> UInt8[Tensor, "3 t size size"]:
         """A window as the network sees it."""
@@ -158,8 +155,4 @@ class FrameStore:
         video = functional.resized_crop(video, top, left, height, width, [self.size, self.size], antialias=True)
         if rng.random() < 0.5:
             video = functional.horizontal_flip(video)
-        video = functional.adjust_brightness(video, float(rng.uniform(0.6, 1.4)))
-        video = functional.adjust_contrast(video, float(rng.uniform(0.6, 1.4)))
-        video = functional.adjust_saturation(video, float(rng.uniform(0.6, 1.4)))
-        video = functional.adjust_hue(video, float(rng.uniform(-0.05, 0.05)))
-        return video.permute(1, 0, 2, 3)
+        return vary_colours(video, rng=rng).permute(1, 0, 2, 3)
