@@ -20,6 +20,7 @@ from .data import StudyData, all_recordings, drop_undecodable, open_input, read_
 from .device import compute_device
 from .evaluate import predict, watch_whole
 from .inputs.kinds import ClipInput
+from .shown_clips import shown_clips
 from .study import Arm, Study
 from .subsets import clips_of
 from .summary import summarize
@@ -94,7 +95,8 @@ def ablate(
                 results[run.path] = {**result, "input": run.input, "digest": run.digest, "unreadable": unreadable}
                 write_atomic(run.path, json.dumps(results[run.path]).encode())
         shutil.rmtree(out / FRAMES, ignore_errors=True)
-    return summarize(data, [results[run.path] for run in planned], workers=workers, threads=threads, reused=reused)
+    result = summarize(data, [results[run.path] for run in planned], workers=workers, threads=threads, reused=reused)
+    return {**result, "clips": shown_clips(data, result)}
 
 
 def plan_runs(data: StudyData, folder: Path, *, threads: int) -> list[PlannedRun]:

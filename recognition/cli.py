@@ -161,6 +161,9 @@ class Ablate:
 
     - weights: classifier.safetensors -- what training starts from: a checkpoint of the same model, or torchvision's and others'
 
+    - show_clips: all -- the report plays up to five clips: films, and of real people drawn keypoints at most (synthetic, the
+      default), real footage too (all: mind who gets the report), or no clip (none)
+
     - further keys: rare_class, window_sec, frames, size, model (x3d_xs, slowfast_r50, mvit_v2_s, ...), steps, batch, lr,
       baseline, note
     """

@@ -28,19 +28,20 @@ def _bars(axes: Any, result: dict[str, Any], metric: str, title: str) -> None:
             continue
         axes.barh(row, interval["mean"], color=COLORS[row % len(COLORS)], height=0.62)
         if interval["low"] is not None:
-            axes.plot([interval["low"], interval["high"]], [row, row], color="black", lw=1.5, solid_capstyle="butt")
+            low, high = np.clip([interval["low"], interval["high"]], 0, 1)  # both figures end there
+            axes.plot([low, high], [row, row], color="black", lw=1.5, solid_capstyle="butt")
         values = [run[metric] for run in result["runs"] if run["arm"] == name]
         axes.plot(values, [row] * len(values), "o", color="white", mec="black", ms=4, lw=0)
         right = max(interval["mean"], interval["high"] or 0, *values)
         axes.text(min(right, 1) + 0.02, row, f"{interval['mean']:.2f}", va="center", ha="left", fontsize=9)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.45, -0.55)  # inverting an axis that two pictures share would do it twice
     axes.set_xlim(0, 1.08)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     if metric == "macro_accuracy":
         axes.axvline(result["chance"], color="grey", ls=":", lw=1)
-        axes.text(result["chance"], -0.42, " chance", fontsize=7, color="grey", ha="left", va="bottom")
+        axes.text(result["chance"], -0.36, " chance", fontsize=7, color="grey", ha="left", va="bottom")
 
 
 def _confusion(axes: Any, result: dict[str, Any], name: str) -> None:

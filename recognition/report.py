@@ -22,7 +22,7 @@ def write_report(result: dict[str, Any], out: Path) -> None:
     """Write report.json, report.png and report.html.
 
     Args:
-        result: What ``summary.summarize`` returned.
+        result: What ``ablation.ablate`` returned.
         out: The folder; made if it is missing.
     Raises:
         OSError: If the folder cannot be written.
@@ -41,16 +41,44 @@ def write_report(result: dict[str, Any], out: Path) -> None:
         several=len(views) > 1,
         pictures=pictures,
         show=show_interval,
+        first_arm=next(iter(views.values()))["arms"][result["baseline"]],
+        trained_on={arm["name"]: trained_on(arm, result) for arm in result["study"]["arms"] if not arm["smaller"]},
+        rare_share=rare_share(result),
         alarm_metrics=ALARM_METRICS,
         slide_sec=SLIDE_SEC,
         latest_sec=LATEST_SEC,
         stride_sec=STRIDE_SEC,
         least_windows=LEAST_WINDOWS,
     )
-    written = {**result, "runs": [{key: value for key, value in run.items() if key not in OUTPUTS} for run in result["runs"]]}
+    written = {
+        **result,
+        "runs": [{key: value for key, value in run.items() if key not in OUTPUTS} for run in result["runs"]],
+        "clips": [{key: value for key, value in clip.items() if key != "film"} for clip in result["clips"]],
+    }
     write_atomic(out / "report.json", json.dumps(written, indent=1).encode())
     write_atomic(out / "report.png", draw_all(result))
     write_atomic(out / "report.html", html.encode())
+
+
+def trained_on(arm: dict[str, Any], result: dict[str, Any]) -> str:
+    """An arm's training clips in words: ``17 real clips, and as half of the windows 108 synthetic ones``."""
+    counts = {kind: described["recordings"] for kind, described in result["data"]["training"][arm["name"]].items()}
+    real, synthetic = (f"{counts[kind]} {kind} clips" for kind in ("real", "synthetic"))
+    if not counts["synthetic"]:
+        words = real
+    elif not counts["real"]:
+        words = f"{synthetic} alone"
+    elif arm["pretrain"]:
+        words = f"{synthetic}, then {real}"
+    else:
+        words = f"{real} and {synthetic}, {100 * arm['synthetic_share']:g} % of the windows synthetic"
+    return words + (", with standard augmentation" if arm["augment"] else "")
+
+
+def rare_share(result: dict[str, Any]) -> float:
+    """The share of test windows that show the rare class: the average precision of guessing."""
+    truth = result["runs"][0]["truth"]
+    return truth.count(list(result["study"]["classes"]).index(result["study"]["rare_class"])) / len(truth)
 
 
 def show_interval(interval: dict[str, Any] | None, digits: int = 3, sign: bool = False) -> str:

@@ -31,10 +31,10 @@ def with_figures(run: dict[str, Any], study: Study) -> dict[str, Any]:
         settled = statistics.with_temperature(test.probabilities, temperature)
         after["calibration_error_after"] = statistics.expected_calibration_error(settled, test.truth)
         after["brier_score_after"] = statistics.brier_score(settled, test.truth)
-    watched = _settled(run["watched"], temperature)
+    watched = whole_recordings(run["watched"], temperature)
     labels, rule = study.classes[study.rare_class], {"windows": study.alarm_windows}
     threshold = alarm_threshold(
-        _settled(run["held_out_watched"], temperature), rare, labels, recall=study.alarm_recall, **rule
+        whole_recordings(run["held_out_watched"], temperature), rare, labels, recall=study.alarm_recall, **rule
     )  # fmt: skip
     return {
         **run,
@@ -60,7 +60,8 @@ def temperature_of(run: dict[str, Any]) -> float | None:
     return statistics.fit_temperature(held_out.probabilities, held_out.truth)
 
 
-def _settled(watched: Sequence[dict[str, Any]], temperature: float | None) -> list[Watched]:
+def whole_recordings(watched: Sequence[dict[str, Any]], temperature: float | None) -> list[Watched]:
+    """What a run said of whole recordings, after its temperature."""
     found = [Watched.from_json(values) for values in watched]
     return [replace(one, probabilities=statistics.with_temperature(one.probabilities, temperature or 1.0)) for one in found]
 
@@ -82,7 +83,7 @@ def fuse_runs(runs: Sequence[dict[str, Any]], *, name: str) -> dict[str, Any]:
         ]).to_json()  # fmt: skip
 
     def fused_watched(output: str) -> list[dict[str, Any]]:
-        columns = [_settled(run[output], temperature) for run, temperature in zip(runs, temperatures, strict=True)]
+        columns = [whole_recordings(run[output], temperature) for run, temperature in zip(runs, temperatures, strict=True)]
         return [
             replace(parts[0], probabilities=np.mean([part.probabilities for part in parts], axis=0)).to_json()
             for parts in zip(*columns, strict=True)

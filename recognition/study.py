@@ -174,6 +174,8 @@ class Study(InputSettings):
     recordings are they worth?"""
     max_bad_share: float = Field(0.05, ge=0, lt=1)
     """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
+    show_clips: Literal["synthetic", "all", "none"] = "synthetic"
+    """Clips that the report plays: ``synthetic``, of real ones at most drawn keypoints; ``all``, real footage too; ``none``."""
 
     @model_validator(mode="before")
     @classmethod
