@@ -206,7 +206,8 @@ def study(settings: Settings, shards: dict[str, Path]) -> Path:
         "arms": [
             "real",
             "real_augmented",
-            {"name": "real_synthetic", "synthetic": everywhere, "augment": True},
+            {"name": "real_synthetic", "synthetic": everywhere, "augment": True, "check_labels": True},
+            {"name": "real_synthetic_mixed", "synthetic": everywhere, "augment": True},
             {"name": "synthetic", "real": False, "synthetic": everywhere, "augment": True},
             {"name": "synthetic_new_camera", "real": False, "synthetic": new, "augment": True},
             {"name": "synthetic_embedded", "real": False, "synthetic": embedded, "augment": True},

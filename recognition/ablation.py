@@ -178,6 +178,7 @@ def run_one(
         "arm": arm.name,
         "seed": seed,
         "losses": [round(loss, 5) for loss in trained.losses],
+        "doubted": trained.doubted,
         "test": predict(network, data.test, study, store=store).to_json(),
         "watched": [watched.to_json() for watched in watch_whole(network, data.test, study, store=store)],
         "held_out": predict(network, data.held_out, study, store=store).to_json() if data.held_out else None,

@@ -137,7 +137,9 @@ class Ablate:
 
     - group_by: [subject, action, trial] -- columns that name one real event or person; none may be in both training and test
 
-    - arms: [real, real_augmented, real_synthetic, synthetic] -- or written out: {name: oracle, real: {csv: ...}, augment: true}
+    - arms: [real, real_augmented, real_synthetic, real_synthetic_mixed, synthetic] -- or written out: {name: oracle,
+      real: {csv: ...}, augment: true}. real_synthetic is trained on synthetic clips in its first half, then on both without the
+      real windows whose label that network finds impossible (check_labels); real_synthetic_mixed on both throughout
 
     - input: keypoints -- what the classifiers look at: rgb (whole frames), person (a square around the person), motion (its
       difference to the empty room, and flow), keypoints, heatmaps; or several, each with settings of its own, and their mean

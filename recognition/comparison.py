@@ -197,8 +197,6 @@ def how(arm: Arm) -> str:
     """How an arm uses synthetic clips, in words."""
     if arm.real is False:
         return f"alone ({arm.name})"
-    if arm.pretrain:
-        return f"before the real clips ({arm.name})"
     return f"as {100 * arm.synthetic_share:g} % of the windows ({arm.name})"
 
 

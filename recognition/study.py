@@ -61,8 +61,9 @@ class Arm(Strict):
     """Standard augmentation: random crop, mirroring, brightness, contrast, saturation, hue, the same for a window's frames."""
     synthetic_share: float = Field(default=0.5, gt=0, lt=1)
     """Chance that a window comes from a synthetic clip, where its class has both kinds."""
-    pretrain: bool = False
-    """Synthetic clips in the first half of the updates, real ones in the second, instead of mixing them."""
+    check_labels: bool = False
+    """Synthetic clips alone in the first half of the updates, then both; from then on real windows whose label the network of
+    the first half finds impossible are left out, but for those of the rare class (``label_check``)."""
     real_events: int | None = Field(default=None, ge=0)
     """Only so many of its real recordings with the rare class, drawn by the seed; a smaller set is part of a larger one."""
     films: int | None = Field(default=None, ge=0)
@@ -81,8 +82,8 @@ class Arm(Strict):
     def _has_clips(self) -> Arm:
         if self.real is False and self.synthetic is False:
             raise ValueError(f"arm {self.name!r} has neither real nor synthetic clips")
-        if self.pretrain and (self.real is False or self.synthetic is False):
-            raise ValueError(f"arm {self.name!r}: pretraining needs real and synthetic clips")
+        if self.check_labels and not self.mixes:
+            raise ValueError(f"arm {self.name!r}: check_labels needs real and synthetic clips")
         if not self.name.replace("_", "").replace("-", "").isalnum():
             raise ValueError(f"arm {self.name!r}: its name becomes a file's name; use letters, digits, '_' and '-'")
         return self
@@ -93,11 +94,9 @@ ARMS: dict[str, Arm] = {
     for arm in (
         Arm(name="real"),
         Arm(name="real_augmented", augment=True),
-        Arm(name="real_synthetic", synthetic=True),
-        Arm(name="real_synthetic_augmented", synthetic=True, augment=True),
-        Arm(name="synthetic", real=False, synthetic=True),
-        Arm(name="synthetic_augmented", real=False, synthetic=True, augment=True),
-        Arm(name="synthetic_then_real", synthetic=True, pretrain=True),
+        Arm(name="real_synthetic", synthetic=True, augment=True, check_labels=True),
+        Arm(name="real_synthetic_mixed", synthetic=True, augment=True),
+        Arm(name="synthetic", real=False, synthetic=True, augment=True),
     )
 }
 """Arms a study may ask for by name; any other is written out as a mapping."""
@@ -244,7 +243,7 @@ class Study(InputSettings):
         """
         arms: list[Arm] = []
         for arm in self.arms:
-            tried = self.shares if arm.mixes and not arm.pretrain else []
+            tried = self.shares if arm.mixes else []
             made = [arm.model_copy(update={"name": f"{arm.name}_{100 * x:g}", "synthetic_share": x}) for x in tried]
             arms += made or [arm]
         mixed = [arm for arm in arms if arm.mixes]

@@ -45,7 +45,7 @@ def without_useless_arms(study: Study, training: Mapping[str, TrainingClips]) ->
             same.append(arm.name)
             continue
         left = clips_of(study, arm, clips, seed=0)
-        kinds = [left.real, left.synthetic] if arm.pretrain else [left.all]
+        kinds = [left.all]
         if not all(kinds):
             empty.append(arm.name)
     rare, warnings = study.rare_class, []

@@ -30,6 +30,9 @@ METRICS: dict[str, str] = {
 }
 """Figures averaged over seeds, with their names in the report."""
 
+DOUBTED_SHARE = 0.2
+"""Real recordings with a larger share of windows left out are named in the report."""
+
 ALARM_METRICS: dict[str, str] = {
     "events_found": "events found",
     "delay_sec": "delay, s",
@@ -65,6 +68,12 @@ def summarize(
     warnings = list(data.warnings)
     if unreadable := runs[0]["unreadable"]:
         warnings.append(f"{len(unreadable)} video(s) could not be read and were left out: {'; '.join(unreadable[:5])}.")
+    if doubted := doubted_recordings(runs):
+        listed = ", ".join(f"{name} ({share:.0%})" for name, share in list(doubted.items())[:8])
+        warnings.append(
+            f"Look at the labels of these real recordings: {listed}. Arms that check labels left out so many of their windows, "
+            "because to a network trained on synthetic clips their label is impossible."
+        )
     by_name = {arm.name: arm for arm in study.arms}
     training = {
         name: {"real": describe(clips.real, study.classes), "synthetic": describe(clips.synthetic, study.classes)}
@@ -92,6 +101,16 @@ def summarize(
             "threads": threads,
         },
     }
+
+
+def doubted_recordings(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Real recordings of which ``label_check`` left out ``DOUBTED_SHARE`` or more, mean over the runs; the worst first."""
+    shares: dict[str, list[float]] = {}
+    for run in runs:
+        for name, share in run["doubted"].items():
+            shares.setdefault(name, []).append(share)
+    means = {name: float(np.mean(found)) for name, found in shares.items()}
+    return dict(sorted(((name, mean) for name, mean in means.items() if mean >= DOUBTED_SHARE), key=lambda item: -item[1]))
 
 
 def _held_out_from(data: StudyData) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR
@@ -15,9 +17,10 @@ from torch.optim.swa_utils import update_bn
 
 from .device import autocast, compute_device
 from .inputs.kinds import ClipInput
+from .label_check import LabelCheck, label_check
 from .networks.build import build_model, start_from, to_network
 from .prefetch import ahead
-from .recordings import TrainingClips
+from .recordings import Recording, TrainingClips
 from .study import Arm, Study
 from .windows import WindowSampler
 
@@ -34,12 +37,25 @@ class TrainedClassifier:
     network: nn.Module
     losses: list[float]
     """Cross-entropy of each update's batch."""
+    doubted: dict[str, float]
+    """Name of each real recording to the share of its drawn windows that were left out (``Arm.check_labels``)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one update sees."""
+
+    windows: Tensor
+    """As the input gives them; pictures are uint8 video (b, 3, t, size, size)."""
+    labels: Int64[Tensor, " b"]
+    real: list[Recording | None]
+    """The real recording that each window is of; None for a synthetic one."""
 
 
 def batches(
     study: Study, arm: Arm, clips: TrainingClips, *, store: ClipInput, seed: int, for_statistics: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches of one run, in order: uint8 video (b, 3, t, size, size) and classes (b,).
+) -> Iterator[Batch]:
+    """The batches of one run, in order.
 
     For every window a class is drawn uniformly (so that rare ones are seen as often as common ones), then real or synthetic if
     the class has both, then a recording, then a time. The seed alone decides the draws.
@@ -63,13 +79,10 @@ def batches(
     if for_statistics:
         steps = range(study.steps, study.steps + min(STATISTICS_BATCHES, study.steps))
     for step in steps:
-        if arm.pretrain:
-            samplers = [synthetic if step < study.steps // 2 else real]
-        else:
-            samplers = [real, synthetic]
-        usable = [sampler for sampler in samplers if sampler is not None]
+        alone = step < checked_from(study, arm, clips)
+        usable = [sampler for sampler in ([synthetic] if alone else [real, synthetic]) if sampler is not None]
         labels = sorted({label for sampler in usable for label in sampler.classes})
-        videos, targets = [], []
+        videos, targets, of_real = [], [], []
         for _ in range(study.batch):
             label = labels[int(rng.integers(len(labels)))]
             having = [sampler for sampler in usable if label in sampler.classes]
@@ -78,7 +91,8 @@ def batches(
             recording = having[pick].recordings[window.recording]
             videos.append(store.augmented(recording, window, rng=rng) if arm.augment else store.plain(recording, window))
             targets.append(label)
-        yield torch.stack(videos), torch.tensor(targets)
+            of_real.append(recording if having[pick] is real else None)
+        yield Batch(windows=torch.stack(videos), labels=torch.tensor(targets), real=of_real)
 
 
 def train(
@@ -106,7 +120,20 @@ def train(
             network, or the loss is no longer finite.
     """
     device = compute_device()
-    losses = []
+    losses: list[float] = []
+    check: LabelCheck | None = None
+
+    def settled(network: nn.Module, arm: Arm, clips: TrainingClips) -> nn.Module:
+        """The network with the statistics of batch normalization computed anew, ready to evaluate.
+
+        The running ones lag behind the weights; after a few hundred updates a network that fits its training clips can predict
+        one class for everything because of it.
+        """
+        others = ahead(batches(study, arm, clips, store=store, seed=seed, for_statistics=True))
+        with autocast(study.precision):
+            update_bn((to_network(batch.windows.to(device)) for batch in others), network)
+        return network.eval()
+
     # Initial weights and dropout take no generator: the global one is forked, seeded, and restored afterwards.
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -115,10 +142,15 @@ def train(
         network = network.to(device).train()
         optimizer = torch.optim.AdamW(network.parameters(), lr=study.lr, weight_decay=WEIGHT_DECAY, foreach=True)
         schedule = warmup_cosine(optimizer, study.steps)
-        for step, (video, target) in enumerate(ahead(batches(study, arm, clips, store=store, seed=seed))):
+        for step, batch in enumerate(ahead(batches(study, arm, clips, store=store, seed=seed))):
+            if step == checked_from(study, arm, clips):
+                films = TrainingClips(real=[], synthetic=clips.synthetic)
+                check = label_check(settled(copy.deepcopy(network), arm, films), clips.real, study, store=store)
+            seen, labels = to_network(batch.windows.to(device)), batch.labels.to(device)
             with autocast(study.precision):
-                logits = network(to_network(video.to(device)))
-            loss = functional.cross_entropy(logits.float(), target.to(device))
+                weights = torch.ones(len(labels)) if check is None else check.weights(seen, labels, batch.real)
+                logits = network(seen)
+            loss = weighted_loss(logits.float(), labels, weights.to(device))
             if not torch.isfinite(loss):
                 raise ValueError(f"arm {arm.name!r}, seed {seed}: the loss is {loss.item()} at step {step}; lower `lr`")
             optimizer.zero_grad(set_to_none=True)
@@ -127,12 +159,19 @@ def train(
             schedule.step()
             losses.append(loss.item())
             progress(len(losses), study.steps)
-        # The running statistics of batch normalization lag behind the weights; after a few hundred updates a network that fits
-        # its training clips can predict one class for everything because of it. They are computed anew with the final weights.
-        others = ahead(batches(study, arm, clips, store=store, seed=seed, for_statistics=True))
-        with autocast(study.precision):
-            update_bn((to_network(video.to(device)) for video, _ in others), network)
-    return TrainedClassifier(network=network.eval(), losses=losses)
+        network = settled(network, arm, clips)
+    return TrainedClassifier(network=network, losses=losses, doubted=check.doubted() if check else {})
+
+
+def weighted_loss(logits: Float[Tensor, "b c"], labels: Int64[Tensor, " b"], weights: Float[Tensor, " b"]) -> Tensor:
+    """Cross-entropy, the mean over the windows of weight 1."""
+    each = functional.cross_entropy(logits, labels, reduction="none")
+    return (each * weights).sum() / weights.sum().clamp(min=1)
+
+
+def checked_from(study: Study, arm: Arm, clips: TrainingClips) -> int:
+    """The update from which an arm with ``check_labels`` sees real clips; -1 where there is nothing to check, or by nothing."""
+    return study.steps // 2 if arm.check_labels and clips.real and clips.synthetic else -1
 
 
 def warmup_cosine(optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:

@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_result(world, tmp_path, one_thread):
 
 def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
     _, real, test, shards = world
-    arms = ["real", "real_synthetic_augmented", "synthetic_then_real"]
+    arms = ["real", "real_synthetic_mixed", "real_synthetic"]
     data = study_data(real, test, arms=arms, steps=2, seeds=[0, 1], synthetic=str(shards), note="made-up bars")
     study = make_study(data)
     out = tmp_path / "out"
@@ -69,7 +69,7 @@ def test_an_ablation_resumes_and_reports(world, tmp_path, monkeypatch, capsys):
     written = json.loads((out / "report.json").read_text())
     assert written["inputs"]["rgb"]["arms"].keys() == set(arms)
     assert [c["arm"] for c in written["inputs"]["rgb"]["comparisons"]] == arms[1:]
-    assert written["data"]["training"]["synthetic_then_real"]["synthetic"]["recordings"] == 4
+    assert written["data"]["training"]["real_synthetic"]["synthetic"]["recordings"] == 4
     assert any(warning.startswith("4 of 4 synthetic clips do not say") for warning in written["warnings"])
     html = (out / "report.html").read_text()
     assert "made-up bars" in html
@@ -91,7 +91,7 @@ DECISIVE = {
     "size": 48, "model": "r2plus1d_18", "steps": 3, "batch": 4, "lr": 0.1, "precision": "bfloat16", "group_by": [],
     "weights": "pytorchvideo",
 }  # fmt: skip
-DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "pretrain": True, "real_events": 1, "films": 1}
+DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "check_labels": True, "real_events": 1, "films": 1}
 # Settings of the report alone.
 ONLY_SHOWN = {"labels": None, "hard_negatives": ["lying"], "alarm_windows": 1, "alarm_recall": 0.5, "show_clips": "all"}
 

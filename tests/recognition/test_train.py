@@ -32,7 +32,7 @@ STORE = MarkedStore(folder=Path(), size=1, frames=1, window_sec=1.0)
 def draws(arm: Arm, **changes) -> np.ndarray:
     """The marks of each batch's windows. Shape (steps, batch)."""
     study = make_study(study_data(Path("r.csv"), Path("t.csv"), **changes))
-    return np.stack([video[:, 0, 0, 0, 0].numpy() for video, _ in batches(study, arm, CLIPS, store=STORE, seed=0)])
+    return np.stack([batch.windows[:, 0, 0, 0, 0].numpy() for batch in batches(study, arm, CLIPS, store=STORE, seed=0)])
 
 
 def test_synthetic_share_is_the_share_of_synthetic_windows():
@@ -41,10 +41,14 @@ def test_synthetic_share_is_the_share_of_synthetic_windows():
         assert abs(draws(arm, steps=100).mean() - share) < 0.06
 
 
-def test_pretraining_sees_synthetic_clips_first_and_real_ones_after():
-    made = draws(Arm(name="a", synthetic=True, pretrain=True), steps=7)
-    assert made[:3].all()
-    assert not made[3:].any()
+def test_an_arm_that_checks_labels_sees_real_clips_in_the_second_half_alone():
+    made = draws(Arm(name="a", synthetic=True, check_labels=True), steps=41)
+    assert made[:20].all()
+    assert abs(made[20:].mean() - 0.5) < 0.1
+    nothing_real = TrainingClips(real=[], synthetic=CLIPS.synthetic)
+    study = make_study(study_data(Path("r.csv"), Path("t.csv"), steps=3))
+    arm = Arm(name="a", synthetic=True, check_labels=True)
+    assert len(list(batches(study, arm, nothing_real, store=STORE, seed=0))) == 3
 
 
 def test_augment_augments_every_window():
@@ -53,5 +57,5 @@ def test_augment_augments_every_window():
 
 def test_every_class_is_drawn_equally_often():
     study = make_study(study_data(Path("r.csv"), Path("t.csv"), steps=100))
-    labels = torch.cat([label for _, label in batches(study, study.arms[0], CLIPS, store=STORE, seed=0)])
+    labels = torch.cat([batch.labels for batch in batches(study, study.arms[0], CLIPS, store=STORE, seed=0)])
     assert (abs(labels.bincount(minlength=3) / len(labels) - 1 / 3) < 0.06).all()
