@@ -104,13 +104,15 @@ class Recording:
 
     def digest(self) -> str:
         """SHA-256 of the video's bytes; empty if the file is missing (which is reported when it is decoded)."""
-        return place_digest(Place(path=self.path, member=self.member))
+        return place_digest(Place(path=self.path, member=self.member, content=self.content))
 
 
 def place_digest(place: Place | None) -> str:
     """SHA-256 of a place's bytes; of names and sizes where it is a folder; empty if there is nothing."""
     if place is None:
         return ""
+    if place.content is not None:
+        return hashlib.sha256(place.content).hexdigest()
     try:
         if place.path.is_dir():
             listing = sorted((path.name, path.stat().st_size) for path in place.path.iterdir())
