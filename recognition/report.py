@@ -68,10 +68,10 @@ def trained_on(arm: dict[str, Any], result: dict[str, Any]) -> str:
         words = real
     elif not counts["real"]:
         words = f"{synthetic} alone"
-    elif arm["pretrain"]:
-        words = f"{synthetic}, then {real}"
     else:
         words = f"{real} and {synthetic}, {100 * arm['synthetic_share']:g} % of the windows synthetic"
+    if arm["check_labels"]:
+        words += ", real labels checked"
     return words + (", with standard augmentation" if arm["augment"] else "")
 
 
