@@ -22,12 +22,15 @@ DEMO_ACTIONS: tuple[str, ...] = ("walk", "stand", "sit", "lie", "pick_up", "sit_
 """Daily actions of the demo."""
 
 NOTE = (
-    "This is a demonstration without any real footage. The clips called real here are simulated stand-ins: filmed in other "
-    "rooms, of other people, with other cameras and coarser pictures than the synthetic ones, their motions straight from the "
-    "scripted library and the physics simulation, never from the generator. What it shows is that the whole way works; what "
-    "synthetic clips are worth on real video, only a study on real video can tell."
+    "This is a demonstration without any real footage. “Synthetic” are {synthetic} clips by the motion generator, filmed in "
+    "{rooms} rooms. “Real” are stand-ins for real footage, {real} to train with and {test} to test on: other motions, from the "
+    "scripted library and the physics simulation, by other people in other rooms, with other cameras and coarser pictures. "
+    "This shows that the whole way works. What synthetic clips are worth on real video, only a study on real video can tell."
 )
-"""Note at the top of the demo's report."""
+"""Note at the top of the demo's report, to be filled with counts."""
+
+ROOMS = 6
+"""Rooms of the synthetic clips."""
 
 
 def standin_recipe(name: str, *, rooms: range, seed: int, falls: int, daily: int) -> dict[str, Any]:
@@ -51,17 +54,17 @@ def synthetic_recipe(*, seed: int, falls: int, daily: int) -> dict[str, Any]:
     return {
         "name": "synthetic",
         "seed": seed,
-        "scenes": [{"rooms": 6}],
+        "scenes": [{"rooms": ROOMS}],
         "clips": clips,
         "film": {"height": 160, "fps": 8.0, "seconds": 5.0},
     }
 
 
-def study_settings(*, steps: int, seeds: int) -> dict[str, Any]:
+def study_settings(*, steps: int, seeds: int, note: str) -> dict[str, Any]:
     """The study: four arms, the same number of updates."""
     return {
-        "name": "demo",
-        "note": NOTE,
+        "name": "Demonstration: are films of falls worth training with?",
+        "note": note,
         "classes": {
             "walk": ["walk"],
             "fall": ["fall"],
@@ -112,15 +115,19 @@ def demo(out: Path, *, seed: int, workers: int, steps: int, seeds: int, scale: f
         "synthetic": synthetic_recipe(seed=seed, falls=count(12), daily=count(10)),
     }
     out.mkdir(parents=True, exist_ok=True)
+    made: dict[str, int] = {}
     for number, (name, recipe) in enumerate(recipes.items(), start=1):
         _say(f"{number}/4 filming {sum(item['count'] for item in recipe['clips'])} clips: {name}")
         path = write_yaml(out / f"{name}.yaml", recipe, "augment generate")
         manifest = generate(load_recipe(path), out / name, workers=workers)
-        _say(f"    {manifest['samples']} clips, look at {out / name / 'sheet.png'}")
+        made[name] = manifest["samples"]
+        _say(f"    {made[name]} clips, look at {out / name / 'sheet.png'}")
     _say(f"4/4 training 4 arms x {seeds} seeds, {steps} updates each")
-    study = write_yaml(out / "study.yaml", study_settings(steps=steps, seeds=seeds), "recognition ablate")
+    note = NOTE.format(synthetic=made["synthetic"], rooms=ROOMS, real=made["standins-train"], test=made["standins-test"])
+    study = write_yaml(out / "study.yaml", study_settings(steps=steps, seeds=seeds, note=note), "recognition ablate")
     report = compare_arms(study, out / "report", workers=workers)
-    _say(f"finished in {(time.perf_counter() - started) / 60:.1f} minutes; generated clips: {out / 'synthetic' / 'sheet.png'}")
+    _say(f"finished in {(time.perf_counter() - started) / 60:.1f} minutes")
+    _say(f"the films: {out / 'synthetic' / 'sheet.png'}; to start your own from: {out / 'synthetic.yaml'}, {study}")
     return report
 
 

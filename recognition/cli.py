@@ -206,6 +206,9 @@ def compare_arms(study: Path, out: Path, *, workers: int | None = None) -> Path:
     with Progress() as progress:
         result = ablate(checked, out, workers=workers, progress=progress.update)
     write_report(result, out)
+    for name, view in result["inputs"].items():
+        scores = ", ".join(f"{arm} {figures['macro_accuracy']['mean']:.2f}" for arm, figures in view["arms"].items())
+        print(f"{name}: macro accuracy {scores}; chance {result['chance']:.2f}")
     for line in result["verdicts"]:
         print(line)
     return out / "report.html"

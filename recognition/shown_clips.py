@@ -78,7 +78,7 @@ def shown_clips(data: StudyData, result: Mapping[str, Any]) -> list[dict[str, An
         result: What ``summary.summarize`` returned of it.
     Returns:
         As JSON values, in the order of the report: ``title``, ``about``, ``recording``, ``film`` (an mp4 in base64, or None
-        with the reason in ``hidden``), and for test clips what was said of them. Empty if the study wants none.
+        with the reason in ``hidden``), and for test clips what was said of them, with ``input``. Empty if the study wants none.
     """
     study = data.study
     if study.show_clips == "none":
@@ -87,10 +87,10 @@ def shown_clips(data: StudyData, result: Mapping[str, Any]) -> list[dict[str, An
     judged = _judge(data, result, name, arms)
     chosen = choose(judged, study)
     films = _films(data, arms, like=[clip for _, clip in chosen])
-    shown = [_shown(study, "A film made here, used in training", film, None) for film in films[:1]]
+    shown = [_shown(study, "A film used in training", film, None) for film in films[:1]]
     shown += [_shown(study, title, clip.recording, clip) for title, clip in chosen[: MOST - len(shown)]]
-    shown += [_shown(study, "Another film used in training", film, None) for film in films[1:]]
-    return shown[:MOST]
+    shown += [_shown(study, "Another film used in training", film, None) for film in films[1 : 1 + MOST - len(shown)]]
+    return [{**clip, "input": name} for clip in shown]
 
 
 def _story(result: Mapping[str, Any]) -> tuple[str, list[str]]:
@@ -182,9 +182,9 @@ def choose(judged: Sequence[Judged], study: Study) -> list[tuple[str, Judged]]:
         (alarmed, lambda clip: (not clip.events, clip.best.false), lambda clip: "Test: false alarm"),
         (quiet, spared, lambda clip: f"Test: no “{rare}”, no alarm"),
     )
-    for clips, key, title in (*kinds, kinds[3], kinds[0], kinds[1], kinds[2]):
+    for clips, key, title in (*kinds, *(kinds[3], *kinds[:3]) * MOST):
         add(clips, key, title)
-    return chosen
+    return chosen[:MOST]
 
 
 def _action(recording: Recording) -> str:
@@ -217,7 +217,7 @@ def _shown(study: Study, title: str, recording: Recording, judged: Judged | None
     said = judged.said if judged else {}
     return {
         "title": title,
-        "about": _action(recording).replace("_", " "),
+        "about": recording.row.get("action", "").replace("_", " "),
         "labels": [f"{label} {a:.1f}–{b:.1f} s" for label, a, b in labels],
         "recording": recording.name,
         "is_synthetic": recording.is_synthetic,
@@ -228,6 +228,7 @@ def _shown(study: Study, title: str, recording: Recording, judged: Judged | None
         "threshold": judged and round(judged.best.threshold, 4),
         "film": film and base64.b64encode(film).decode(),
         "hidden": hidden,
+        "points": film is not None and _has_points(study, recording),
     }
 
 
@@ -248,7 +249,7 @@ def _film(study: Study, recording: Recording, start: float, end: float) -> tuple
 
     Real footage is shown if the study says so; else its keypoints, where the study's classifiers look at these.
     """
-    skeletons = any(one.input in SKELETONS for one in study.each_input().values()) and recording.keypoints is not None
+    skeletons = _has_points(study, recording)
     pictures = recording.has_video and (recording.is_synthetic or study.show_clips == "all")
     if not pictures and not skeletons:
         return None, "Real footage is not shown in a report; `show_clips: all` in the study embeds it."
@@ -256,6 +257,10 @@ def _film(study: Study, recording: Recording, start: float, end: float) -> tuple
         return clip_film(recording, start_sec=start, end_sec=end, pictures=pictures, points=skeletons), ""
     except (ValueError, OSError) as error:
         return None, f"It cannot be shown: {error}"
+
+
+def _has_points(study: Study, recording: Recording) -> bool:
+    return any(one.input in SKELETONS for one in study.each_input().values()) and recording.keypoints is not None
 
 
 def _sentence(arm: str, said: Said, has_event: bool, study: Study) -> str:
