@@ -61,7 +61,7 @@ def write_report(result: dict[str, Any], out: Path) -> None:
 
 
 def trained_on(arm: dict[str, Any], result: dict[str, Any]) -> str:
-    """An arm's training clips in words: ``17 real clips, and as half of the windows 108 synthetic ones``."""
+    """An arm's training clips in words: ``17 real clips and 108 synthetic clips, 50 % of the windows synthetic``."""
     counts = {kind: described["recordings"] for kind, described in result["data"]["training"][arm["name"]].items()}
     real, synthetic = (f"{counts[kind]} {kind} clips" for kind in ("real", "synthetic"))
     if not counts["synthetic"]:
@@ -70,9 +70,8 @@ def trained_on(arm: dict[str, Any], result: dict[str, Any]) -> str:
         words = f"{synthetic} alone"
     else:
         words = f"{real} and {synthetic}, {100 * arm['synthetic_share']:g} % of the windows synthetic"
-    if arm["check_labels"]:
-        words += ", real labels checked"
-    return words + (", with standard augmentation" if arm["augment"] else "")
+    words += ", with standard augmentation" if arm["augment"] else ""
+    return words + ("; real windows whose label the synthetic clips contradict left out" if arm["check_labels"] else "")
 
 
 def rare_share(result: dict[str, Any]) -> float:

@@ -16,7 +16,9 @@ def recipes(tmp_path):
         "synthetic": synthetic_recipe(seed=0, falls=2, daily=1),
         "real": standin_recipe("real", rooms=range(101, 103), seed=1, falls=1, daily=2),
     }
-    return {name: load_recipe(write_yaml(tmp_path / f"{name}.yaml", recipe, "augment generate")) for name, recipe in made.items()}
+    return {
+        name: load_recipe(write_yaml(tmp_path / f"{name}.yaml", recipe, "augment generate")) for name, recipe in made.items()
+    }
 
 
 def test_stand_ins_have_other_rooms_and_motions_than_the_synthetic_clips(recipes):
