@@ -174,15 +174,16 @@ def run_one(
     )  # fmt: skip
     between = time.perf_counter()
     network = trained.network
+    watching = {"window_sec": study.window_sec, "precision": study.precision, "store": store}
     return {
         "arm": arm.name,
         "seed": seed,
         "losses": [round(loss, 5) for loss in trained.losses],
         "doubted": trained.doubted,
         "test": predict(network, data.test, study, store=store).to_json(),
-        "watched": [watched.to_json() for watched in watch_whole(network, data.test, study, store=store)],
+        "watched": [watched.to_json() for watched in watch_whole(network, data.test, **watching)],
         "held_out": predict(network, data.held_out, study, store=store).to_json() if data.held_out else None,
-        "held_out_watched": [watched.to_json() for watched in watch_whole(network, data.held_out, study, store=store)],
+        "held_out_watched": [watched.to_json() for watched in watch_whole(network, data.held_out, **watching)],
         "train_seconds": round(between - started, 2),
         "test_seconds": round(time.perf_counter() - between, 2),
     }

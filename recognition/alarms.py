@@ -1,67 +1,135 @@
-"""From probabilities over time to alarms."""
+"""The one rule by which probabilities over time become alarms, for studies and for ``recognition watch``.
+
+Windows slide over a recording, ``windows.SLIDE_SEC`` apart. An alarm is raised when the rare class's probability has reached a
+threshold in several windows in a row, at the end of the last of them: only then is it known. It lasts until the probability
+falls below a share of the threshold, so that a probability about the threshold is one alarm and not many.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
+
+from augment.types import Segment
+
+UNSET_THRESHOLD = 0.5
+"""The threshold where no clips were held out to set one on, and of classes other than the rare one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmOptions:
-    """When the probability of the watched class is an alarm."""
+class Watched:
+    """What a classifier says of windows that slide over one whole recording."""
 
-    every: float = 0.25
-    """Seconds between two windows."""
-    smoothing: float = 0.75
-    """Seconds over which probabilities are averaged, half of them later ones."""
-    on: float = 0.5
-    """An alarm begins where the smoothed probability reaches this."""
-    off: float = 0.3
-    """It ends where the probability falls below this."""
-    shortest: float = 0.5
-    """Shorter alarms are none, seconds."""
+    recording: str
+    action: str
+    """What the table or the sample calls the recording; empty if it does not."""
+    seconds: float
+    segments: tuple[Segment, ...]
+    middles: Float[np.ndarray, "n"]
+    """Middle of each window, seconds."""
+    window_sec: float
+    probabilities: Float[np.ndarray, "n c"]
 
-    def check(self) -> None:
-        """Raises ValueError for a value out of range."""
-        for name, low, high in (("every", 0.01, 60), ("smoothing", 0, 600), ("on", 0, 1), ("off", 0, 1), ("shortest", 0, 600)):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"--alarm.{name} {getattr(self, name):g}: expected {low:g} to {high:g}")
-        if self.off > self.on:
-            raise ValueError(f"--alarm.off {self.off:g}: expected at most --alarm.on, which is {self.on:g}")
+    @property
+    def ends(self) -> Float[np.ndarray, "n"]:
+        """When each window is over, seconds."""
+        return np.minimum(self.middles + self.window_sec / 2, self.seconds)
+
+    @property
+    def edges(self) -> Float[np.ndarray, " edges"]:
+        """Where one window's stretch of time ends and the next one's begins, seconds: halfway between their middles."""
+        return np.concatenate([[0.0], (self.middles[1:] + self.middles[:-1]) / 2, [self.seconds]])
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values, probabilities to five digits."""
+        return {
+            "recording": self.recording,
+            "action": self.action,
+            "seconds": self.seconds,
+            "segments": [[segment.label, segment.start_sec, segment.end_sec] for segment in self.segments],
+            "middles": np.round(self.middles, 4).tolist(),
+            "window_sec": self.window_sec,
+            "probabilities": np.round(self.probabilities.astype(float), 5).tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Watched:
+        """What ``to_json`` gave."""
+        segments = tuple(Segment(label=label, start_sec=start, end_sec=end) for label, start, end in values["segments"])
+        arrays = {name: np.asarray(values[name], float) for name in ("middles", "probabilities")}
+        return cls(**{**values, **arrays, "segments": segments})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRule:
+    """When the probability of a class is an alarm."""
+
+    windows: int
+    """How many in a row must reach the threshold."""
+    release: float
+    """The alarm ends where the probability falls below this share of the threshold, 0..1."""
+    threshold: float
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.threshold <= 1:
+            raise ValueError(f"alarm threshold {self.threshold:g}: expected a probability, 0 to 1")
+
+
+def alarm_level(scores: Float[np.ndarray, "n"], *, windows: int, release: float) -> Float[np.ndarray, "n"]:
+    """For each window the highest threshold at which there is an alarm at its end.
+
+    That is the smallest score of it and those before it, ``windows`` in all, or what the alarm before it is kept up by. A
+    recording of fewer windows is judged by all it has.
+
+    Args:
+        scores: Probability of the class in each window, in order of time.
+        windows: How many in a row raise an alarm.
+        release: See ``AlarmRule``.
+    """
+    windows = min(windows, len(scores))
+    level = np.zeros(len(scores))
+    level[windows - 1 :] = np.lib.stride_tricks.sliding_window_view(scores, windows).min(axis=1)
+    for number in range(windows, len(scores)):
+        level[number] = max(level[number], min(level[number - 1], scores[number] / release))
+    return level
+
+
+def alarming(scores: Float[np.ndarray, "n"], rule: AlarmRule) -> Bool[np.ndarray, "n"]:
+    """Whether there is an alarm at the end of each window; a probability of 0 is none."""
+    return alarm_level(scores, windows=rule.windows, release=rule.release) >= max(rule.threshold, 1e-9)
+
+
+def runs_of(flags: Bool[np.ndarray, "n"]) -> list[slice]:
+    """The stretches where the flags are set: of ``alarming``, the alarms."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
+    return [slice(start, end) for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """A stretch of time in which the watched class is seen."""
+    """A stretch of time in which a class is seen, long enough for an alarm."""
 
     start_sec: float
+    """Begin of the first of the windows in a row that raised it."""
+    raised_sec: float
+    """When the last of these is over: a live system knows of it then."""
     end_sec: float
     peak: float
-    """Largest smoothed probability in it."""
+    """Largest probability in it."""
 
 
-def smooth(values: Float[np.ndarray, "n c"], *, width: int) -> Float[np.ndarray, "n c"]:
-    """Mean over ``width`` neighbouring rows (the next odd number), fewer at the ends."""
-    half = max(0, width // 2)
-    sums = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0, dtype=np.float64)])
-    rows = np.arange(len(values))
-    low, high = np.maximum(rows - half, 0), np.minimum(rows + half + 1, len(values))
-    return (sums[high] - sums[low]) / (high - low)[:, None]
-
-
-def find_alarms(times: Float[np.ndarray, " n"], probability: Float[np.ndarray, " n"], options: AlarmOptions) -> list[Alarm]:
-    """Stretches that begin where the probability reaches ``options.on`` and end where it falls below ``options.off``."""
-    alarms, begun = [], None
-    half = options.every / 2
-    for row, value in enumerate([*probability, -1.0]):
-        if begun is None and value >= options.on:
-            begun = row
-        elif begun is not None and value < options.off:
-            start, end = float(times[begun]) - half, float(times[row - 1]) + half
-            if end - start >= options.shortest - 1e-9:
-                peak = float(max(probability[begun:row]))
-                alarms.append(Alarm(start_sec=round(start, 3), end_sec=round(end, 3), peak=round(peak, 4)))
-            begun = None
-    return alarms
+def find_alarms(watched: Watched, which: int, rule: AlarmRule) -> list[Alarm]:
+    """The alarms of a class, in order of time."""
+    scores = watched.probabilities[:, which]
+    first, edges, ends = min(rule.windows, len(scores)) - 1, watched.edges, watched.ends
+    return [
+        Alarm(
+            start_sec=round(float(edges[run.start - first]), 3), raised_sec=round(float(ends[run.start]), 3),
+            end_sec=round(float(edges[run.stop]), 3), peak=round(float(scores[run.start - first : run.stop].max()), 4),
+        )
+        for run in runs_of(alarming(scores, rule))
+    ]  # fmt: skip

@@ -17,6 +17,8 @@ from .study import Study
 
 KEPT = ("input", "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
 """Settings of the study that a checkpoint stores: all that testing needs."""
+KEPT_LATER = ("alarm_windows", "alarm_release")
+"""The same, of which older checkpoints have none: then they are the study's defaults."""
 
 
 def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, seed: int) -> None:
@@ -26,7 +28,8 @@ def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, s
     """
     from safetensors.torch import save
 
-    about = {"format": CHECKPOINT_FORMAT, "arm": arm, "seed": seed, **study.model_dump(mode="json", include=set(KEPT))}
+    settings = study.model_dump(mode="json", include={*KEPT, *KEPT_LATER})
+    about = {"format": CHECKPOINT_FORMAT, "arm": arm, "seed": seed, **settings}
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_atomic(path, save(tensors, metadata={"understudy": json.dumps(about)}))
@@ -42,6 +45,7 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     tensors, about = read_checkpoint(path)
     if missing := [name for name in KEPT if name not in about]:
         raise ValueError(f"{path}: field {missing[0]}: missing; train the classifier again")
+    about = {**{name: Study.model_fields[name].default for name in KEPT_LATER}, **about}
     try:
         network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
         network.load_state_dict(tensors)

@@ -252,7 +252,7 @@ def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
     digest by default.
     """
     labels = {"name", "note", "baseline", "max_bad_share", "labels", "hard_negatives", "alarm_windows", "alarm_recall"}
-    labels |= {"show_clips"}
+    labels |= {"alarm_release", "show_clips"}
     labels |= {"shares", "few", "films"}  # they make arms, whose settings count
     elsewhere = {
         "real",

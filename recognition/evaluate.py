@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from . import statistics
+from .alarms import Watched
 from .device import autocast, compute_device
-from .event_alarms import Watched
 from .inputs.kinds import ClipInput
 from .networks.build import to_network
 from .prefetch import ahead
@@ -105,20 +105,37 @@ def predict(
     )
 
 
-def watch_whole(network: nn.Module, recordings: Sequence[Recording], study: Study, *, store: ClipInput) -> list[Watched]:
-    """Class probabilities of windows that slide over whole recordings, labelled or not."""
+def watch_whole(
+    network: nn.Module,
+    recordings: Sequence[Recording],
+    *,
+    window_sec: float,
+    precision: str,
+    store: ClipInput,
+    progress: Callable[[int, int], Any] = lambda done, total: None,
+) -> list[Watched]:
+    """Class probabilities of windows that slide over whole recordings, labelled or not.
+
+    Args:
+        network: From video (b, 3, t, h, w) to logits (b, classes).
+        recordings: What to watch.
+        window_sec: Length of a window, seconds.
+        precision: As in ``Study``.
+        store: The recordings' decoded frames.
+        progress: Called with how many windows are done, and how many there are.
+    """
     if not recordings:
         return []
-    middles = [sliding_middles(recording.seconds, window_sec=study.window_sec) for recording in recordings]
+    middles = [sliding_middles(recording.seconds, window_sec=window_sec) for recording in recordings]
     windows = [
         Window(recording=number, middle_sec=float(middle), label=-1) for number, found in enumerate(middles) for middle in found
     ]
-    probabilities = _probabilities(network, recordings, windows, precision=study.precision, store=store)
+    probabilities = _probabilities(network, recordings, windows, precision=precision, store=store, progress=progress)
     parts = np.split(probabilities, np.cumsum([len(found) for found in middles])[:-1])
     return [
         Watched(
             recording=recording.name, action=recording.row.get("action", ""), seconds=recording.seconds,
-            segments=recording.segments, middles=found, window_sec=study.window_sec, probabilities=part,
+            segments=recording.segments, middles=found, window_sec=window_sec, probabilities=part,
         )
         for recording, found, part in zip(recordings, middles, parts, strict=True)
     ]  # fmt: skip

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from . import statistics
+from .alarms import AlarmRule, Watched
 from .evaluate import Predictions, fuse, score
-from .event_alarms import Watched, alarm_figures, alarm_threshold, hard_negative_figures
+from .event_alarms import alarm_figures, alarm_threshold, hard_negative_figures
 from .study import Study
 
 OUTPUTS = ("test", "watched", "held_out", "held_out_watched")
@@ -32,24 +33,27 @@ def with_figures(run: dict[str, Any], study: Study) -> dict[str, Any]:
         after["calibration_error_after"] = statistics.expected_calibration_error(settled, test.truth)
         after["brier_score_after"] = statistics.brier_score(settled, test.truth)
     watched = whole_recordings(run["watched"], temperature)
-    labels, rule = study.classes[study.rare_class], {"windows": study.alarm_windows}
-    threshold = alarm_threshold(
-        whole_recordings(run["held_out_watched"], temperature), rare, labels, recall=study.alarm_recall, **rule
-    )  # fmt: skip
+    labels, rule = study.classes[study.rare_class], alarm_rule(whole_recordings(run["held_out_watched"], temperature), study)
     return {
         **run,
         **score(test, study),
         **after,
         "temperature": temperature,
-        "alarms": None if threshold is None else alarm_figures(watched, rare, labels, threshold=threshold, **rule),
-        "hard_negatives": hard_negative_figures(
-            watched, study.hard_negatives, study.classes, rare=rare, threshold=threshold, **rule
-        ),
+        "alarms": None if rule is None else alarm_figures(watched, rare, labels, rule=rule),
+        "hard_negatives": hard_negative_figures(watched, study.hard_negatives, study.classes, rare=rare, rule=rule),
         "truth": test.truth.tolist(),
         "predicted": test.probabilities.argmax(axis=1).tolist(),
         "rare_scores": test.probabilities[:, rare].tolist(),
         "groups": test.groups,
-    }  # fmt: skip
+    }
+
+
+def alarm_rule(held_out: Sequence[Watched], study: Study) -> AlarmRule | None:
+    """The study's rule with the threshold set on clips held out; None if these show no event."""
+    rare, labels = list(study.classes).index(study.rare_class), study.classes[study.rare_class]
+    windows, release = study.alarm_windows, study.alarm_release
+    threshold = alarm_threshold(held_out, rare, labels, windows=windows, release=release, recall=study.alarm_recall)
+    return None if threshold is None else AlarmRule(windows=windows, release=release, threshold=threshold)
 
 
 def temperature_of(run: dict[str, Any]) -> float | None:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from .alarms import UNSET_THRESHOLD, AlarmRule, Watched
 from .clip_films import clip_film
 from .data import StudyData
-from .event_alarms import Watched, alarm_figures, events
+from .event_alarms import alarm_figures, events
 from .recordings import Recording
 from .scoring import whole_recordings
 from .study import Study
@@ -25,8 +26,6 @@ MOST = 5
 """Clips in a report."""
 LONGEST_SEC = 10.0
 """Of a longer recording so much is shown."""
-WITHOUT_THRESHOLD = 0.5
-"""Probability of the rare class at which an alarm is raised where no clips were held out to set a threshold on."""
 SKELETONS = ("keypoints", "heatmaps")
 """Inputs that look at keypoints: with these a clip may be shown as a skeleton."""
 
@@ -125,11 +124,11 @@ def _judge(data: StudyData, result: Mapping[str, Any], name: str, arms: Sequence
 
 def _said(watched: Sequence[Watched], runs: Sequence[Mapping[str, Any]], study: Study) -> Said:
     rare, labels = list(study.classes).index(study.rare_class), study.classes[study.rare_class]
-    thresholds = [run["alarms"]["threshold"] if run["alarms"] else WITHOUT_THRESHOLD for run in runs]
-    figures = [
-        alarm_figures([one], rare, labels, windows=study.alarm_windows, threshold=threshold)
-        for one, threshold in zip(watched, thresholds, strict=True)
+    thresholds = [run["alarms"]["threshold"] if run["alarms"] else UNSET_THRESHOLD for run in runs]
+    rules = [
+        AlarmRule(windows=study.alarm_windows, release=study.alarm_release, threshold=threshold) for threshold in thresholds
     ]
+    figures = [alarm_figures([one], rare, labels, rule=rule) for one, rule in zip(watched, rules, strict=True)]
     return Said(
         runs=len(runs),
         found=sum(bool(one["events_found"]) for one in figures),

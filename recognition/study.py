@@ -159,6 +159,8 @@ class Study(InputSettings):
     few) of the synthetic ones; the same for every arm. 0: none."""
     alarm_windows: int = Field(2, ge=1)
     """Windows in a row, half a second apart, in which the rare class must reach the threshold to raise an alarm."""
+    alarm_release: float = Field(0.6, gt=0, le=1)
+    """The alarm ends where the probability falls below this share of the threshold."""
     alarm_recall: float = Field(0.9, gt=0, le=1)
     """Share of the held-out events that the alarm threshold finds."""
     hard_negatives: list[str] = Field(default_factory=lambda: list(HARD_NEGATIVES))

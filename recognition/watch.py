@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
-from .alarms import Alarm, AlarmOptions, find_alarms, smooth
-from .device import autocast, compute_device
-from .evaluate import BATCH
+from .alarms import Alarm, AlarmRule, Watched, find_alarms
+from .evaluate import watch_whole
 from .inputs.kinds import ClipInput
 from .inputs.readable import require_video
-from .networks.build import to_network
-from .prefetch import ahead
 from .recordings import Recording
-from .windows import Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +22,11 @@ class Timeline:
     """What a classifier sees in a video."""
 
     classes: tuple[str, ...]
-    watched: str
+    watched_for: str
     """The class of the alarms."""
-    times: Float[np.ndarray, " n"]
-    """Middles of the windows, seconds."""
-    raw: Float[np.ndarray, "n c"]
+    seen: Watched
     """Probability of each class in each window."""
-    smoothed: Float[np.ndarray, "n c"]
-    """The same, averaged over time; alarms come from it."""
+    rule: AlarmRule
     alarms: tuple[Alarm, ...]
 
 
@@ -45,69 +36,51 @@ def watch(
     *,
     store: ClipInput,
     about: dict[str, Any],
-    watched: str,
-    options: AlarmOptions,
+    watch_for: str,
+    rule: AlarmRule,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> Timeline:
-    """Slide windows over a video.
+    """Slide windows over a video, as a study does over its test recordings.
 
     Args:
         network: From windows to logits.
         recording: The video; its segments are not used.
         store: Cuts the windows.
-        about: What the checkpoint says: ``classes``, ``precision``.
-        watched: The class of the alarms.
-        options: Windows and alarms.
+        about: What the checkpoint says: ``classes``, ``window_sec``, ``precision``.
+        watch_for: The class of the alarms.
+        rule: When there is an alarm.
         progress: Called with how many windows are done, and how many there are.
     Raises:
         ValueError: If the video cannot be read, or has a single frame.
     """
     require_video(recording)
-    times = (np.arange(max(1, int(recording.seconds / options.every))) + 0.5) * options.every
-    device, probabilities = compute_device(), []
-
-    def batches() -> Iterator[Tensor]:
-        for start in range(0, len(times), BATCH):
-            some = [Window(recording=0, middle_sec=float(time), label=0) for time in times[start : start + BATCH]]
-            yield torch.stack([store.plain(recording, window) for window in some])
-
-    done = 0
-    with torch.inference_mode(), autocast(about["precision"]):
-        for video in ahead(batches()):
-            probabilities.append(network(to_network(video.to(device))).float().softmax(dim=1).cpu())
-            done += len(video)
-            progress(done, len(times))
-    classes, raw = tuple(about["classes"]), torch.cat(probabilities).numpy()
-    smoothed = smooth(raw, width=round(options.smoothing / options.every))
-    alarms = find_alarms(times, smoothed[:, classes.index(watched)], options)
-    return Timeline(classes=classes, watched=watched, times=times, raw=raw, smoothed=smoothed, alarms=tuple(alarms))
+    settings = {name: about[name] for name in ("window_sec", "precision")}
+    (seen,) = watch_whole(network, [recording], store=store, progress=progress, **settings)
+    classes = tuple(about["classes"])
+    alarms = find_alarms(seen, classes.index(watch_for), rule)
+    return Timeline(classes=classes, watched_for=watch_for, seen=seen, rule=rule, alarms=tuple(alarms))
 
 
 def stretches(timeline: Timeline) -> list[dict[str, Any]]:
     """The most probable class over time, as stretches of one class."""
-    labels, half = timeline.smoothed.argmax(axis=1), float(timeline.times[0])
+    labels, edges = timeline.seen.probabilities.argmax(axis=1), np.round(timeline.seen.edges, 3).tolist()
     cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [
-        {"label": timeline.classes[labels[a]], "start_sec": round(float(timeline.times[a]) - half, 3),
-         "end_sec": round(float(timeline.times[b - 1]) + half, 3)}
-        for a, b in itertools.pairwise(cuts)
-    ]  # fmt: skip
+        {"label": timeline.classes[labels[a]], "start_sec": edges[a], "end_sec": edges[b]} for a, b in itertools.pairwise(cuts)
+    ]
 
 
 def timeline_json(timeline: Timeline, **details: Any) -> dict[str, Any]:
     """The timeline as JSON values; ``details`` go in too."""
-
-    def rounded(values: np.ndarray) -> Sequence[Any]:
-        return np.round(values.astype(float), 4).tolist()
-
     return {
-        "format": "understudy-timeline-1",
+        "format": "understudy-timeline-2",
         **details,
-        "watched": timeline.watched,
-        "alarms": [{"start_sec": a.start_sec, "end_sec": a.end_sec, "peak": a.peak} for a in timeline.alarms],
+        "watched_for": timeline.watched_for,
+        "alarm_rule": asdict(timeline.rule),
+        "alarms": [asdict(alarm) for alarm in timeline.alarms],
         "segments": stretches(timeline),
         "classes": list(timeline.classes),
-        "times": rounded(timeline.times),
-        "probabilities": rounded(timeline.smoothed),
-        "raw_probabilities": rounded(timeline.raw),
+        "window_sec": timeline.seen.window_sec,
+        "times": np.round(timeline.seen.middles, 4).tolist(),
+        "probabilities": np.round(timeline.seen.probabilities.astype(float), 4).tolist(),
     }

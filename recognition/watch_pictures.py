@@ -17,7 +17,7 @@ from augment.files import open_atomic
 from augment.sources.video import VideoInfo, read_frames
 
 from .plots import COLORS
-from .watch import AlarmOptions, Timeline
+from .watch import Timeline
 
 THUMBNAILS = 10
 """Pictures of the video above the curves."""
@@ -30,7 +30,7 @@ OTHERS = tuple(color for color in COLORS if color != "#b04a5a")
 """Colours of the classes that are not watched."""
 
 
-def draw_timeline(timeline: Timeline, options: AlarmOptions, *, video: VideoInfo, title: str) -> bytes:
+def draw_timeline(timeline: Timeline, *, video: VideoInfo, title: str) -> bytes:
     """A PNG: pictures of the video, the probability of every class over time, alarms."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -41,21 +41,22 @@ def draw_timeline(timeline: Timeline, options: AlarmOptions, *, video: VideoInfo
     strip, curves, classes = figure.subplots(3, 1, sharex=True, height_ratios=[1.4, 2.2, 2.0])
     seconds = video.frames / video.fps
     _thumbnails(strip, video, seconds)
-    which = timeline.classes.index(timeline.watched)
-    curves.plot(timeline.times, timeline.raw[:, which], color="#bbbbbb", lw=0.8, label="each window")
-    curves.plot(timeline.times, timeline.smoothed[:, which], color=RED, lw=1.6, label="smoothed")
-    curves.axhline(options.on, color="black", lw=0.7, ls="--")
-    curves.axhline(options.off, color="black", lw=0.7, ls=":")
+    probabilities = timeline.seen.probabilities
+    shown = probabilities[:, timeline.classes.index(timeline.watched_for)]
+    curves.plot(timeline.seen.middles, shown, ".-", color=RED, lw=1.4, ms=3)
+    curves.axhline(timeline.rule.threshold, color="black", lw=0.7, ls="--", label="alarm begins")
+    curves.axhline(timeline.rule.threshold * timeline.rule.release, color="black", lw=0.7, ls=":", label="alarm ends")
     for alarm in timeline.alarms:
         for axes in (strip, curves):
             axes.axvspan(alarm.start_sec, alarm.end_sec, color=RED, alpha=0.25, lw=0)
-        curves.text(alarm.start_sec, 1.03, f"alarm {alarm.start_sec:.1f} s", fontsize=8, color="#b00000")
+        curves.axvline(alarm.raised_sec, color="#b00000", lw=1)
+        curves.text(alarm.raised_sec, 1.03, f" raised {alarm.raised_sec:.1f} s", fontsize=8, color="#b00000")
     curves.set_ylim(0, 1.12)
-    curves.set_ylabel(f"probability of {timeline.watched}")
-    curves.legend(loc="upper right", fontsize=8, frameon=False)
+    curves.set_ylabel(f"probability of {timeline.watched_for}")
+    curves.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8, frameon=False)
+    steps = np.vstack([probabilities, probabilities[-1:]]).T
     classes.stackplot(
-        timeline.times, timeline.smoothed.T, labels=timeline.classes,
-        colors=class_colors(timeline), lw=0,
+        timeline.seen.edges, steps, step="post", labels=timeline.classes, colors=class_colors(timeline), lw=0
     )  # fmt: skip
     classes.set_ylim(0, 1)
     classes.set_ylabel("all classes")
@@ -72,7 +73,7 @@ def draw_timeline(timeline: Timeline, options: AlarmOptions, *, video: VideoInfo
 def class_colors(timeline: Timeline) -> list[str]:
     """A colour for each class, red for the watched one."""
     others = iter(itertools.cycle(OTHERS))
-    return [RED if name == timeline.watched else next(others) for name in timeline.classes]
+    return [RED if name == timeline.watched_for else next(others) for name in timeline.classes]
 
 
 def _rgb(color: str) -> tuple[int, int, int]:
@@ -106,10 +107,10 @@ def annotate_video(
 def _annotated(
     timeline: Timeline, video: VideoInfo, width: int, height: int, progress: Callable[[int, int], Any]
 ) -> Iterable[UInt8[np.ndarray, "h w 3"]]:
-    step = float(timeline.times[0]) * 2
+    inner = timeline.seen.edges[1:-1]
     for number, picture in read_frames(video.path):
         time = (number + 0.5) / video.fps
-        row = min(int(time / step), len(timeline.times) - 1)
+        row = int(np.searchsorted(inner, time, side="right"))
         alarm = any(alarm.start_sec <= time < alarm.end_sec for alarm in timeline.alarms)
         frame = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
         yield draw_frame(frame, timeline, row, time=time, alarm=alarm)
@@ -125,7 +126,7 @@ def draw_frame(
     font, scale = cv2.FONT_HERSHEY_SIMPLEX, line / 32
     panel = frame[: line * (len(timeline.classes) + 2), : min(width, 12 * line)]
     panel[:] = panel // 4
-    probabilities = timeline.smoothed[row]
+    probabilities = timeline.seen.probabilities[row]
     best = int(probabilities.argmax())
     cv2.putText(frame, f"{timeline.classes[best]}  {time:.1f} s", (6, round(1.1 * line)), font, scale * 1.3, (255, 255, 255), 1,
                 cv2.LINE_AA)  # fmt: skip
@@ -137,7 +138,7 @@ def draw_frame(
     if alarm:
         thick = max(4, height // 40)
         cv2.rectangle(frame, (0, 0), (width - 1, height - 1), _rgb(RED), thick)
-        text = f"ALARM: {timeline.watched}"
+        text = f"ALARM: {timeline.watched_for}"
         cv2.putText(
             frame, text, (thick + 4, height - thick - 8), font, height / 400, _rgb(RED), max(1, height // 200), cv2.LINE_AA
         )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from augment.progress import Progress
-
-from ..alarms import AlarmOptions
 
 if TYPE_CHECKING:
     from augment.sources.video import VideoInfo
@@ -42,8 +40,8 @@ class Watch:
     Without it, the median of the video's frames."""
     watch_for: str | None = None
     """The class of the alarms; by default the rare class of the study that the checkpoint comes from."""
-    alarm: AlarmOptions = field(default_factory=AlarmOptions)
-    """When there is an alarm."""
+    threshold: float | None = None
+    """Probability of that class from which there is an alarm, 0 to 1."""
 
     def run(self) -> None:
         """Watch, write, say where."""
@@ -53,19 +51,23 @@ class Watch:
         from augment.files import write_atomic
         from augment.sources.video import probe
 
+        from ..alarms import UNSET_THRESHOLD, AlarmRule
         from ..checkpoint import load_checkpoint
         from ..inputs.kinds import INPUTS
         from ..recordings import Recording
         from ..watch import timeline_json, watch
         from ..watch_pictures import annotate_video, draw_timeline
 
-        self.alarm.check()
         if self.plate is not None and not self.plate.is_file():
             raise ValueError(f"--plate {self.plate}: no such picture")
         network, about = load_checkpoint(self.checkpoint)
-        watched = self.watch_for or about["rare_class"]
-        if watched not in about["classes"]:
-            raise ValueError(f"--watch-for {watched}: {self.checkpoint} knows: {', '.join(about['classes'])}")
+        watch_for = self.watch_for or about["rare_class"]
+        if watch_for not in about["classes"]:
+            raise ValueError(f"--watch-for {watch_for}: {self.checkpoint} knows: {', '.join(about['classes'])}")
+        rule = AlarmRule(
+            windows=about["alarm_windows"], release=about["alarm_release"],
+            threshold=UNSET_THRESHOLD if self.threshold is None else self.threshold,
+        )  # fmt: skip
         info = probe(self.video)
         if self.out.exists() and not self.out.is_dir():
             raise ValueError(f"--out {self.out}: is a file; name a folder")
@@ -82,18 +84,16 @@ class Watch:
             store.get(recording)
             progress.update("reading video", 1, 1)
             watching, drawing = (functools.partial(progress.update, what) for what in ("watching", "annotating"))
-            timeline = watch(
-                network, recording, store=store, about=about, watched=watched, options=self.alarm, progress=watching
-            )
+            timeline = watch(network, recording, store=store, about=about, watch_for=watch_for, rule=rule, progress=watching)
             details = {"video": str(self.video), "checkpoint": str(self.checkpoint), "fps": info.fps, "frames": info.frames}
-            options = {name: getattr(self.alarm, name) for name in ("every", "smoothing", "on", "off", "shortest")}
-            content = timeline_json(timeline, **details, window_sec=about["window_sec"], alarm_options=options)
-            title = f"{self.video.name}: {len(timeline.alarms)} alarm(s) of {watched}"
+            content = timeline_json(timeline, **details)
+            title = f"{self.video.name}: {len(timeline.alarms)} alarm(s) of {watch_for}"
             write_atomic(self.out / "timeline.json", json.dumps(content, indent=1).encode())
-            write_atomic(self.out / "timeline.png", draw_timeline(timeline, self.alarm, video=info, title=title))
+            write_atomic(self.out / "timeline.png", draw_timeline(timeline, video=info, title=title))
             annotate_video(timeline, self.out / "annotated.mp4", video=info, progress=drawing)
         for alarm in timeline.alarms:
-            print(f"alarm: {watched} from {alarm.start_sec:.1f} to {alarm.end_sec:.1f} s, probability up to {alarm.peak:.2f}")
+            times = f"from {alarm.start_sec:.1f} to {alarm.end_sec:.1f} s, raised at {alarm.raised_sec:.1f} s"
+            print(f"alarm: {watch_for} {times}, probability up to {alarm.peak:.2f}")
         print(f"{self.out / 'timeline.png'}: {len(timeline.alarms)} alarm(s) in {info.frames / info.fps:.1f} s "
               "(also timeline.json, annotated.mp4)")  # fmt: skip
 

@@ -93,7 +93,10 @@ DECISIVE = {
 }  # fmt: skip
 DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "check_labels": True, "real_events": 1, "films": 1}
 # Settings of the report alone.
-ONLY_SHOWN = {"labels": None, "hard_negatives": ["lying"], "alarm_windows": 1, "alarm_recall": 0.5, "show_clips": "all"}
+ONLY_SHOWN = {
+    "labels": None, "hard_negatives": ["lying"], "alarm_windows": 1, "alarm_recall": 0.5, "alarm_release": 1.0,
+    "show_clips": "all",
+}  # fmt: skip
 
 
 def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(world, tmp_path):

@@ -8,48 +8,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from augment.shards.video_codec import decode_video, encode_video
-from recognition.alarms import AlarmOptions, find_alarms, smooth
-from recognition.checkpoint import save_checkpoint
+from recognition.alarms import AlarmRule
+from recognition.checkpoint import load_checkpoint, save_checkpoint
 from recognition.cli import main
+from recognition.csv_table import read_csv
+from recognition.evaluate import watch_whole
+from recognition.event_alarms import alarm_figures
+from recognition.inputs.keypoints import KeypointStore
 from recognition.networks.build import build_model
 from recognition.study import make_study
 from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
-
-STEP = AlarmOptions(every=0.5, on=0.6, off=0.4, shortest=1.0)
-
-
-def alarms_of(values: list[float], options: AlarmOptions = STEP) -> list[tuple[float, float]]:
-    times = (np.arange(len(values)) + 0.5) * options.every
-    return [(alarm.start_sec, alarm.end_sec) for alarm in find_alarms(times, np.array(values), options)]
-
-
-def test_an_alarm_begins_at_one_level_and_ends_at_another():
-    assert alarms_of([0.1, 0.7, 0.5, 0.5, 0.3, 0.5, 0.5]) == [(0.5, 2.0)]
-    assert alarms_of([0.5] * 8) == []
-    assert alarms_of([0.1, 0.7, 0.1]) == []  # half a second
-    assert alarms_of([0.1, 0.7, 0.7]) == [(0.5, 1.5)]  # the video ends in it
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
-def test_alarms_lie_in_the_video_in_order_and_are_long_enough(values):
-    found = alarms_of(values)
-    edges = [edge for alarm in found for edge in alarm]
-    assert edges == sorted(edges)
-    assert all(end - start >= STEP.shortest and end <= len(values) * STEP.every for start, end in found)
-
-
-@given(st.integers(1, 30), st.integers(0, 9))
-def test_smoothing_keeps_probabilities_that_add_up_to_one(rows, width):
-    values = np.random.default_rng(0).dirichlet([1, 1, 1], rows)
-    result = smooth(values, width=width)
-    np.testing.assert_allclose(result.sum(axis=1), 1)
-    np.testing.assert_allclose(smooth(np.ones((rows, 2)), width=width), 1)
-    if width < 2:
-        np.testing.assert_allclose(result, values)
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +50,12 @@ def test_watching_finds_the_fall_and_marks_its_frames(folder, capsys):
     timeline = json.loads((out / "timeline.json").read_text())
     assert timeline["classes"] == ["standing", "fall", "down"]  # the study's order, which is not the alphabet's
     (alarm,) = timeline["alarms"]
-    assert alarm["start_sec"] < 10.8
+    assert alarm["start_sec"] < 10.8 < alarm["raised_sec"]
     assert alarm["end_sec"] > 10.2
     first, *_, last = timeline["segments"]
     assert (first["label"], first["start_sec"], last["label"]) == ("standing", 0, "down")
     assert first["end_sec"] > 9
-    assert last["end_sec"] == pytest.approx(13, abs=0.3)
+    assert last["end_sec"] == 13
     frames, fps = decode_video(out / "annotated.mp4")
     assert (len(frames), fps) == (104, FPS)
     red = (frames[:, :3, :, 0].astype(int) - frames[:, :3, :, 1]).mean(axis=(1, 2)) > 80
@@ -98,13 +68,33 @@ def test_watching_finds_the_fall_and_marks_its_frames(folder, capsys):
 
 def test_pictures_need_no_keypoints(folder, capsys):
     """The network has hardly learnt anything: all that counts is that each window has a probability."""
-    out, options = folder / "watched-rgb", ["--alarm.every", "1", "--watch-for", "down", "--alarm.on", "0", "--alarm.off", "0"]
+    out, options = folder / "watched-rgb", ["--watch-for", "down", "--threshold", "0"]
     arguments = [str(folder / "rgb.safetensors"), str(folder / "long.mp4"), "--out", str(out), *options]
     assert main(["watch", *arguments]) == 0
-    assert "alarm: down from 0.0 to 13.0 s" in capsys.readouterr().out
+    assert "alarm: down from 0.0 to 13.0 s, raised at 1.5 s" in capsys.readouterr().out
     timeline = json.loads((out / "timeline.json").read_text())
-    assert timeline["times"] == [second + 0.5 for second in range(13)]
-    np.testing.assert_allclose(np.sum(timeline["raw_probabilities"], axis=1), 1, atol=1e-3)
+    assert timeline["times"] == [0.5 * number + 0.5 for number in range(25)]
+    np.testing.assert_allclose(np.sum(timeline["probabilities"], axis=1), 1, atol=1e-3)
+
+
+def test_a_video_has_the_alarms_that_a_study_counts_on_it(folder, tmp_path):
+    """The same windows, the same rule: whatever the threshold."""
+    network, about = load_checkpoint(folder / "keypoints.safetensors")
+    table = folder / "long.csv"
+    table.write_text(f"video,fps,frames,keypoints,segments\nlong.mp4,{FPS},104,long.npz,fall:30-31\n")
+    (recording,) = read_csv(table)
+    store = KeypointStore(folder=None, size=about["size"], frames=about["frames"], window_sec=about["window_sec"])
+    settings = {"window_sec": about["window_sec"], "precision": about["precision"], "store": store}
+    (seen,) = watch_whole(network, [recording], **settings)
+    counts = set()
+    for threshold in np.unique(seen.probabilities[:, 1])[::4].tolist():
+        rule = AlarmRule(windows=about["alarm_windows"], release=about["alarm_release"], threshold=threshold)
+        given = ["--keypoints", str(folder / "long.npz"), "--out", str(tmp_path), "--threshold", str(threshold - 1e-7)]
+        assert main(["watch", str(folder / "keypoints.safetensors"), str(folder / "long.mp4"), *given]) == 0
+        alarms = json.loads((tmp_path / "timeline.json").read_text())["alarms"]
+        counts.add(len(alarms))
+        assert len(alarms) == alarm_figures([seen], 1, ["fall"], rule=rule)["false_alarms"]
+    assert len(counts) > 1
 
 
 @pytest.mark.parametrize("kind", ["person", "motion", "heatmaps"])
@@ -115,10 +105,10 @@ def test_every_input_can_be_watched(folder, tmp_path, kind, capsys):
     study = make_study({**settings, "real": {"csv": str(table)}, "test": {"csv": str(table)}})
     network = build_model(study.model, len(CLASSES), frames=study.frames, size=study.size)
     save_checkpoint(tmp_path / "untrained.safetensors", network, study, arm="real", seed=0)
-    given = ["--keypoints", str(folder / "long.npz"), "--out", str(tmp_path / "out"), "--alarm.every", "1"]
+    given = ["--keypoints", str(folder / "long.npz"), "--out", str(tmp_path / "out")]
     assert main(["watch", str(tmp_path / "untrained.safetensors"), str(folder / "long.mp4"), *given]) == 0
     timeline = json.loads((tmp_path / "out" / "timeline.json").read_text())
-    assert np.shape(timeline["probabilities"]) == (13, 3)
+    assert np.shape(timeline["probabilities"]) == (23, 3)
     assert (tmp_path / "out" / "annotated.mp4").stat().st_size > 1000
 
 
@@ -164,7 +154,7 @@ def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys
     assert "long.mp4: not a checkpoint of" in refused(capsys, video, video, *out)
     assert "--watch-for jump: " in refused(capsys, checkpoint, video, "--watch-for", "jump", *out)
     assert "--plate nothing.png: no such picture" in refused(capsys, checkpoint, video, "--plate", "nothing.png", *out)
-    assert "--alarm.off 0.9: expected at most" in refused(capsys, checkpoint, video, "--alarm.off", 0.9, *out)
+    assert "threshold 1.5: expected a probability" in refused(capsys, checkpoint, video, "--threshold", 1.5, *out)
 
 
 def write_sound(path: Path) -> None:
