@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import nn
 
 from augment.files import write_atomic
 
+from .alarms import UNSET_THRESHOLD, AlarmRule
 from .device import compute_device
 from .networks.build import build_model
 from .networks.weights import CHECKPOINT_FORMAT, read_checkpoint
@@ -21,15 +23,34 @@ KEPT_LATER = ("alarm_windows", "alarm_release")
 """The same, of which older checkpoints have none: then they are the study's defaults."""
 
 
-def save_checkpoint(path: Path, network: nn.Module, study: Study, *, arm: str, seed: int) -> None:
+def save_checkpoint(
+    path: Path,
+    network: nn.Module,
+    study: Study,
+    *,
+    arm: str,
+    seed: int,
+    temperature: float | None = None,
+    alarm_threshold: float | None = None,
+) -> None:
     """Write weights (safetensors) with what is needed to use them, atomically.
 
     The classes are stored in the order of the network's outputs.
+
+    Args:
+        path: The file.
+        network: The weights.
+        study: What it was trained for.
+        arm: Name of the arm.
+        seed: Of the training.
+        temperature: What its logits are divided by before its probabilities are trusted; None if it is not known.
+        alarm_threshold: Probability of the rare class, after temperature, that raises an alarm; None likewise.
     """
     from safetensors.torch import save
 
     settings = study.model_dump(mode="json", include={*KEPT, *KEPT_LATER})
     about = {"format": CHECKPOINT_FORMAT, "arm": arm, "seed": seed, **settings}
+    about |= {"temperature": temperature, "alarm_threshold": alarm_threshold}
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_atomic(path, save(tensors, metadata={"understudy": json.dumps(about)}))
@@ -45,7 +66,8 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     tensors, about = read_checkpoint(path)
     if missing := [name for name in KEPT if name not in about]:
         raise ValueError(f"{path}: field {missing[0]}: missing; train the classifier again")
-    about = {**{name: Study.model_fields[name].default for name in KEPT_LATER}, **about}
+    later = {name: Study.model_fields[name].default for name in KEPT_LATER}
+    about = {**later, "temperature": None, "alarm_threshold": None, **about}
     try:
         network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
         network.load_state_dict(tensors)
@@ -53,3 +75,20 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: its weights do not fit what is written about them ({reason:.160})") from error
     return network.to(compute_device()).eval(), about
+
+
+def rule_of(about: Mapping[str, Any], *, watch_for: str, threshold: float | None = None) -> AlarmRule:
+    """When a checkpoint's probabilities are an alarm.
+
+    Args:
+        about: What ``load_checkpoint`` returned.
+        watch_for: The class of the alarms.
+        threshold: Instead of the checkpoint's, which is the rare class's; without either, ``alarms.UNSET_THRESHOLD``.
+    """
+    if threshold is None and watch_for == about["rare_class"]:
+        threshold = about["alarm_threshold"]
+    return AlarmRule(
+        windows=about["alarm_windows"],
+        release=about["alarm_release"],
+        threshold=UNSET_THRESHOLD if threshold is None else threshold,
+    )

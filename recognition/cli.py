@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -18,12 +18,18 @@ from .commands.export import ExportClips
 from .commands.source import source_of
 from .commands.watch import Watch
 
+if TYPE_CHECKING:
+    from .scoring import Settled
+
 Positional = tyro.conf.Positional
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train one arm of a study with one seed, test it, and keep the network.
+    """Train one arm of a study with one seed, test it, and keep the network with its temperature and alarm threshold.
+
+    These are set on clips kept out of training, as `recognition ablate` does it (`held_out`, `validation` of the study), and
+    said in the last lines; `recognition watch` and `evaluate` use them.
 
     Example: recognition train study.yaml --arm real_synthetic --out real_synthetic.safetensors
     """
@@ -44,8 +50,9 @@ class Train:
         import tempfile
 
         from .checkpoint import save_checkpoint
-        from .data import drop_undecodable, open_input, read_data
-        from .evaluate import predict, score
+        from .data import drop_undecodable, held_out_from, open_input, read_data
+        from .evaluate import predict, watch_whole
+        from .scoring import figures_of, settle
         from .study import load_study
         from .subsets import clips_of
         from .train import train
@@ -59,22 +66,32 @@ class Train:
             raise ValueError(f"unknown arm {self.arm!r}; the study has: {', '.join(names)}")
         arm = study.arms[names.index(self.arm) if self.arm else 0]
         seed = study.seeds[0] if self.seed is None else self.seed
-        data = replace(read_data(study.model_copy(update={"arms": [arm]})), held_out=[])
+        data = read_data(study.model_copy(update={"arms": [arm]}))
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             store = open_input(study, Path(folder))
             decoding, training = (functools.partial(progress.update, what) for what in ("decoding videos", "training"))
             data, problems = drop_undecodable(data, store, progress=decoding)
             clips = clips_of(study, arm, data.training[arm.name], seed=seed)
             trained = train(study, arm, clips, store=store, seed=seed, progress=training)
-            save_checkpoint(self.out, trained.network, study, arm=arm.name, seed=seed)
-            predictions = predict(trained.network, data.test, study, store=store)
-        _print_figures(score(predictions, study), data.warnings + problems)
+            network, settings = trained.network, {"window_sec": study.window_sec, "precision": study.precision, "store": store}
+            held_out = predict(network, data.held_out, study, store=store) if data.held_out else None
+            settled = settle(held_out, watch_whole(network, data.held_out, **settings), study)
+            threshold = settled.rule and settled.rule.threshold
+            save_checkpoint(
+                self.out, network, study, arm=arm.name, seed=seed, temperature=settled.temperature, alarm_threshold=threshold
+            )
+            predictions = predict(network, data.test, study, store=store)
+            watched = watch_whole(network, data.test, **settings)
+        _print_figures(figures_of(predictions, watched, study, settled=settled), data.warnings + problems)
+        print(_settled_line(settled, f"{len(data.held_out)} {held_out_from(data)}", study.rare_class))
         print(f"checkpoint: {self.out} (arm {arm.name}, input {study.input}, seed {seed})")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
     """Test a trained network on clips: a CSV of real videos, or shards.
+
+    Calibration is also stated after the checkpoint's temperature, and alarms are counted at its threshold, where it has them.
 
     Example: recognition evaluate classifier.safetensors --data labels.csv --where camera=2 trial=2
     """
@@ -93,22 +110,28 @@ class Evaluate:
         import json
         import tempfile
 
-        from .checkpoint import KEPT, load_checkpoint
+        from .checkpoint import KEPT, KEPT_LATER, load_checkpoint, rule_of
         from .data import label_warnings, open_input, read_source
-        from .evaluate import predict, score
+        from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
+        from .scoring import Settled, figures_of
         from .study import make_study
 
         test = source_of(self.data, self.where)
         network, about = load_checkpoint(self.checkpoint)
-        study = make_study({**{key: about[key] for key in KEPT}, "arms": [{"name": "test", "real": test}], "test": test})
+        kept = {key: about[key] for key in (*KEPT, *KEPT_LATER)}
+        study = make_study({**kept, "arms": [{"name": "test", "real": test}], "test": test})
         recordings = read_source(study.test)
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             store = open_input(study, Path(folder))
             decoding, testing = (functools.partial(progress.update, what) for what in ("decoding videos", "testing"))
             good, problems = decodable(recordings, store, max_bad_share=study.max_bad_share, progress=decoding)
             predictions = predict(network, good, study, store=store, progress=testing)
-        figures = score(predictions, study)
+            settings = {"window_sec": study.window_sec, "precision": study.precision, "store": store}
+            watched = watch_whole(network, good, **settings, progress=testing)
+        rule = None if about["alarm_threshold"] is None else rule_of(about, watch_for=study.rare_class)
+        settled = Settled(temperature=about["temperature"], rule=rule)
+        figures = figures_of(predictions, watched, study, settled=settled)
         _print_figures(figures, problems + label_warnings(study, good))
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
@@ -221,6 +244,17 @@ def _print_figures(figures: dict[str, Any], warnings: list[str]) -> None:
         print(f"{name:40s} {value}")
     for warning in warnings:
         print(f"note: {warning}")
+
+
+def _settled_line(settled: Settled, held_out: str, rare_class: str) -> str:
+    """What `recognition train` set, and on what."""
+    if settled.temperature is None:
+        return (
+            "temperature and alarm threshold: not set, no clips were held out; name some as `validation` "
+            "(`recognition watch` takes 0.5 as threshold)"
+        )
+    threshold = f"not set, none shows {rare_class}" if settled.rule is None else f"{settled.rule.threshold:.3f}"
+    return f"temperature {settled.temperature:.3f}, alarm threshold {threshold}: set on {held_out}"
 
 
 COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Ablate, "watch": Watch, "export": ExportClips}

@@ -119,6 +119,15 @@ def _keep_apart(
     return [], training
 
 
+def held_out_from(data: StudyData) -> str:
+    """What temperature and alarm threshold are set on, in words."""
+    if not data.held_out:
+        return "nothing"
+    if data.study.validation is not None:
+        return "clips of `validation`"
+    return "synthetic clips held out" if data.held_out[0].is_synthetic else "real clips held out of training"
+
+
 def open_input(study: Study, folder: Path) -> ClipInput:
     """What the study's classifiers look at; it keeps what it reads in ``folder``."""
     kind = INPUTS[study.input]

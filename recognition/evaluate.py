@@ -21,8 +21,6 @@ from .recordings import Recording
 from .study import Study
 from .windows import Window, evaluation_windows, sliding_middles
 
-ALARM_RECALL = 0.8
-"""Recall of the rare class at which false alarms are counted."""
 BATCH = 16
 """Windows that a network sees at a time."""
 
@@ -167,19 +165,15 @@ def _probabilities(
 
 
 def score(predictions: Predictions, study: Study) -> dict[str, Any]:
-    """Every figure of the report for one run, as JSON values; None if it is undefined."""
+    """The figures of test windows, as JSON values; None if it is undefined."""
     classes = list(study.classes)
     rare = classes.index(study.rare_class)
     probabilities, truth = predictions.probabilities, predictions.truth
     matrix = statistics.confusion(truth, probabilities.argmax(axis=1), len(classes))
-    alarms = statistics.false_alarms_per_hour(
-        truth == rare, probabilities[:, rare], predictions.recordings, predictions.seconds, recall=ALARM_RECALL
-    )
     figures = {
         "macro_accuracy": statistics.macro_accuracy(matrix),
         "accuracy": float(matrix.trace() / matrix.sum()),
         "rare_average_precision": statistics.average_precision(truth == rare, probabilities[:, rare]),
-        "false_alarms_per_hour": alarms,
         "calibration_error": statistics.expected_calibration_error(probabilities, truth),
         "brier_score": statistics.brier_score(probabilities, truth),
     }
@@ -197,7 +191,7 @@ def _plain(value: float) -> float | None:
 
 
 def table(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The figures of one run as lines for a terminal."""
+    """The figures of one classifier (``scoring.figures_of``) as lines for a terminal."""
 
     def show(value: float | None) -> str:
         return "-" if value is None else f"{value:.3f}"
@@ -206,9 +200,15 @@ def table(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows += [(f"recall {name}", show(value)) for name, value in figures["recall"].items()]
     rows += [
         ("rare class: average precision", show(figures["rare_average_precision"])),
-        ("rare class: false alarms an hour", show(figures["false_alarms_per_hour"])),
         ("calibration error", show(figures["calibration_error"])),
+        ("calibration error after temperature", show(figures["calibration_error_after"])),
         ("Brier score", show(figures["brier_score"])),
-        ("windows", str(figures["windows"])),
     ]
-    return rows
+    if alarms := figures["alarms"]:
+        false = f"{show(alarms['false_alarms_an_hour'])} ({alarms['false_alarms']} in {alarms['hours']:.3f} h)"
+        rows += [
+            ("alarms: events found", f"{show(alarms['events_found'])} of {alarms['events']}"),
+            ("alarms: median delay, s", show(alarms["delay_sec"])),
+            ("alarms: false an hour", false),
+        ]
+    return [*rows, ("windows", str(figures["windows"]))]

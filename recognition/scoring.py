@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,28 +19,75 @@ OUTPUTS = ("test", "watched", "held_out", "held_out_watched")
 held out."""
 
 
-def with_figures(run: dict[str, Any], study: Study) -> dict[str, Any]:
-    """A run with its figures: accuracy, calibration before and after temperature, alarms, hard negatives.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """What was set on clips held out; None for what they could not show."""
 
-    Temperature and alarm threshold are set on the clips held out; without such clips these figures are None.
+    temperature: float | None
+    rule: AlarmRule | None
+
+
+def settle(held_out: Predictions | None, watched: Sequence[Watched], study: Study) -> Settled:
+    """The temperature at which held-out windows are likeliest, then the alarm threshold that finds their events.
+
+    Args:
+        held_out: Windows of the clips held out; None if there are none.
+        watched: Windows that slide over them.
+        study: Its rule of alarms.
     """
-    test = Predictions.from_json(run["test"])
-    rare = list(study.classes).index(study.rare_class)
-    temperature = temperature_of(run)
+    if held_out is None:
+        return Settled(temperature=None, rule=None)
+    temperature = statistics.fit_temperature(held_out.probabilities, held_out.truth)
+    rare, labels = list(study.classes).index(study.rare_class), study.classes[study.rare_class]
+    windows, release = study.alarm_windows, study.alarm_release
+    threshold = alarm_threshold(
+        tempered(watched, temperature), rare, labels, windows=windows, release=release, recall=study.alarm_recall
+    )
+    rule = None if threshold is None else AlarmRule(windows=windows, release=release, threshold=threshold)
+    return Settled(temperature=temperature, rule=rule)
+
+
+def tempered(watched: Sequence[Watched], temperature: float | None) -> list[Watched]:
+    """What was watched, with probabilities after temperature; as they are where it is None."""
+    if temperature is None:
+        return list(watched)
+    return [replace(one, probabilities=statistics.with_temperature(one.probabilities, temperature)) for one in watched]
+
+
+def figures_of(test: Predictions, watched: Sequence[Watched], study: Study, *, settled: Settled) -> dict[str, Any]:
+    """All figures of a classifier on test clips, as JSON values: accuracy, calibration, alarms, hard negatives.
+
+    What needs a temperature or an alarm threshold is None without one.
+
+    Args:
+        test: Windows of the test clips, before temperature.
+        watched: Windows that slide over them, likewise.
+        study: Its classes.
+        settled: What was set on other clips.
+    """
+    rare, temperature, rule = list(study.classes).index(study.rare_class), settled.temperature, settled.rule
     after: dict[str, Any] = {"calibration_error_after": None, "brier_score_after": None}
     if temperature is not None:
-        settled = statistics.with_temperature(test.probabilities, temperature)
-        after["calibration_error_after"] = statistics.expected_calibration_error(settled, test.truth)
-        after["brier_score_after"] = statistics.brier_score(settled, test.truth)
-    watched = whole_recordings(run["watched"], temperature)
-    labels, rule = study.classes[study.rare_class], alarm_rule(whole_recordings(run["held_out_watched"], temperature), study)
+        probabilities = statistics.with_temperature(test.probabilities, temperature)
+        after["calibration_error_after"] = statistics.expected_calibration_error(probabilities, test.truth)
+        after["brier_score_after"] = statistics.brier_score(probabilities, test.truth)
+    watched, labels = tempered(watched, temperature), study.classes[study.rare_class]
     return {
-        **run,
         **score(test, study),
         **after,
         "temperature": temperature,
         "alarms": None if rule is None else alarm_figures(watched, rare, labels, rule=rule),
         "hard_negatives": hard_negative_figures(watched, study.hard_negatives, study.classes, rare=rare, rule=rule),
+    }
+
+
+def with_figures(run: dict[str, Any], study: Study) -> dict[str, Any]:
+    """A run of a study with its figures; temperature and alarm threshold are set on the clips held out."""
+    test, rare = Predictions.from_json(run["test"]), list(study.classes).index(study.rare_class)
+    watched, held_out_watched = ([Watched.from_json(one) for one in run[name]] for name in ("watched", "held_out_watched"))
+    return {
+        **run,
+        **figures_of(test, watched, study, settled=settle(_held_out(run), held_out_watched, study)),
         "truth": test.truth.tolist(),
         "predicted": test.probabilities.argmax(axis=1).tolist(),
         "rare_scores": test.probabilities[:, rare].tolist(),
@@ -48,26 +95,19 @@ def with_figures(run: dict[str, Any], study: Study) -> dict[str, Any]:
     }
 
 
-def alarm_rule(held_out: Sequence[Watched], study: Study) -> AlarmRule | None:
-    """The study's rule with the threshold set on clips held out; None if these show no event."""
-    rare, labels = list(study.classes).index(study.rare_class), study.classes[study.rare_class]
-    windows, release = study.alarm_windows, study.alarm_release
-    threshold = alarm_threshold(held_out, rare, labels, windows=windows, release=release, recall=study.alarm_recall)
-    return None if threshold is None else AlarmRule(windows=windows, release=release, threshold=threshold)
+def _held_out(run: dict[str, Any]) -> Predictions | None:
+    return None if run["held_out"] is None else Predictions.from_json(run["held_out"])
 
 
 def temperature_of(run: dict[str, Any]) -> float | None:
     """The temperature that the run's clips held out ask for; None without such clips."""
-    if run["held_out"] is None:
-        return None
-    held_out = Predictions.from_json(run["held_out"])
-    return statistics.fit_temperature(held_out.probabilities, held_out.truth)
+    held_out = _held_out(run)
+    return None if held_out is None else statistics.fit_temperature(held_out.probabilities, held_out.truth)
 
 
 def whole_recordings(watched: Sequence[dict[str, Any]], temperature: float | None) -> list[Watched]:
     """What a run said of whole recordings, after its temperature."""
-    found = [Watched.from_json(values) for values in watched]
-    return [replace(one, probabilities=statistics.with_temperature(one.probabilities, temperature or 1.0)) for one in found]
+    return tempered([Watched.from_json(values) for values in watched], temperature)
 
 
 def fuse_runs(runs: Sequence[dict[str, Any]], *, name: str) -> dict[str, Any]:

@@ -236,36 +236,3 @@ def fit_temperature(probabilities: Float[np.ndarray, "n c"], truth: Int[np.ndarr
 
     best: Any = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10)), method="bounded")
     return float(np.exp(best.x))
-
-
-def false_alarms_per_hour(
-    positive: np.ndarray,
-    scores: Float[np.ndarray, "n"],
-    recordings: Sequence[str],
-    seconds: Float[np.ndarray, "n"],
-    *,
-    recall: float,
-) -> float:
-    """False alarms an hour at the highest threshold that still finds ``recall`` of the positive windows.
-
-    Args:
-        positive: Which windows show the event.
-        scores: The classifier's score for it.
-        recordings: The recording of each window; windows stand in time order within one.
-        seconds: How much time each window stands for.
-        recall: Share of positive windows to be found, 0..1.
-    Returns:
-        Runs of neighbouring alarming windows that show no event, each counted once, over the hours without event; NaN where
-        there is no positive window or no time without one.
-    """
-    positive = np.asarray(positive, bool)
-    hours = float(np.sum(seconds[~positive])) / 3600
-    if not positive.any() or hours == 0:
-        return float("nan")
-    ranked = np.sort(scores[positive])[::-1]
-    threshold = ranked[max(int(np.ceil(recall * len(ranked))), 1) - 1]
-    false = (scores >= threshold) & ~positive
-    starts = false.copy()
-    same = np.asarray(recordings[1:]) == np.asarray(recordings[:-1])
-    starts[1:] &= ~(false[:-1] & same)
-    return float(starts.sum() / hours)

@@ -12,7 +12,7 @@ import torch
 
 from .comparison import advise, compare, over_seeds
 from .curves import few_curves
-from .data import StudyData
+from .data import StudyData, held_out_from
 from .input_settings import FUSED, InputSettings
 from .inputs.kinds import INPUTS
 from .recordings import describe
@@ -89,7 +89,7 @@ def summarize(
         "verdicts": [line for one in inputs.values() for line in one["verdicts"]],
         "warnings": warnings,
         "data": {"training": training, "test": describe(data.test, study.classes)},
-        "held_out": {"from": _held_out_from(data), **describe(data.held_out, study.classes)},
+        "held_out": {"from": held_out_from(data), **describe(data.held_out, study.classes)},
         "runs": scored,
         "reused_runs": reused,
         "made": {
@@ -111,15 +111,6 @@ def doubted_recordings(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
             shares.setdefault(name, []).append(share)
     means = {name: float(np.mean(found)) for name, found in shares.items()}
     return dict(sorted(((name, mean) for name, mean in means.items() if mean >= DOUBTED_SHARE), key=lambda item: -item[1]))
-
-
-def _held_out_from(data: StudyData) -> str:
-    """What temperature and alarm threshold are set on."""
-    if not data.held_out:
-        return "nothing"
-    if data.study.validation is not None:
-        return "the clips of `validation`"
-    return "synthetic clips held out" if data.held_out[0].is_synthetic else "real clips held out of training"
 
 
 def _of_input(name: str, runs: Sequence[dict[str, Any]], study: Study, *, most: int) -> dict[str, Any]:

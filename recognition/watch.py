@@ -15,6 +15,7 @@ from .evaluate import watch_whole
 from .inputs.kinds import ClipInput
 from .inputs.readable import require_video
 from .recordings import Recording
+from .scoring import tempered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Timeline:
     watched_for: str
     """The class of the alarms."""
     seen: Watched
-    """Probability of each class in each window."""
+    """Probability of each class in each window, after temperature."""
     rule: AlarmRule
     alarms: tuple[Alarm, ...]
 
@@ -46,7 +47,7 @@ def watch(
         network: From windows to logits.
         recording: The video; its segments are not used.
         store: Cuts the windows.
-        about: What the checkpoint says: ``classes``, ``window_sec``, ``precision``.
+        about: What the checkpoint says: ``classes``, ``window_sec``, ``precision``, ``temperature``.
         watch_for: The class of the alarms.
         rule: When there is an alarm.
         progress: Called with how many windows are done, and how many there are.
@@ -55,7 +56,8 @@ def watch(
     """
     require_video(recording)
     settings = {name: about[name] for name in ("window_sec", "precision")}
-    (seen,) = watch_whole(network, [recording], store=store, progress=progress, **settings)
+    found = watch_whole(network, [recording], store=store, progress=progress, **settings)
+    (seen,) = tempered(found, about["temperature"])
     classes = tuple(about["classes"])
     alarms = find_alarms(seen, classes.index(watch_for), rule)
     return Timeline(classes=classes, watched_for=watch_for, seen=seen, rule=rule, alarms=tuple(alarms))

@@ -41,7 +41,8 @@ class Watch:
     watch_for: str | None = None
     """The class of the alarms; by default the rare class of the study that the checkpoint comes from."""
     threshold: float | None = None
-    """Probability of that class from which there is an alarm, 0 to 1."""
+    """Probability of that class that raises an alarm, 0 to 1. By default the one that `recognition train` set on clips held out
+    and stored in the checkpoint, for the rare class; where there is none, 0.5."""
 
     def run(self) -> None:
         """Watch, write, say where."""
@@ -51,8 +52,7 @@ class Watch:
         from augment.files import write_atomic
         from augment.sources.video import probe
 
-        from ..alarms import UNSET_THRESHOLD, AlarmRule
-        from ..checkpoint import load_checkpoint
+        from ..checkpoint import load_checkpoint, rule_of
         from ..inputs.kinds import INPUTS
         from ..recordings import Recording
         from ..watch import timeline_json, watch
@@ -64,10 +64,7 @@ class Watch:
         watch_for = self.watch_for or about["rare_class"]
         if watch_for not in about["classes"]:
             raise ValueError(f"--watch-for {watch_for}: {self.checkpoint} knows: {', '.join(about['classes'])}")
-        rule = AlarmRule(
-            windows=about["alarm_windows"], release=about["alarm_release"],
-            threshold=UNSET_THRESHOLD if self.threshold is None else self.threshold,
-        )  # fmt: skip
+        rule = rule_of(about, watch_for=watch_for, threshold=self.threshold)
         info = probe(self.video)
         if self.out.exists() and not self.out.is_dir():
             raise ValueError(f"--out {self.out}: is a file; name a folder")
@@ -86,7 +83,7 @@ class Watch:
             watching, drawing = (functools.partial(progress.update, what) for what in ("watching", "annotating"))
             timeline = watch(network, recording, store=store, about=about, watch_for=watch_for, rule=rule, progress=watching)
             details = {"video": str(self.video), "checkpoint": str(self.checkpoint), "fps": info.fps, "frames": info.frames}
-            content = timeline_json(timeline, **details)
+            content = timeline_json(timeline, **details, temperature=about["temperature"])
             title = f"{self.video.name}: {len(timeline.alarms)} alarm(s) of {watch_for}"
             write_atomic(self.out / "timeline.json", json.dumps(content, indent=1).encode())
             write_atomic(self.out / "timeline.png", draw_timeline(timeline, video=info, title=title))
@@ -95,7 +92,7 @@ class Watch:
             times = f"from {alarm.start_sec:.1f} to {alarm.end_sec:.1f} s, raised at {alarm.raised_sec:.1f} s"
             print(f"alarm: {watch_for} {times}, probability up to {alarm.peak:.2f}")
         print(f"{self.out / 'timeline.png'}: {len(timeline.alarms)} alarm(s) in {info.frames / info.fps:.1f} s "
-              "(also timeline.json, annotated.mp4)")  # fmt: skip
+              f"with threshold {rule.threshold:.3g} (also timeline.json, annotated.mp4)")  # fmt: skip
 
     def _keypoints(self, info: VideoInfo, about: dict[str, Any]) -> Place | None:
         """The file of keypoints, checked against the video; written beside the results where a detector runs here."""

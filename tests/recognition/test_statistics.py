@@ -60,15 +60,6 @@ def test_average_precision_is_scikit_learns_with_ties_too():
     assert np.isnan(statistics.average_precision(np.zeros(3, bool), np.ones(3)))
 
 
-def test_neighbouring_false_windows_are_one_alarm():
-    positive = np.array([0, 0, 0, 0, 1, 0, 0, 0], bool)
-    scores = np.array([0.9, 0.9, 0.1, 0.9, 0.8, 0.1, 0.1, 0.9])
-    recordings = ["a"] * 7 + ["b"]
-    seconds = np.full(8, 3600 / 7)
-    # 0-1 are one alarm, 3 another, 7 (another recording) a third, in an hour without event
-    assert statistics.false_alarms_per_hour(positive, scores, recordings, seconds, recall=1.0) == pytest.approx(3.0)
-
-
 def test_a_sure_and_right_classifier_is_calibrated():
     truth = np.array([0, 1, 1])
     assert statistics.expected_calibration_error(np.eye(2)[truth], truth) == 0

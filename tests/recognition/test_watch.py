@@ -115,12 +115,16 @@ def test_every_input_can_be_watched(folder, tmp_path, kind, capsys):
 def test_a_kept_classifier_gives_the_figures_that_training_printed(folder, capsys):
     """Whatever the order of the classes' names."""
     assert main(["train", str(folder / "keypoints.json"), "--out", str(folder / "again.safetensors")]) == 0
-    trained = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare"))]
+    trained = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare", "calib", "alarms"))
+    ]
     data = ["--data", str(folder / "labels-test.csv")]
     assert main(["evaluate", str(folder / "again.safetensors"), *data]) == 0
-    kept = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare"))]
+    kept = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith(("macro", "recall", "rare", "calib", "alarms"))
+    ]
     assert kept == trained
-    assert len(kept) == 6
+    assert len(kept) == 7
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
