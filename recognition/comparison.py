@@ -20,6 +20,8 @@ ENOUGH_SEEDS = 5
 """With fewer the verdict says so."""
 LEAST_SEEDS = 3
 """With fewer there is no verdict."""
+WORTH_HAVING = 0.1
+"""A gain in macro accuracy that would be worth having: "no gain" is said only where the intervals exclude it."""
 
 Runs = Sequence[dict[str, Any]]
 
@@ -54,8 +56,7 @@ def compare(by_arm: Mapping[str, Runs], study: Study) -> list[dict[str, Any]]:
         for comparison, adjusted in zip(found, statistics.holm([one[f"p_{key}"] for one in found]), strict=True):
             comparison[f"p_{key}_holm"] = adjusted
     for comparison in found:
-        seeds = Interval(**_unbounded(comparison["macro_accuracy"]))
-        comparison["verdict"] = _verdict(seeds, comparison["p_seeds_holm"])
+        comparison["verdict"] = _verdict(comparison)
         comparison["holds_for_events"] = comparison["p_events_holm"] < 1 - statistics.LEVEL
         comparison["too_few_events"] = statistics.least_sign_flip_p(comparison["events"]) * len(found) >= 1 - statistics.LEVEL
         comparison["gap_closed"] = _gap_closed(by_arm, comparison["arm"], study)
@@ -104,17 +105,20 @@ def _measure(runs: Runs, base: Runs, name: str, baseline: str) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _unbounded(interval: Mapping[str, Any]) -> dict[str, Any]:
-    low, high = (interval[key] if interval[key] is not None else sign * np.inf for key, sign in (("low", -1), ("high", 1)))
-    return {**interval, "low": low, "high": high}
-
-
-def _verdict(seeds: Interval, p_adjusted: float) -> str:
-    if seeds.count < LEAST_SEEDS:
+def _verdict(comparison: Mapping[str, Any]) -> str:
+    """``gain``, ``harm``, ``no gain``, ``can't say``, or ``too few seeds``."""
+    seeds = comparison["macro_accuracy"]
+    if seeds["count"] < LEAST_SEEDS:
         return "too few seeds"
-    if p_adjusted >= 1 - statistics.LEVEL:
-        return "no measurable difference"
-    return "gain" if seeds.mean > 0 else "harm"
+    if comparison["p_seeds_holm"] < 1 - statistics.LEVEL:
+        return "gain" if seeds["mean"] > 0 else "harm"
+    return "can't say" if would_tell(comparison) else "no gain"
+
+
+def would_tell(comparison: Mapping[str, Any]) -> list[str]:
+    """What there should be more of, ``seeds`` or ``test events``: their interval does not exclude a gain worth having."""
+    intervals = {"seeds": comparison["macro_accuracy"], "test events": comparison["macro_accuracy_over_recordings"]}
+    return [name for name, interval in intervals.items() if interval["high"] is None or interval["high"] >= WORTH_HAVING]
 
 
 def sentence(comparison: Mapping[str, Any]) -> str:
@@ -139,9 +143,16 @@ def sentence(comparison: Mapping[str, Any]) -> str:
         text += f"; it closes {100 * gap['share']:.0f} % of the gap to {gap['reference']}"
     if verdict in ("gain", "harm") and not comparison["holds_for_events"]:
         text += "; it holds for these test clips, and may not for others"
-    if verdict == "no measurable difference" and abs(seeds["mean"]) > 0.03:
-        text += "; more seeds may tell"
+    if verdict == "can't say":
+        more = " and ".join(would_tell(comparison))
+        text += f"; no gain is shown, and one of {_points(WORTH_HAVING)} not excluded: more {more} would tell"
+    if verdict == "no gain":
+        text += f"; a gain of {_points(WORTH_HAVING)} is excluded"
     return text
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:g} points"
 
 
 def _p(value: float) -> str:
@@ -155,6 +166,7 @@ def _count(number: int, what: str) -> str:
 def advise(comparisons: Sequence[Mapping[str, Any]], study: Study) -> dict[str, Any] | None:
     """Whether to use synthetic clips with an input, and how: ``advice`` (use, don't, can't say), ``arm`` and ``sentence``.
 
+    It can't be said while some arm may still turn out to gain what is worth having.
     None if no arm that is compared uses synthetic clips, or the baseline does.
     """
     arms = {arm.name: arm for arm in study.arms}
@@ -166,31 +178,46 @@ def advise(comparisons: Sequence[Mapping[str, Any]], study: Study) -> dict[str, 
 
     def rank(comparison: Mapping[str, Any]) -> tuple[bool, bool, float]:
         gain = comparison["verdict"] == "gain"
-        return gain and comparison["holds_for_events"], gain, comparison["macro_accuracy"]["mean"]
+        undecided = comparison["verdict"] == "can't say" or (gain and _undecided_over_events(comparison))
+        return gain and comparison["holds_for_events"], undecided, comparison["macro_accuracy"]["mean"]
 
     best = max(tried, key=rank)
     seeds, arm = best["macro_accuracy"], arms[best["arm"]]
-    gained = f"{seeds['mean']:+.3f} macro accuracy against {best['baseline']}"
-    if best["verdict"] == "too few seeds":
-        advice, text = "can't say", f"can't say: {_count(seeds['count'], 'seed')} only; run {ENOUGH_SEEDS}"
-    elif best["verdict"] == "gain" and best["holds_for_events"]:
-        advice, text = "use", f"use them: {how(arm)}, {gained}, {_range(seeds)} over {seeds['count']} seeds"
-    elif best["verdict"] == "gain" and best["too_few_events"]:
-        number = _count(best["events"], "test event")
-        advice, text = "can't say", f"can't say: {gained}, but {number} cannot show that it holds for others; test on more"
-    elif best["verdict"] == "gain":
-        advice = "don't"
-        text = (
-            f"don't rely on them: {gained}, but it only holds on these {_count(best['events'], 'test event')} "
-            f"(p {_p(best['p_events_holm'])} over events); test on more"
-        )
-    elif all(comparison["verdict"] == "harm" for comparison in tried):
-        advice, text = "don't", f"don't use them: they harm; the best arm, {arm.name}, has {gained}, {_range(seeds)}"
-    else:
-        advice, text = "don't", f"don't use them: no gain; the best arm, {arm.name}, has {gained}, {_range(seeds)}"
-    if LEAST_SEEDS <= seeds["count"] < ENOUGH_SEEDS:
+    advice, text = _advice(best, arm, harmful=all(comparison["verdict"] == "harm" for comparison in tried))
+    if LEAST_SEEDS <= seeds["count"] < ENOUGH_SEEDS and advice != "can't say":
         text += f". With {seeds['count']} seeds this is preliminary: run {ENOUGH_SEEDS}"
     return {"advice": advice, "arm": arm.name, "sentence": f"Synthetic clips: {text}."}
+
+
+def _advice(best: Mapping[str, Any], arm: Arm, *, harmful: bool) -> tuple[str, str]:
+    """The advice and its reason, from the best arm with synthetic clips; ``harmful``: all such arms harm."""
+    verdict, seeds, number = best["verdict"], best["macro_accuracy"], _count(best["events"], "test event")
+    gained = f"{seeds['mean']:+.3f} macro accuracy against {best['baseline']}"
+    if verdict == "too few seeds":
+        return "can't say", f"can't say: {_count(seeds['count'], 'seed')} only; run {ENOUGH_SEEDS}"
+    whole, worth = f"the best arm, {arm.name}, has {gained}, {_both_ranges(best)}", _points(WORTH_HAVING)
+    if verdict == "can't say":
+        more = " and ".join(would_tell(best))
+        return "can't say", f"can't say: {whole}; a gain of {worth} is not excluded, more {more} would tell"
+    if verdict == "gain" and best["holds_for_events"]:
+        return "use", f"use them: {how(arm)}, {gained}, {_range(seeds)} over {seeds['count']} seeds"
+    if verdict == "gain" and _undecided_over_events(best):
+        return "can't say", f"can't say: {gained}, but {number} cannot show that it holds for others; test on more"
+    if verdict == "gain":
+        p = _p(best["p_events_holm"])
+        return "don't", (
+            f"don't rely on them: {gained}, but it only holds on these {number} (p {p} over events); for others, a gain of "
+            f"{worth} is excluded"
+        )
+    if harmful:
+        return "don't", f"don't use them: they harm; {whole}"
+    return "don't", f"don't use them: no gain; {whole}"
+
+
+def _undecided_over_events(comparison: Mapping[str, Any]) -> bool:
+    """Whether test events neither show that a gain holds nor exclude one worth having."""
+    wide = comparison["too_few_events"] or "test events" in would_tell(comparison)
+    return wide and not comparison["holds_for_events"]
 
 
 def how(arm: Arm) -> str:
@@ -202,3 +229,9 @@ def how(arm: Arm) -> str:
 
 def _range(interval: Mapping[str, Any]) -> str:
     return f"{interval['low']:+.3f} to {interval['high']:+.3f}"
+
+
+def _both_ranges(comparison: Mapping[str, Any]) -> str:
+    seeds, events = comparison["macro_accuracy"], comparison["macro_accuracy_over_recordings"]
+    text = f"{_range(seeds)} over {seeds['count']} seeds"
+    return text if events["low"] is None else f"{text}, {_range(events)} over {_count(comparison['events'], 'test event')}"

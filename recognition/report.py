@@ -11,6 +11,7 @@ import jinja2
 
 from augment.files import write_atomic
 
+from .comparison import WORTH_HAVING
 from .event_alarms import LATEST_SEC
 from .plots import PLOTS, draw_all, view_of
 from .scoring import OUTPUTS
@@ -49,6 +50,7 @@ def write_report(result: dict[str, Any], out: Path) -> None:
         latest_sec=LATEST_SEC,
         stride_sec=STRIDE_SEC,
         least_windows=LEAST_WINDOWS,
+        worth_having=f"{100 * WORTH_HAVING:g}",
     )
     written = {
         **result,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def rule(windows: int = 1, threshold: float = 0.5, release: float = 1.0) -> Alar
     return AlarmRule(windows=windows, threshold=threshold, release=release)
 
 
-def figures(*recordings: Watched, **changes: float) -> dict:
+def figures(*recordings: Watched, **changes: Any) -> dict:
     return alarm_figures(recordings, FALL, ["fall"], rule=rule(**changes))
 
 
