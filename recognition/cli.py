@@ -50,7 +50,7 @@ class Train:
         import tempfile
 
         from .checkpoint import save_checkpoint
-        from .data import drop_undecodable, held_out_from, open_input, read_data
+        from .data import drop_undecodable, few_events, held_out_from, open_input, read_data
         from .evaluate import predict, watch_whole
         from .scoring import figures_of, settle
         from .study import load_study
@@ -82,7 +82,9 @@ class Train:
             )
             predictions = predict(network, data.test, study, store=store)
             watched = watch_whole(network, data.test, **settings)
-        _print_figures(figures_of(predictions, watched, study, settled=settled), data.warnings + problems)
+        _print_figures(
+            figures_of(predictions, watched, study, settled=settled), data.warnings + few_events(predictions.groups) + problems
+        )
         print(_settled_line(settled, f"{len(data.held_out)} {held_out_from(data)}", study.rare_class))
         print(f"checkpoint: {self.out} (arm {arm.name}, input {study.input}, seed {seed})")
 

@@ -181,9 +181,17 @@ def _test_warnings(study: Study, test: list[Recording]) -> list[str]:
             f"{counts['synthetic']} of {counts['recordings']} test clips are synthetic: "
             "the results say nothing about real clips."
         )
-    if counts["groups"] < FEW_EVENTS:
-        found.append(f"The test clips show {counts['groups']} separate events: small differences may not carry over to others.")
     return found
+
+
+def few_events(groups: Iterable[str]) -> list[str]:
+    """A warning where there are few test events: groups of recordings that have a test window.
+
+    They are those that comparisons are made over; a recording whose labels are all outside the classes is none.
+    """
+    count = len(set(groups))
+    several = f"{count} test event{'' if count == 1 else 's'}"
+    return [f"The test windows are of {several}: small differences may not carry over to others."] if count < FEW_EVENTS else []
 
 
 def _training_warnings(study: Study, training: dict[str, TrainingClips], test: list[Recording]) -> list[str]:

@@ -36,7 +36,8 @@ def _bars(axes: Any, result: dict[str, Any], metric: str, title: str) -> None:
         axes.text(min(right, 1) + 0.02, row, f"{interval['mean']:.2f}", va="center", ha="left", fontsize=9)
     axes.set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     axes.set_ylim(len(names) - 0.45, -0.55)  # inverting an axis that two pictures share would do it twice
-    axes.set_xlim(0, 1.08)
+    axes.set_xlim(0, 1.15)  # room for the printed values
+    axes.set_xticks(np.linspace(0, 1, 6))
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     if metric == "macro_accuracy":

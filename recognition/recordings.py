@@ -149,7 +149,7 @@ def class_of_label(classes: Mapping[str, Sequence[str]]) -> dict[str, int]:
 
 
 def describe(recordings: Sequence[Recording], classes: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Counts for the report: recordings, groups, minutes, seconds of each class, and seconds of labels outside all classes."""
+    """Counts for the report: recordings, groups that show a class, minutes, seconds of each class and of labels outside all."""
     index, names = class_of_label(classes), list(classes)
     seconds: dict[str, float] = dict.fromkeys(names, 0.0)
     ignored: dict[str, float] = {}
@@ -163,7 +163,7 @@ def describe(recordings: Sequence[Recording], classes: Mapping[str, Sequence[str
     return {
         "recordings": len(recordings),
         "synthetic": sum(recording.is_synthetic for recording in recordings),
-        "groups": len({recording.group for recording in recordings}),
+        "groups": len({r.group for r in recordings if any(segment.label in index for segment in r.segments)}),
         "minutes": round(sum(recording.seconds for recording in recordings) / 60, 2),
         "seconds_per_class": {name: round(value, 2) for name, value in seconds.items()},
         "seconds_without_class": {name: round(value, 2) for name, value in ignored.items()},

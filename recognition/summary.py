@@ -12,7 +12,7 @@ import torch
 
 from .comparison import advise, compare, over_seeds
 from .curves import few_curves
-from .data import StudyData, held_out_from
+from .data import StudyData, few_events, held_out_from
 from .input_settings import FUSED, InputSettings
 from .inputs.kinds import INPUTS
 from .recordings import describe
@@ -65,7 +65,7 @@ def summarize(
     scored = [with_figures(run, study) for run in outputs]
     most = len(rare_recordings(study, data.training[study.baseline_arm].real))
     inputs = {name: _of_input(name, [run for run in scored if run["input"] == name], study, most=most) for name in names}
-    warnings = list(data.warnings)
+    warnings = [*data.warnings, *few_events(scored[0]["groups"])]
     if unreadable := runs[0]["unreadable"]:
         warnings.append(f"{len(unreadable)} video(s) could not be read and were left out: {'; '.join(unreadable[:5])}.")
     if doubted := doubted_recordings(runs):
@@ -88,7 +88,7 @@ def summarize(
         "inputs": inputs,
         "verdicts": [line for one in inputs.values() for line in one["verdicts"]],
         "warnings": warnings,
-        "data": {"training": training, "test": describe(data.test, study.classes)},
+        "data": {"training": training, "test": {**describe(data.test, study.classes), "groups": len(set(scored[0]["groups"]))}},
         "held_out": {"from": held_out_from(data), **describe(data.held_out, study.classes)},
         "runs": scored,
         "reused_runs": reused,

@@ -19,6 +19,8 @@ from tests.make.sticks import FPS, Segment, stick_study, write_stick_films, writ
 from tests.make.videos import CLASSES, recording, study_data
 
 DAILY = (Segment(label="standing", start_sec=0.0, end_sec=4.0), Segment(label="lying", start_sec=4.0, end_sec=6.0))
+ASLEEP = (Segment(label="lying", start_sec=0.0, end_sec=6.0),)
+"""Of no class: such a recording has no test window."""
 
 
 def data(**changes: object) -> dict:
@@ -115,7 +117,10 @@ def world(tmp_path_factory):
     real.write_text(real.read_text() + "".join(daily.read_text().splitlines(keepends=True)[1:]))
     test = write_sticks(folder / "test", 5, seed=2, prefix="t", noise=0.3)
     resting = write_sticks(folder / "test", 3, seed=6, prefix="u", noise=0.3, segments=DAILY)
-    test.write_text(test.read_text() + "".join(resting.read_text().splitlines(keepends=True)[1:]))
+    asleep = write_sticks(folder / "test", 1, seed=8, prefix="w", noise=0.3, segments=ASLEEP)
+    test.write_text(test.read_text() + "".join(
+        line for table in (resting, asleep) for line in table.read_text().splitlines(keepends=True)[1:]
+    ))  # fmt: skip
     other = write_sticks(folder / "other", 3, seed=7, prefix="v", noise=0.3)
     return real, test, other, write_stick_films(folder / "films", 40, seed=3, noise=0.2)
 
@@ -159,10 +164,13 @@ def test_a_study_with_every_protocol_reports_them_and_resumes_to_the_same(world,
     assert list(one["arms"]) == ["real", "real_synthetic_30", "real_synthetic_60"]
     assert [comparison["arm"] for comparison in one["comparisons"]] == ["real_synthetic_30", "real_synthetic_60"]
     assert [point["events"] for point in one["few"]["curves"]["real"]] == [0, 2, 6]
-    assert one["arms"]["real"]["hard_negatives"]["lying"]["seconds"] == 6.0
+    assert one["arms"]["real"]["hard_negatives"]["lying"]["seconds"] == 12.0
     alarms = one["arms"]["real"]["alarms"]
     assert alarms["events"] == 5
-    assert alarms["hours"] == pytest.approx(8 * 48 / FPS / 3600, abs=1e-4)
+    assert alarms["hours"] == pytest.approx(9 * 48 / FPS / 3600, abs=1e-4)
+    # Law: wherever the report counts test events, it is one number: here the recordings that have a test window.
+    assert {comparison["events"] for comparison in one["comparisons"]} == {result["data"]["test"]["groups"]} == {8}
+    assert any(warning.startswith("The test windows are of 8 test events") for warning in result["warnings"])
     assert result["held_out"]["from"] == "synthetic clips held out"
     assert one["arms"]["real"]["brier_score_after"] is not None
     # As if killed midway: half of the runs are lost.
