@@ -9,7 +9,7 @@ from pathlib import Path
 
 from recognition.ablation import ablate
 from recognition.report import write_report
-from recognition.study import load_study
+from recognition.study_file import load_study
 
 STUDY = """
 name: example

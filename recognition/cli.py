@@ -53,7 +53,7 @@ class Train:
         from .data import drop_undecodable, few_events, held_out_from, open_input, read_data
         from .evaluate import predict, watch_whole
         from .scoring import figures_of, settle
-        from .study import load_study
+        from .study_file import load_study
         from .subsets import clips_of
         from .train import train
 
@@ -117,7 +117,7 @@ class Evaluate:
         from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
         from .scoring import Settled, figures_of
-        from .study import make_study
+        from .study_file import make_study
 
         test = source_of(self.data, self.where)
         network, about = load_checkpoint(self.checkpoint)
@@ -225,7 +225,7 @@ def compare_arms(study: Path, out: Path, *, workers: int | None = None) -> Path:
     """
     from .ablation import ablate
     from .report import write_report
-    from .study import load_study
+    from .study_file import load_study
 
     checked = load_study(study)
     with Progress() as progress:

@@ -6,7 +6,7 @@ import pytest
 
 from augment.demo import NOTE, ROOMS, standin_recipe, study_settings, synthetic_recipe, write_yaml
 from augment.generate.recipe import load_recipe
-from recognition.study import load_study
+from recognition.study_file import load_study
 
 
 @pytest.fixture

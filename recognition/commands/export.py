@@ -58,7 +58,8 @@ class ExportClips:
         from ..data import read_source
         from ..export.clips import export_clips, label_names, with_classes
         from ..export.formats import FORMATS, Export, export_to
-        from ..study import Source, load_study
+        from ..study import Source
+        from ..study_file import load_study
 
         if self.every < 1:
             raise ValueError(f"--every {self.every}: expected 1 or more")

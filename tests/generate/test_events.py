@@ -25,7 +25,7 @@ from augment.shards.verify import verify
 from augment.types import Segment
 from recognition.data import open_input, read_source
 from recognition.recordings import TrainingClips
-from recognition.study import make_study
+from recognition.study_file import make_study
 from recognition.train import train
 from recognition.windows import evaluation_windows
 from tests.make.mocap import foreign_amass, wandering_bvh

@@ -15,7 +15,8 @@ from recognition.checkpoint import load_checkpoint
 from recognition.data import open_input, read_data, run_digest
 from recognition.evaluate import Predictions, score
 from recognition.report import write_report
-from recognition.study import Arm, Study, make_study
+from recognition.study import Arm, Study
+from recognition.study_file import make_study
 from tests.make.videos import study_data, write_samples, write_videos
 
 

@@ -10,7 +10,7 @@ import pytest
 from recognition.comparison import WORTH_HAVING, advise, compare
 from recognition.curves import few_curves, worth
 from recognition.evaluate import Predictions, score
-from recognition.study import make_study
+from recognition.study_file import make_study
 from tests.make.videos import study_data
 
 INTERVALS = ("macro_accuracy", "macro_accuracy_over_recordings")

@@ -16,7 +16,7 @@ from recognition.inputs.motion import PER_SPEED, mirrored_motion, vary_motion
 from recognition.inputs.places import AROUND, cut_square, empty_room, followed, person_boxes
 from recognition.inputs.rgb import MARGIN
 from recognition.recordings import recordings_digest
-from recognition.study import make_study
+from recognition.study_file import make_study
 from recognition.windows import Window
 from tests.make.realdata import require
 from tests.make.videos import study_data, write_videos

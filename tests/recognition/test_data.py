@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from recognition.data import label_warnings, read_data, read_source
-from recognition.study import Study, make_study
+from recognition.study import Study
+from recognition.study_file import make_study
 from tests.make.videos import CLASSES, study_data, write_samples, write_videos
 
 

@@ -15,7 +15,7 @@ from recognition.csv_table import read_csv
 from recognition.inputs.keypoints import MIRRORED, KeypointStore, normalized
 from recognition.networks.build import build_model
 from recognition.recordings import Place, Recording
-from recognition.study import make_study
+from recognition.study_file import make_study
 from recognition.windows import Window
 from tests.make.realdata import require
 from tests.make.videos import study_data

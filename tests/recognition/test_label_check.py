@@ -14,7 +14,7 @@ from recognition.inputs.rgb import FrameStore
 from recognition.label_check import label_check
 from recognition.networks.build import to_network
 from recognition.recordings import Recording
-from recognition.study import make_study
+from recognition.study_file import make_study
 from recognition.windows import evaluation_windows
 from tests.make.videos import SEGMENTS, recording, study_data
 

@@ -12,7 +12,7 @@ from recognition.inputs.kinds import INPUTS
 from recognition.networks.build import MODELS, build_model, start_from, to_network
 from recognition.networks.graph import BONES, STEPS, adjacency
 from recognition.networks.weights import head_of
-from recognition.study import make_study
+from recognition.study_file import make_study
 from tests.make.videos import study_data
 
 CLASSES = 3

@@ -13,7 +13,7 @@ from recognition.data import read_data
 from recognition.held_out import hold_out
 from recognition.recordings import TrainingClips
 from recognition.report import write_report
-from recognition.study import make_study
+from recognition.study_file import make_study
 from recognition.subsets import clips_of, rare_recordings
 from tests.make.sticks import FPS, Segment, stick_study, write_stick_films, write_sticks
 from tests.make.videos import CLASSES, recording, study_data

@@ -17,7 +17,7 @@ from recognition.checkpoint import load_checkpoint, rule_of
 from recognition.cli import main
 from recognition.data import open_input, read_data
 from recognition.scoring import with_figures
-from recognition.study import load_study
+from recognition.study_file import load_study
 from tests.make.sticks import stick_study, write_stick_films, write_sticks
 
 

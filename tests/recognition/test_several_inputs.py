@@ -10,7 +10,7 @@ import pytest
 from recognition.ablation import ablate
 from recognition.evaluate import Predictions, fuse, score
 from recognition.report import write_report
-from recognition.study import make_study
+from recognition.study_file import make_study
 from tests.make.sticks import stick_study, write_stick_films, write_sticks
 from tests.make.videos import SEGMENTS, study_data, write_videos
 

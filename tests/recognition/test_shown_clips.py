@@ -15,7 +15,7 @@ from recognition.ablation import ablate
 from recognition.clip_films import GROUND, HEIGHT, LARGEST, LEFT, MIDDLE, RIGHT, clip_film
 from recognition.report import write_report
 from recognition.shown_clips import LONGEST_SEC, MOST, Judged, Said, choose, stretch
-from recognition.study import make_study
+from recognition.study_file import make_study
 from tests.make.videos import recording, study_data, write_samples, write_videos
 
 

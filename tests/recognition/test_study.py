@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from recognition.study import ARMS, load_study, make_study
+from recognition.study import ARMS
+from recognition.study_file import load_study, make_study
 from tests.make.videos import study_data
 
 

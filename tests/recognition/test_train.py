@@ -9,7 +9,8 @@ import torch
 
 from recognition.inputs.rgb import FrameStore
 from recognition.recordings import TrainingClips
-from recognition.study import Arm, make_study
+from recognition.study import Arm
+from recognition.study_file import make_study
 from recognition.train import batches
 from tests.make.videos import recording, study_data
 

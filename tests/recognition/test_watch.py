@@ -18,7 +18,7 @@ from recognition.evaluate import watch_whole
 from recognition.event_alarms import alarm_figures
 from recognition.inputs.keypoints import KeypointStore
 from recognition.networks.build import build_model
-from recognition.study import make_study
+from recognition.study_file import make_study
 from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
 
 
