@@ -16,6 +16,7 @@ from .device import compute_device
 from .networks.build import build_model
 from .networks.weights import CHECKPOINT_FORMAT, read_checkpoint
 from .study import Study
+from .study_file import make_study
 
 KEPT = ("input", "classes", "rare_class", "window_sec", "frames", "size", "model", "precision", "max_bad_share")
 """Settings of the study that a checkpoint stores: all that testing needs."""
@@ -68,6 +69,13 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise ValueError(f"{path}: field {missing[0]}: missing; train the classifier again")
     later = {name: Study.model_fields[name].default for name in KEPT_LATER}
     about = {**later, "temperature": None, "alarm_threshold": None, **about}
+    for name, least, most in (("temperature", 0.01, 100), ("alarm_threshold", 0, 1)):
+        value = about[name]
+        if value is not None and not (isinstance(value, int | float) and least <= value <= most):
+            raise ValueError(
+                f"{path}: field {name}: expected a number, {least} to {most}, found {value!r}; train the classifier again"
+            )
+    study_of(about, test={"csv": "test.csv"}, path=path)
     try:
         network = build_model(about["model"], len(about["classes"]), frames=about["frames"], size=about["size"])
         network.load_state_dict(tensors)
@@ -75,6 +83,20 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         reason = " ".join(str(error).split())
         raise ValueError(f"{path}: its weights do not fit what is written about them ({reason:.160})") from error
     return network.to(compute_device()).eval(), about
+
+
+def study_of(about: Mapping[str, Any], *, test: Mapping[str, Any], path: Path) -> Study:
+    """A study that tests a checkpoint's network.
+
+    Args:
+        about: What is written about it.
+        test: The source of test clips, as in STUDY.yaml.
+        path: The checkpoint, for errors.
+    Raises:
+        ValueError: If a setting of the checkpoint is not what a study may say.
+    """
+    settings = {key: about[key] for key in (*KEPT, *KEPT_LATER)}
+    return make_study({**settings, "arms": [{"name": "test", "real": test}], "test": test}, name=str(path))
 
 
 def rule_of(about: Mapping[str, Any], *, watch_for: str, threshold: float | None = None) -> AlarmRule:

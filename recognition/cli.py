@@ -112,17 +112,15 @@ class Evaluate:
         import json
         import tempfile
 
-        from .checkpoint import KEPT, KEPT_LATER, load_checkpoint, rule_of
+        from .checkpoint import load_checkpoint, rule_of, study_of
         from .data import label_warnings, open_input, read_source
         from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
         from .scoring import Settled, figures_of
-        from .study_file import make_study
 
         test = source_of(self.data, self.where)
         network, about = load_checkpoint(self.checkpoint)
-        kept = {key: about[key] for key in (*KEPT, *KEPT_LATER)}
-        study = make_study({**kept, "arms": [{"name": "test", "real": test}], "test": test})
+        study = study_of(about, test=test, path=self.checkpoint)
         recordings = read_source(study.test)
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             store = open_input(study, Path(folder))

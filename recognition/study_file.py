@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from augment.actions import did_you_mean
 
-from .input_settings import ChosenInput
+from .input_settings import ChosenInput, InputSettings
 from .networks.weights import is_file
 from .study import Arm, Source, Study
 
@@ -43,7 +44,8 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     except ValidationError as error:
         # `real: {...}` in an arm is validated as a bool first; that error says nothing.
         problems = [problem for problem in error.errors() if problem["type"] not in ("bool_type", "bool_parsing")]
-        raise ValueError(f"{name}: " + "; ".join(map(_explain, problems or error.errors()))) from error
+        once = _once(problems or error.errors(), data)
+        raise ValueError(f"{name}: " + "; ".join(dict.fromkeys(map(_explain, once)))) from error
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
@@ -66,6 +68,22 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
     found = {kind: absolute(getattr(study, kind)) for kind in ("real", "synthetic", "test", "validation")}
     inputs = tuple(one.model_copy(update={"weights": placed(one.weights)}) for one in study.inputs)
     return study.model_copy(update={"arms": arms, "weights": placed(study.weights), "inputs": inputs, **found})
+
+
+def _once(problems: Sequence[Any], data: Mapping[str, Any]) -> list[Any]:
+    """The problems without repetitions: a setting of several inputs is checked for each of them and for the study.
+
+    It is told where the file states it: in the study, or in an input.
+    """
+    several = any(problem["loc"][:1] == ("inputs",) for problem in problems)
+
+    def stated(problem: Any) -> bool:
+        place = problem["loc"]
+        if place[:1] == ("inputs",) and len(place) == 3:
+            return not (place[2] in data and data[place[2]] == problem["input"])
+        return not (several and len(place) == 1 and place[0] in InputSettings.model_fields and place[0] not in data)
+
+    return [problem for problem in problems if stated(problem)]
 
 
 def _explain(problem: Any) -> str:

@@ -35,8 +35,8 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path}: not a checkpoint of `recognition train` ({error})") from error
-    if about.get("format") != CHECKPOINT_FORMAT:
-        found = about.get("format")
+    found = about.get("format") if isinstance(about, dict) else about
+    if found != CHECKPOINT_FORMAT:
         raise ValueError(
             f"{path}: field format: expected a checkpoint of `recognition train` ({CHECKPOINT_FORMAT}), found {found!r}; "
             "train it again (the first format did not keep the order of the classes)"

@@ -77,14 +77,35 @@ def test_the_last_lines_say_what_was_set_and_on_what(study, tmp_path, capsys):
     assert load_checkpoint(tmp_path / "out.safetensors")[1]["temperature"] is None
 
 
-def test_an_older_checkpoint_without_these_fields_is_still_used(trained, tmp_path):
+def test_an_older_checkpoint_without_these_fields_is_still_used_and_a_broken_one_is_named(trained, tmp_path):
     with safe_open(trained, framework="pt") as stored:
         about = json.loads(stored.metadata()["understudy"])
         tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (no mapping)
     older = {name: value for name, value in about.items() if "alarm" not in name and name != "temperature"}
     assert len(older) == len(about) - 4
     save_file(tensors, tmp_path / "older.safetensors", metadata={"understudy": json.dumps(older)})
+    broken = {"input": "smell", "window_sec": -1, "temperature": "hot", "alarm_threshold": 2, "classes": {"fall": ["fall"]}}
+    for name, value in broken.items():
+        path = tmp_path / f"{name}.safetensors"
+        save_file(tensors, path, metadata={"understudy": json.dumps({**about, name: value})})
+        with pytest.raises(ValueError, match=f"^{path}: ") as caught:
+            load_checkpoint(path)
+        assert "\n" not in str(caught.value)
     network, read = load_checkpoint(tmp_path / "older.safetensors")
     rule = rule_of(read, watch_for="fall")
     assert (rule.windows, rule.release, rule.threshold, read["temperature"]) == (2, 0.6, UNSET_THRESHOLD, None)
     assert all(torch.equal(value, tensors[name].to(value.device)) for name, value in network.state_dict().items())
+
+
+def test_rows_are_chosen_of_a_table_only(study, trained, capsys):
+    """One line that says it once, whichever command it is."""
+    shards = study.parent / "films"
+    for command in (
+        ["evaluate", str(trained), "--data", str(shards)],
+        ["export", str(shards), "--format", "coco", "--out", "x"],
+    ):
+        capsys.readouterr()
+        assert main([*command, "--where", "camera=1"]) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+        assert line.count("rows of a CSV") == 1
+        assert str(shards) in line

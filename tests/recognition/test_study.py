@@ -42,6 +42,21 @@ def test_a_mistake_is_named_in_one_line(changes, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_mistake_in_one_of_several_inputs_is_told_once_and_where_it_stands():
+    two = ["keypoints", "rgb"]
+    cases = (
+        ({"input": [{"kind": "keypoints", "steps": 0}, "rgb"]}, "study: input.0.steps: "),
+        ({"input": ["keypoints", {"kind": "rgb", "steps": 0}]}, "study: input.1.steps: "),
+        ({"input": two, "steps": 0}, "study: steps: "),
+    )
+    for changes, start in cases:
+        given = {key: value for key, value in data().items() if key not in ("steps", "size", "frames")}
+        with pytest.raises(ValueError, match="greater than or equal to 1") as caught:
+            make_study({**given, **changes})
+        assert str(caught.value).startswith(start)
+        assert str(caught.value).count("greater than") == 1
+
+
 def test_a_missing_key_is_named():
     with pytest.raises(ValueError, match="key 'test' is missing"):
         make_study({"classes": {"a": ["walk"], "fall": ["fall"]}})
