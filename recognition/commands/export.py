@@ -10,6 +10,7 @@ from typing import Literal
 
 import tyro
 
+from augment.actions import did_you_mean
 from augment.progress import Progress
 
 from .source import source_of
@@ -36,8 +37,8 @@ class ExportClips:
 
     source: tyro.conf.Positional[Path]
     """Folder of shards, one tar, or CSV of real videos."""
-    format: Literal["class-folders", "mmaction2", "mmaction2-pose", "coco", "omnifall"]
-    """What to write."""
+    format: str
+    """What to write: one of the names above."""
     out: Path
     """Folder; files of the same names in it are replaced, so further splits can be added to it."""
     split: str = "train"
@@ -49,7 +50,7 @@ class ExportClips:
     where: tuple[str, ...] = ()
     """Rows of the CSV to use: COLUMN=VALUE, or COLUMN=VALUE,VALUE."""
     detector_errors: bool = False
-    """Keypoints of shards as a real detector would give them, not the true ones."""
+    """Keypoints of shards as a real detector would give them, not the true ones (coco, mmaction2-pose)."""
     every: int = 1
     """Of how many frames one is written (coco)."""
 
@@ -65,7 +66,14 @@ class ExportClips:
             raise ValueError(f"--every {self.every}: expected 1 or more")
         if not self.split.replace("_", "").replace("-", "").isalnum():
             raise ValueError(f"--split {self.split!r}: it becomes a file's name; use letters, digits, '_' and '-'")
+        if self.format not in FORMATS:
+            hint = did_you_mean(self.format, FORMATS)
+            raise ValueError(f"--format {self.format}: unknown{hint}; expected one of: {', '.join(FORMATS)}")
         chosen = FORMATS[self.format]
+        for name, given in {"detector_errors": self.detector_errors, "every": self.every != 1}.items():
+            if given and name not in chosen.uses:
+                users = " and ".join(other for other, form in FORMATS.items() if name in form.uses)
+                raise ValueError(f"--{name.replace('_', '-')}: used with --format {users}, not {self.format}; leave it out")
         if chosen.whole and (self.study or self.unit != "segment"):
             raise ValueError(
                 f"--format {self.format}: it has whole recordings and its own labels; leave --study and --unit out"

@@ -68,8 +68,10 @@ def export_clips(recordings: Sequence[Recording], *, unit: str) -> list[ExportCl
 
 
 def frames_of(segment: Segment, recording: Recording) -> tuple[int, int]:
-    """The frames of a segment, one at least: first, and first one after."""
+    """The frames of a segment: first, and first one after; one at least of a segment that begins in the recording."""
     first = round(segment.start_sec * recording.fps)
+    if segment.start_sec < recording.seconds:
+        first = min(first, recording.frames - 1)
     return first, max(first + 1, min(round(segment.end_sec * recording.fps), recording.frames))
 
 

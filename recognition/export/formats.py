@@ -73,9 +73,7 @@ def pose_annotation(export: Export, clip: ExportClip) -> None:
     Source:
         PYSKL, data/README (the fields of an annotation file).
     """
-    points = keypoints_of(clip.recording, errors=export.errors)[clip.first : clip.last]
-    if not len(points):
-        raise ValueError(f"{clip.recording.name}: its keypoints end before frame {clip.first}")
+    points = _keypoints(export, clip)
     width, height = picture_size(clip.recording)
     export.rows.append({
         "frame_dir": clip.name, "label": export.labels.index(clip.label), "img_shape": (height, width),
@@ -84,9 +82,17 @@ def pose_annotation(export: Export, clip: ExportClip) -> None:
     })  # fmt: skip
 
 
+def _keypoints(export: Export, clip: ExportClip) -> Float[np.ndarray, "t 17 3"]:
+    """A clip's keypoints; ValueError if they end before it."""
+    points = keypoints_of(clip.recording, errors=export.errors)[clip.first : clip.last]
+    if not len(points):
+        raise ValueError(f"{clip.recording.name}: its keypoints end before frame {clip.first}")
+    return points
+
+
 def coco_frames(export: Export, clip: ExportClip) -> None:
     """COCO's images and annotations of a clip's frames, with the pictures where there are any."""
-    points = keypoints_of(clip.recording, errors=export.errors)[clip.first : clip.last : export.every]
+    points = _keypoints(export, clip)[:: export.every]
     size = picture_size(clip.recording)
     pictures = all_frames(clip.recording, export.kept) if clip.recording.has_video else None
     for offset, person in enumerate(points):
@@ -212,16 +218,16 @@ class Format:
     """Writes what was gathered; returns the file or folder to name to the format's reader."""
     whole: bool = False
     """Always of whole recordings."""
-    pictures: bool = True
-    """Needs a video."""
+    uses: tuple[str, ...] = ()
+    """Options that not all formats have: fields of the command."""
 
 
 FORMATS: dict[str, Format] = {
     "class-folders": Format(add=class_folder, end=no_end),
     "mmaction2": Format(add=video_list, end=write_list),
-    "mmaction2-pose": Format(add=pose_annotation, end=write_poses, pictures=False),
-    "coco": Format(add=coco_frames, end=write_coco, pictures=False),
-    "omnifall": Format(add=omnifall_rows, end=write_omnifall, whole=True, pictures=False),
+    "mmaction2-pose": Format(add=pose_annotation, end=write_poses, uses=("detector_errors",)),
+    "coco": Format(add=coco_frames, end=write_coco, uses=("detector_errors", "every")),
+    "omnifall": Format(add=omnifall_rows, end=write_omnifall, whole=True),
 }
 """Name to format. Extending = one function and one entry here."""
 

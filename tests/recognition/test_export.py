@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from augment.shards.video_codec import decode_video
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import People
 from recognition.cli import main
-from recognition.export.formats import write_detections
+from recognition.commands.export import ExportClips
+from recognition.export.formats import FORMATS, write_detections
 from tests.make.videos import CLASSES, FPS, SEGMENTS, write_samples, write_videos
 
 
@@ -158,6 +160,25 @@ def test_a_studys_classes_are_the_labels(table, tmp_path):
     assert set(CLASSES) == {"standing", "fall", "down"}
 
 
+def test_a_last_segment_that_begins_in_the_last_frame_is_kept(table, tmp_path, capsys):
+    """Also where its begin is rounded to the frame after the last; every frame lies in the video."""
+    head, row = table.read_text().splitlines()[:2]
+    late = table.parent / "last.csv"
+    late.write_text(f"{head}\n{row.rpartition(',')[0]},standing:0-4.95;fall:4.95-5.0\n")
+    for form in ("class-folders", "mmaction2-pose", "coco"):
+        export(late, form, tmp_path / form)
+        assert capsys.readouterr().out.splitlines()[-1].endswith(": 2 clips")
+    (last,) = (tmp_path / "class-folders" / "train" / "fall").iterdir()
+    assert len(decode_video(last)[0]) == 1
+    poses = pickle.loads((tmp_path / "mmaction2-pose" / "train.pkl").read_bytes())["annotations"]
+    assert [one["total_frames"] for one in poses] == [40, 1]
+
+
+def test_the_help_names_every_format():
+    assert ExportClips.__doc__ is not None
+    assert re.findall(r"^    - ([\w-]+):", ExportClips.__doc__, re.MULTILINE) == list(FORMATS)
+
+
 def test_what_cannot_be_exported_is_counted_with_its_reason(table, tmp_path, capsys):
     """A segment behind the video's end; the others are written, also one of a single frame."""
     head, row = table.read_text().splitlines()[:2]
@@ -180,6 +201,10 @@ def test_bad_input_is_refused_in_one_line_that_names_it(table, shards, tmp_path,
 
     assert "nothing: no such CSV, folder or tar" in refused(tmp_path / "nothing", "coco")
     assert "--where camera: expected COLUMN=VALUE" in refused(table, "coco", "--where", "camera")
+    assert "--format cocoa: unknown (did you mean 'coco'?); expected one of: class-folders, mmac" in refused(table, "cocoa")
+    assert "--every: used with --format coco, not mmaction2-pose; leave" in refused(table, "mmaction2-pose", "--every", "2")
+    used = "--detector-errors: used with --format mmaction2-pose and coco, not omnifall; leave it out"
+    assert used in refused(shards, "omnifall", "--detector-errors")
     assert "leave --study and --unit out" in refused(table, "omnifall", "--unit", "clip")
     cut = tmp_path / "clips-000000.tar"
     cut.write_bytes((shards / "clips-000000.tar").read_bytes()[:20_000])
