@@ -143,6 +143,23 @@ class TrainingClips:
         return TrainingClips(real=real, synthetic=synthetic)
 
 
+def checked_classes(classes: Any) -> dict[str, list[str]]:
+    """Class name to frame labels, from a mapping that a caller wrote; a single label needs no list.
+
+    Raises:
+        ValueError: If it is no mapping, or a class gathers no labels.
+    """
+    if not isinstance(classes, Mapping) or not classes:
+        raise ValueError(
+            f"classes: expected a mapping from class to frame labels, such as {{'fall': ['fall']}}, found {classes!r:.60}"
+        )
+    checked = {name: [labels] if isinstance(labels, str) else list(labels) for name, labels in classes.items()}
+    for name, labels in checked.items():
+        if not labels or not all(isinstance(label, str) for label in labels):
+            raise ValueError(f"classes: class {name!r}: expected one or more frame labels, found {labels!r:.60}")
+    return checked
+
+
 def class_of_label(classes: Mapping[str, Sequence[str]]) -> dict[str, int]:
     """Frame label to class index."""
     return {label: index for index, labels in enumerate(classes.values()) for label in labels}

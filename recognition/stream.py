@@ -27,7 +27,7 @@ from augment.files import sha256_of_json
 from .epoch_plan import WorkerPlan, turns, worker_plans
 from .inputs.kinds import INPUTS, ClipInput
 from .inputs.readable import require_video
-from .recordings import Recording
+from .recordings import Recording, checked_classes
 from .shard_samples import streamed_recording
 from .shard_stream import ShardUrl, find_shards, planned_samples
 from .windows import WindowSampler
@@ -38,7 +38,7 @@ class Streaming:
     """What is cut out of streamed clips."""
 
     classes: Mapping[str, Sequence[str]]
-    """Class name to the frame labels it gathers."""
+    """Class name to the frame labels it gathers, or to a single one."""
     input: str = "rgb"
     """What the classifier looks at: a key of ``inputs.kinds.INPUTS``."""
     window_sec: float = 2.0
@@ -67,6 +67,7 @@ class Streaming:
     Otherwise one may have a batch more than another; use ``torch.distributed.algorithms.Join`` then."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", checked_classes(self.classes))
         if self.input not in INPUTS:
             raise ValueError(f"unknown input {self.input!r}; expected one of: {', '.join(INPUTS)}")
         for name in ("frames", "batch", "windows", "buffer"):
@@ -146,9 +147,9 @@ class WindowStream:
         """The rest of the epoch; afterwards the stream stands at the beginning of the next one.
 
         Raises:
-            ValueError: If a tar cannot be read to its end.
+            ValueError: If a tar cannot be read to its end, or no clip of a whole epoch can be used.
         """
-        plans = self.plans()
+        plans, whole, usable = self.plans(), self.done == 0, False
         order = turns([self._batches(plan) for plan in plans])
         begun, rest = order[: self.done], order[self.done :]
         # the first worker of the loader takes the turn that comes next
@@ -161,7 +162,12 @@ class WindowStream:
                 raise ValueError(batch)
             self.problems += batch.problems
             if len(batch.labels):
+                usable = True
                 yield batch
+        if whole and parts and not usable:
+            count = sum(len(plan.order) for plan in plans)
+            tars = self.shards[0].url + (f" and {len(self.shards) - 1} more" if len(self.shards) > 1 else "")
+            raise ValueError(f"{tars}: none of {count} clips can be used: {self.problems[-1]}")
         self.epoch, self.done = self.epoch + 1, 0
 
 

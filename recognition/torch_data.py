@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, IterableDataset
 
 from .csv_table import read_csv
 from .inputs.kinds import INPUTS
+from .recordings import checked_classes
 from .shard_samples import read_samples
 from .stream import Streaming, WindowStream, stream_windows
 from .windows import evaluation_windows
@@ -30,7 +31,7 @@ class ClipDataset(Dataset):
 
     Args:
         source: CSV of real videos, folder of shards, or one tar.
-        classes: Class name to the frame labels it gathers; its place is the label.
+        classes: Class name to the frame labels it gathers, or to a single one; its place is the label.
         folder: For the decoded videos; it may be used again while the videos stay as they are.
         window_sec: Length of a clip, seconds.
         frames: Frames of a clip.
@@ -51,7 +52,7 @@ class ClipDataset(Dataset):
     ) -> None:  # fmt: skip
         if input not in INPUTS:
             raise ValueError(f"unknown input {input!r}; expected one of: {', '.join(INPUTS)}")
-        path = Path(source)
+        path, classes = Path(source), checked_classes(classes)
         self.recordings = read_csv(path, where=where or {}) if path.suffix == ".csv" else read_samples(path)
         self.windows = evaluation_windows(self.recordings, classes, window_sec=window_sec)
         if not self.windows:

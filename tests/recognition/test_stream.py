@@ -19,8 +19,11 @@ from typing import Any
 import pytest
 import torch
 
+from augment.shards.tar import read_shard, write_shard
+from recognition.recordings import checked_classes
 from recognition.shard_samples import read_samples
 from recognition.stream import Streaming, WindowStream, stream_windows
+from recognition.torch_data import ClipDataset, StreamedClipDataset
 from recognition.windows import Window
 from tests.make.videos import CLASSES, small_store, write_samples
 
@@ -201,11 +204,51 @@ def test_a_tar_cut_short_stops_the_stream_and_is_named(shards, tmp_path):
         assert "\n" not in str(error.value)
 
 
-def test_unusable_clips_are_left_out_and_told(shards):
-    stream = stream_windows(shards, small(classes={"walk": ["walk"], "jump": ["jump"]}), rank=0, world=1)
-    assert names(stream) == []
-    assert len(stream.problems) == sum(COUNTS)
+def test_unusable_clips_are_left_out_and_told(shards, tmp_path):
+    samples = list(read_shard(shards / "clips-000003.tar", decode=False))
+    for sample in samples[1:]:
+        sample["json"] = sample["json"].replace(b"fall", b"walk").replace(b"standing", b"walk")
+    write_shard(tmp_path / "clips-000000.tar", samples)
+    stream = stream_windows(tmp_path / "clips-000000.tar", small(), rank=0, world=1)
+    assert names(stream) == [samples[0]["__key__"]]
+    assert len(stream.problems) == COUNTS[3] - 1
     assert "no segment of any class" in stream.problems[0]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_stream_without_any_usable_clip_is_refused_in_one_line(shards, workers):
+    """A loop that asks for so many updates would otherwise never end."""
+    streaming = small(classes={"walk": ["walk"], "jump": ["jump"]})
+    stream = stream_windows(shards, streaming, workers=workers, rank=0, world=1)
+    message = r"clips-000000.tar and 3 more: none of 13 clips can be used: .*no segment of any class"
+    with pytest.raises(ValueError, match=message) as error:
+        names(stream)
+    assert "\n" not in str(error.value)
+    dataset = StreamedClipDataset(shards, streaming, workers=workers, rank=0, world=1)
+    with pytest.raises(ValueError, match=message):
+        list(dataset)
+
+
+def test_a_single_label_needs_no_list(shards, tmp_path):
+    single, several = ({name: labels[0] if one else labels for name, labels in CLASSES.items()} for one in (True, False))
+    first, second = (stream_windows(shards, small(classes=classes), rank=0, world=1) for classes in (single, several))
+    assert [batch.labels.tolist() for batch in first] == [batch.labels.tolist() for batch in second]
+    assert first.digest == second.digest
+    settings = {"folder": tmp_path, "window_sec": 1.0, "frames": 4, "size": 32}
+    assert ClipDataset(shards, single, **settings).windows == ClipDataset(shards, several, **settings).windows
+
+
+@pytest.mark.parametrize("classes", [{"fall": []}, {"fall": ["fall"], "walk": ()}, {}])
+def test_classes_that_gather_no_labels_are_refused_in_one_line(shards, tmp_path, classes):
+    for make in (lambda: small(classes=classes), lambda: ClipDataset(shards, classes, folder=tmp_path)):
+        with pytest.raises(ValueError, match=r"^classes: .*expected") as error:
+            make()
+        assert "\n" not in str(error.value)
+
+
+def test_classes_that_are_no_mapping_are_refused():
+    with pytest.raises(ValueError, match=r"expected a mapping from class to frame labels, .* found 'fall'"):
+        checked_classes("fall")
 
 
 @pytest.mark.parametrize(
