@@ -250,10 +250,15 @@ def scene_cameras(recipe: Recipe) -> dict[str, SceneCameras]:
     return cameras
 
 
+SCENES_AT_A_TIME = 16
+"""Scenes whose clips are mixed in the same shards; a worker holds as many."""
+
+
 def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
     """Every clip of the run, mixed so that each shard holds all actions.
 
-    Scenes take turns within an action, so that no action is tied to a room.
+    Scenes take turns within an action, so that no action is tied to a room. ``SCENES_AT_A_TIME`` of them are filmed before the
+    next ones, so that a worker does not read a scene and see it through its cameras again for every clip.
     """
     scenes, counts, clips = list(scene_names(recipe)), Counter[str](), []
     own = {name: own_action(name, item.label, item.captions) for name, item in recipe.actions.items()}
@@ -268,8 +273,9 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
                     defined=own.get(item.action), prop=item.prop, motion=_motion_name(item, line, index),
                 )
             )  # fmt: skip
-    order = clip_rng(seed, "order", 0).permutation(len(clips))
-    return [clips[index] for index in order]
+    mixed = [clips[index] for index in clip_rng(seed, "order", 0).permutation(len(clips))]
+    turn = {scene: number // SCENES_AT_A_TIME for number, scene in enumerate(scenes)}
+    return sorted(mixed, key=lambda clip: turn[clip.scene])
 
 
 def _motion_name(item: ClipItem, line: int, index: int) -> str | None:

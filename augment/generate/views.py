@@ -12,6 +12,7 @@ import numpy as np
 
 from ..types import Camera, Scene
 from .filming import FilmOptions, SceneCameras
+from .recipe import SCENES_AT_A_TIME
 
 if TYPE_CHECKING:
     from ..film.through_lens import LensMap
@@ -110,7 +111,7 @@ def camera_of(scene: Scene, cameras: SceneCameras, number: int) -> Camera:
     return CAMERAS[cameras.kind](scene, number)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=SCENES_AT_A_TIME)
 def scene_of(folder: Path) -> Scene:
     """The scene in a folder, read once."""
     from ..scene.store import load_scene

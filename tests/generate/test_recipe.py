@@ -150,6 +150,17 @@ def test_the_digest_ignores_where_the_recipe_lies_but_not_what_it_says(tmp_path:
     assert recipe_digest(here) != recipe_digest(load_recipe(write(tmp_path, GOOD.replace("height: 64", "height: 96"))))
 
 
+def test_many_scenes_are_filmed_some_at_a_time_each_with_all_actions():
+    actions = ("walk", "sit", "fall_backward")
+    recipe = Recipe.model_validate({"scenes": [{"rooms": 40}], "clips": [{"action": a, "count": 80} for a in actions]})
+    plan = make_plan(recipe, seed=0)
+    assert len({clip.key for clip in plan}) == 240
+    turns = [{clip.scene for clip in plan[start : start + 96]} for start in (0, 96)]
+    assert turns == [{f"room-{number}" for number in range(first, first + 16)} for first in (0, 16)]
+    for start in range(0, 240, 24):
+        assert {clip.action for clip in plan[start : start + 24]} == set(actions)
+
+
 def test_two_scenes_of_one_name_are_refused():
     recipe = Recipe.model_validate({"scenes": [{"path": "a/x"}, {"path": "b/x"}], "clips": [{"action": "walk"}]})
     with pytest.raises(ValueError, match="both called 'x'"):
