@@ -182,7 +182,8 @@ class Ablate:
 
     - validation: {csv: labels.csv, where: {camera: 3}} -- clips to set temperature and alarm threshold on; without it a tenth
       of the training events is held out (held_out: 0.1). Alarms are counted on whole test recordings, labelled or not, where
-      the rare class stays above a threshold for alarm_windows: 2; it finds alarm_recall: 0.9 of the held-out events
+      the rare class reaches a threshold in alarm_windows: 2 in a row, until it falls below alarm_release: 0.6 of it; the
+      threshold finds alarm_recall: 0.9 of the held-out events. `recognition watch` raises the same alarms
 
     - weights: classifier.safetensors -- what training starts from: a checkpoint of the same model, or torchvision's and others'
 
