@@ -109,7 +109,7 @@ def check_weights(weights: str, *, model: str, input: str) -> None:
     if weights == NONE or weights_file(weights, input=input, model=model) is not None:
         return
     if weights not in MODELS[model].library:
-        valid = ", ".join([NONE, *([SHIPPED] if UNDERSTUDY else []), *MODELS[model].library])
+        valid = ", ".join([NONE, *([SHIPPED] if (input, model) in UNDERSTUDY else []), *MODELS[model].library])
         raise ValueError(f"weights: unknown {weights!r} for model {model!r}; expected one of: {valid}, or a .safetensors file")
 
 

@@ -14,8 +14,8 @@ CHECKPOINT_FORMAT = "understudy-classifier-2"
 NONE, SHIPPED = "none", "understudy"
 
 FOLDER = Path(__file__).parents[1] / "weights"
-UNDERSTUDY: dict[tuple[str, str], str] = {}
-"""Input and model to the file in ``FOLDER`` with weights trained on films made here."""
+UNDERSTUDY: dict[tuple[str, str], str] = {("keypoints", "keypoint_cnn"): "keypoints.safetensors"}
+"""Input and model to the file in ``FOLDER`` with weights trained on films made here (``benchmarks/pretraining.py``)."""
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

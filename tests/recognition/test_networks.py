@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
 import torch
 
-from recognition.checkpoint import save_checkpoint
+from recognition.checkpoint import KEPT, load_checkpoint, save_checkpoint
+from recognition.csv_table import read_csv
+from recognition.data import open_input
+from recognition.evaluate import predict
 from recognition.inputs.kinds import INPUTS
 from recognition.networks.build import MODELS, build_model, start_from, to_network
 from recognition.networks.graph import BONES, STEPS, adjacency
-from recognition.networks.weights import head_of
+from recognition.networks.weights import UNDERSTUDY, head_of, read_checkpoint, weights_file
+from recognition.statistics import average_precision
 from recognition.study_file import make_study
+from tests.make.realdata import require
 from tests.make.videos import study_data
 
 CLASSES = 3
@@ -164,3 +170,33 @@ def test_a_librarys_weights_come_from_its_cache_and_need_a_network_otherwise(tmp
     torch.save(given, tmp_path / "checkpoints" / R2Plus1D_18_Weights.DEFAULT.url.rsplit("/", 1)[1])
     start_from(network, "torchvision", model="r2plus1d_18", input="rgb")
     assert all(torch.equal(value, given[name]) for name, value in network.state_dict().items() if name not in head_of(network))
+
+
+@pytest.mark.parametrize(("input", "model"), UNDERSTUDY)
+def test_shipped_weights_start_a_network_and_have_a_card(input, model):
+    path = weights_file("understudy", input=input, model=model)
+    assert path is not None
+    assert path.stat().st_size <= 20_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest()[:16] in path.with_suffix(".md").read_text()
+    tensors, about = read_checkpoint(path)
+    assert (about["input"], about["model"]) == (input, model)
+    network = build_model(model, CLASSES, frames=about["frames"], size=about["size"])
+    fresh = {name: value.clone() for name, value in network.state_dict().items()}
+    start_from(network, "understudy", model=model, input=input)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, fresh[name] if name in head_of(network) else tensors[name].to(value.dtype)), name
+
+
+def test_shipped_weights_for_keypoints_know_real_falls_without_further_training(tmp_path):
+    """Real detections of people whom no film shows: camera 1 of UP-Fall."""
+    table = require("upfall/labels.csv")
+    path = weights_file("understudy", input="keypoints", model="keypoint_cnn")
+    assert path is not None
+    network, about = load_checkpoint(path)
+    study = make_study({**{key: about[key] for key in KEPT}, "arms": ["real"], "real": str(table), "test": str(table)})
+    store = open_input(study, tmp_path)
+    recordings = read_csv(table, where={"camera": ["1"]}, group_by=())
+    found = predict(network, recordings, study, store=store)
+    falls = found.truth == list(study.classes).index("fall")
+    assert falls.sum() >= 10
+    assert average_precision(falls, found.probabilities[:, list(study.classes).index("fall")]) > 0.8
