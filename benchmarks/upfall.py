@@ -156,7 +156,7 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> dict[str
         "height": 240,
         "fps": 9.0,
         "seconds": 5.0,
-        "layers": ["keypoints"] if keypoints_alone else ["rgb"],
+        "layers": ["keypoints"] if keypoints_alone else ["rgb", "keypoints"],
     }
     out, found = settings.work / f"synthetic-{settings.source}{'' if keypoints_alone else '-rgb'}", {}
     for number, (name, rooms, camera) in enumerate(
@@ -183,9 +183,24 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> dict[str
     return found
 
 
+def labels(settings: Settings) -> Path:
+    """UP-Fall's table; for pictures alone without its keypoints: people are then found by the difference to the empty room."""
+    table = (settings.data / "upfall" / "labels.csv").resolve()
+    if set(settings.input) & {"keypoints", "heatmaps"}:
+        return table
+    with open(table, newline="") as file:
+        rows = [{**row, "video": str(table.parent / row["video"])} for row in csv.DictReader(file)]
+    plain = settings.work.resolve() / "labels-of-pictures.csv"
+    with open(plain, "w", newline="") as file:
+        writer = csv.DictWriter(file, [name for name in rows[0] if name != "keypoints"], extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return plain
+
+
 def study(settings: Settings, shards: dict[str, Path]) -> Path:
     """New camera: the arms on the same test windows."""
-    table = str((settings.data / "upfall" / "labels.csv").resolve())
+    table = str(labels(settings))
     everywhere, new, embedded = (
         {"shards": [str(shards[name].resolve()) for name in names]}
         for names in (("new-camera", "training-camera", "embedded"), ("new-camera",), ("embedded",))
