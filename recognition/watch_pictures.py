@@ -26,8 +26,11 @@ HEIGHT = 480
 LEAST_HEIGHT = 240
 """Smaller ones at this one, so that the text can be read."""
 RED = "#dc2828"
-OTHERS = tuple(color for color in COLORS if color != "#b04a5a")
-"""Colours of the classes that are not watched."""
+OTHERS = (
+    *(color for color in COLORS if color != "#b04a5a"),
+    "#123a6b", "#3aa6a0", "#c9c13b", "#c48fb0", "#1f5a34", "#8c5a33", "#b9b9b9", "#20242b",
+)  # fmt: skip
+"""Colours of the classes that are not watched; repeated only beyond so many."""
 
 
 def draw_timeline(timeline: Timeline, *, video: VideoInfo, title: str) -> bytes:

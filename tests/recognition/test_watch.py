@@ -19,6 +19,7 @@ from recognition.event_alarms import alarm_figures
 from recognition.inputs.keypoints import KeypointStore
 from recognition.networks.build import build_model
 from recognition.study_file import make_study
+from recognition.watch_pictures import OTHERS, RED
 from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
 
 
@@ -171,3 +172,7 @@ def write_sound(path: Path) -> None:
         frame.sample_rate = 16000
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def test_thirteen_classes_have_colours_of_their_own():
+    assert len({*OTHERS, RED}) == len(OTHERS) + 1 >= 13
