@@ -34,6 +34,8 @@ LOOK_HEIGHT, LOOK_RATE = 120, 8.0
 """Size and rate of the pictures in which a person is found by the difference to the plate, pixels and frames a second."""
 DIFFERENT = 24
 """Least difference of a person to the plate, of 255; video noise and soft shadows stay below it."""
+MOVED = 40
+"""Least change of a pixel within a recording where somebody moves, of 255."""
 LEAST_AREA = 0.004
 """Share of the picture that a person takes at least."""
 
@@ -87,16 +89,26 @@ def _boxes_of_mask(mask: np.ndarray) -> Float[np.ndarray, "t 4"]:
 
 
 def _boxes_of_difference(recording: Recording, plate: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "t 4"]:
-    """The largest patch that differs from the plate, in some frames a second; NaN in those between."""
+    """The largest patch that differs from the plate and moves, in some frames a second; NaN in those between.
+
+    What differs but looks the same throughout is furniture that was moved since the plate was taken.
+    """
     height, width = plate.shape[:2]
     scale = height / LOOK_HEIGHT
     small = (max(8, round(width / scale)), LOOK_HEIGHT)
-    empty = _looked_at(plate, small)
-    boxes = np.full((recording.frames, 4), np.nan)
+    empty, different = _looked_at(plate, small), {}
+    low, high = np.full_like(empty, np.inf), np.full_like(empty, -np.inf)
     for index, frame in each_frame(recording, rate=LOOK_RATE):
         difference = _looked_at(frame.to_ndarray(format="rgb24"), small) - empty
         difference -= np.median(difference, axis=(0, 1))  # the camera's exposure may have changed
-        found = (np.abs(difference).max(axis=-1) > DIFFERENT).astype(np.uint8)
+        low, high = np.minimum(low, difference), np.maximum(high, difference)
+        different[index] = np.packbits(np.abs(difference).max(axis=-1) > DIFFERENT)  # an hour of video takes 70 MB
+    moved = cv2.dilate(((high - low).max(axis=-1) > MOVED).astype(np.uint8), np.ones((3, 3), np.uint8))
+    if moved.mean() < LEAST_AREA:
+        moved[:] = 1  # nobody moves: whoever is there lies or sits still
+    boxes = np.full((recording.frames, 4), np.nan)
+    for index, bits in different.items():
+        found = np.unpackbits(bits, count=moved.size).reshape(moved.shape) & moved
         found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
         count, _, patches, _ = cv2.connectedComponentsWithStats(found)

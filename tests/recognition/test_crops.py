@@ -92,6 +92,25 @@ def test_all_evidence_finds_the_person(tmp_path, evidence):
     assert np.median(overlap(boxes[found], boxes_of(places)[found])) > (0.5 if evidence == "keypoints" else 0.75)
 
 
+def test_furniture_moved_since_the_plate_was_taken_is_not_the_person(tmp_path):
+    places = walking()
+    recording = recording_of(tmp_path, places, plate=True)
+    plate = cv2.imread(str(recording.plate))
+    plate[82:, :90] = 255 - plate[82:, :90]  # larger than the person, and in front of where the person walks
+    cv2.imwrite(str(recording.plate), plate)
+    boxes = person_boxes(recording)
+    found = np.isfinite(boxes).all(axis=1)
+    assert found.mean() > 0.9
+    assert np.median(overlap(boxes[found], boxes_of(places)[found])) > 0.6
+
+
+def test_who_lies_still_throughout_is_found_by_the_plate(tmp_path):
+    still = walking(speed=0.0)
+    boxes = person_boxes(recording_of(tmp_path, still, plate=True))
+    found = np.isfinite(boxes).all(axis=1)
+    assert np.median(overlap(boxes[found], boxes_of(still)[found])) > 0.75
+
+
 def test_the_empty_room_is_seen_behind_a_walker_and_unknown_behind_who_stays(tmp_path):
     places = walking()
     found = empty_room(recording_of(tmp_path, places), boxes=boxes_of(places))
