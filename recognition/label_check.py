@@ -12,19 +12,22 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 from torch import Tensor, nn
 
 from .evaluate import predict
 from .inputs.kinds import ClipInput
-from .recordings import Recording
+from .recordings import Recording, TrainingClips
 from .study import Study
+from .windows import WindowSampler
 
 IMPOSSIBLE = 0.1
 """A label of less probability is doubted."""
 LEAST_AGREEMENT = 0.5
-"""Share of the real windows whose label the network must find most probable, else it knows too little to doubt any."""
+"""Share of the real windows, of classes that synthetic clips show, whose label the network must find most probable; else it
+knows too little to doubt any."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -33,8 +36,9 @@ class LabelCheck:
 
     network: nn.Module
     """Trained on synthetic clips alone, ready to evaluate."""
-    rare: int
-    """The rare class; its windows are never left out: there are too few, and an unusual one is worth most."""
+    known: frozenset[int]
+    """Classes whose labels may be doubted: those that synthetic clips show, but for the rare one. Of the rare class there are
+    too few windows, and an unusual one is worth most."""
     drawn: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
 
@@ -52,7 +56,7 @@ class LabelCheck:
         for index, recording in enumerate(real):
             if recording is not None:
                 self.drawn[recording.name] += 1
-                if sure[index] < IMPOSSIBLE and int(labels[index]) != self.rare:
+                if sure[index] < IMPOSSIBLE and int(labels[index]) in self.known:
                     self.left_out[recording.name] += 1
                     weights[index] = 0
         return weights
@@ -62,16 +66,18 @@ class LabelCheck:
         return {name: round(self.left_out[name] / count, 3) for name, count in sorted(self.drawn.items())}
 
 
-def label_check(network: nn.Module, real: Sequence[Recording], study: Study, *, store: ClipInput) -> LabelCheck | None:
+def label_check(network: nn.Module, clips: TrainingClips, study: Study, *, store: ClipInput) -> LabelCheck | None:
     """A check by a network that was trained on synthetic clips alone; None where it knows too little of real ones.
 
     Args:
         network: Ready to evaluate.
-        real: The real training recordings.
+        clips: The training clips.
         study: Gives classes and windows.
         store: What the network looks at.
     """
-    found = predict(network, real, study, store=store)
-    if (found.probabilities.argmax(axis=1) == found.truth).mean() < LEAST_AGREEMENT:
+    shown = set(WindowSampler(clips.synthetic, study.classes, window_sec=study.window_sec).classes)
+    found = predict(network, clips.real, study, store=store)
+    agrees = (found.probabilities.argmax(axis=1) == found.truth)[np.isin(found.truth, list(shown))]
+    if not len(agrees) or agrees.mean() < LEAST_AGREEMENT:
         return None
-    return LabelCheck(network=network, rare=list(study.classes).index(study.rare_class))
+    return LabelCheck(network=network, known=frozenset(shown - {list(study.classes).index(study.rare_class)}))

@@ -61,7 +61,8 @@ class Arm(Strict):
     """Chance that a window comes from a synthetic clip, where its class has both kinds."""
     check_labels: bool = False
     """Synthetic clips alone in the first half of the updates, then both; from then on real windows whose label the network of
-    the first half finds impossible are left out, but for those of the rare class (``label_check``)."""
+    the first half finds impossible are left out, but for those of the rare class and of classes that only real clips show
+    (``label_check``)."""
     real_events: int | None = Field(default=None, ge=0)
     """Only so many of its real recordings with the rare class, drawn by the seed; a smaller set is part of a larger one."""
     films: int | None = Field(default=None, ge=0)

@@ -145,7 +145,7 @@ def train(
         for step, batch in enumerate(ahead(batches(study, arm, clips, store=store, seed=seed))):
             if step == checked_from(study, arm, clips):
                 films = TrainingClips(real=[], synthetic=clips.synthetic)
-                check = label_check(settled(copy.deepcopy(network), arm, films), clips.real, study, store=store)
+                check = label_check(settled(copy.deepcopy(network), arm, films), clips, study, store=store)
             seen, labels = to_network(batch.windows.to(device)), batch.labels.to(device)
             with autocast(study.precision):
                 weights = torch.ones(len(labels)) if check is None else check.weights(seen, labels, batch.real)
