@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from augment.shards.video_codec import encode_video
-from augment.sources.people.people import COCO17
+from augment.sources.people.people import COCO17, COCO17_LIMBS
 
-from .inputs.keypoints import SURE, KeypointStore
+from .inputs.keypoints import SURE, person_points
 from .inputs.rgb import each_frame
 from .recordings import Recording
 
@@ -23,18 +23,6 @@ LARGEST = 100_000
 """Size of the mp4 that compression aims at, bytes."""
 QUALITIES = (26, 31, 36, 41, 46)
 """x264's rate factors to try for it, best first."""
-LIMBS = tuple(
-    (COCO17.index(one), COCO17.index(other))
-    for one, other in (
-        ("left_ankle", "left_knee"), ("left_knee", "left_hip"), ("right_ankle", "right_knee"), ("right_knee", "right_hip"),
-        ("left_hip", "right_hip"), ("left_shoulder", "left_hip"), ("right_shoulder", "right_hip"),
-        ("left_shoulder", "right_shoulder"), ("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow"),
-        ("left_elbow", "left_wrist"), ("right_elbow", "right_wrist"), ("left_eye", "right_eye"), ("nose", "left_eye"),
-        ("nose", "right_eye"), ("left_eye", "left_ear"), ("right_eye", "right_ear"), ("left_ear", "left_shoulder"),
-        ("right_ear", "right_shoulder"),
-    )
-)  # fmt: skip
-"""Pairs of COCO's points that are joined by a line."""
 LEFT, RIGHT, MIDDLE = (255, 176, 64), (92, 176, 255), (240, 240, 240)
 """Colours of lines: of the body's left and right side, and across it."""
 GROUND = (34, 40, 49)
@@ -54,7 +42,7 @@ def clip_film(recording: Recording, *, start_sec: float, end_sec: float, picture
         ValueError: If the recording lacks what is asked for or it cannot be read.
         OSError: If a file cannot be read.
     """
-    places = _points(recording) if points else None
+    places = person_points(recording) if points else None
     step = recording.fps / min(RATE, recording.fps)
     wanted = np.arange(0, recording.frames, step).round().astype(int)
     wanted = wanted[(wanted >= round(start_sec * recording.fps)) & (wanted < round(end_sec * recording.fps))]
@@ -64,11 +52,6 @@ def clip_film(recording: Recording, *, start_sec: float, end_sec: float, picture
         assert places is not None, "neither pictures nor points"
         frames = _skeletons(places[np.minimum(wanted, len(places) - 1)])
     return _small_mp4(frames, fps=recording.fps / step)
-
-
-def _points(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
-    """COCO's points of the person, pixels: what a classifier that looks at keypoints is given."""
-    return KeypointStore(folder=None, size=32, frames=1, window_sec=1.0).get(recording)[0]
 
 
 def _pictures(
@@ -115,7 +98,7 @@ def draw_skeleton(picture: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray,
     """
     at = np.clip(np.nan_to_num(points[:, :2]), -10_000, 10_000).round().astype(int).tolist()
     width = max(1, picture.shape[0] // 100)
-    for one, other in LIMBS:
+    for one, other in COCO17_LIMBS:
         sides = {COCO17[end].split("_")[0] for end in (one, other)}
         color = LEFT if sides == {"left"} else RIGHT if sides == {"right"} else MIDDLE
         if min(points[one, 2], points[other, 2]) > SURE:

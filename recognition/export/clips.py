@@ -15,7 +15,7 @@ from augment.files import DAMAGED_NPZ, npz_arrays, write_atomic
 from augment.shards.video_codec import decode_video, encode_video
 from augment.types import Segment
 
-from ..inputs.keypoints import KeypointStore
+from ..inputs.keypoints import person_points
 from ..recordings import Recording
 
 
@@ -158,8 +158,7 @@ def keypoints_of(recording: Recording, *, errors: bool) -> Float[np.ndarray, "t 
         except (*DAMAGED_NPZ, KeyError) as error:
             raise ValueError(f"{recording.name}: its npz has no readable keypoints_coco ({error}); generate it anew") from error
         return np.nan_to_num(np.asarray(points, float))
-    store = KeypointStore(folder=None, size=32, frames=1, window_sec=1.0)
-    return np.asarray(store.get(recording)[0], float)
+    return np.asarray(person_points(recording), float)
 
 
 def with_classes(clips: Sequence[ExportClip], classes: dict[str, list[str]]) -> Iterator[ExportClip]:

@@ -17,15 +17,12 @@ from jaxtyping import Float
 
 from augment.actions import FRAME_LABELS
 from augment.files import canonical_json, write_atomic
-from augment.sources.people.people import COCO17, People
+from augment.sources.people.people import COCO17, COCO17_LIMBS, People
 
 from ..recordings import Recording
 from .clips import ExportClip, all_frames, keypoints_of, picture_size, write_video
 
-SKELETON = (
-    (16, 14), (14, 12), (17, 15), (15, 13), (12, 13), (6, 12), (7, 13), (6, 7), (6, 8), (7, 9), (8, 10), (9, 11), (2, 3),
-    (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 7),
-)  # fmt: skip
+SKELETON = [(one + 1, other + 1) for one, other in COCO17_LIMBS]
 """COCO's links between its keypoints, counted from 1."""
 SEEN = 0.5
 """Confidence from which a point counts as visible in COCO's flags (1 below it, 0 for none)."""

@@ -102,6 +102,15 @@ class KeypointStore:
         return points[before] * (1 - share) + points[after] * share
 
 
+def person_points(recording: Recording) -> Float32[np.ndarray, "t 17 3"]:
+    """COCO's points of the person in every frame, as a classifier is given them: pixels and confidence, gaps filled.
+
+    Raises:
+        ValueError: As ``KeypointStore.get``.
+    """
+    return KeypointStore(folder=None, size=0, frames=1, window_sec=1.0).get(recording)[0]
+
+
 def normalized(points: Float[np.ndarray, "t 17 3"]) -> Float32[np.ndarray, "t 17 3"]:
     """Move and scale a window's points: the person's middle (median over the frames) becomes 0, its largest extent 1.
 

@@ -17,7 +17,7 @@ from augment.files import DAMAGED_NPZ, npz_arrays
 from augment.shards.video_codec import decode_mask
 
 from ..recordings import Recording
-from .keypoints import SURE, KeypointStore
+from .keypoints import SURE, person_points
 from .rgb import MARGIN, each_frame
 
 AROUND = 1.6
@@ -48,7 +48,7 @@ def person_boxes(recording: Recording) -> Float[np.ndarray, "t 4"]:
     """
     if recording.keypoints is not None and (not recording.is_synthetic or _has_coco(recording)):
         field = f"`keypoints` ({recording.keypoints.path.name})"
-        boxes = _boxes_of_points(KeypointStore(folder=None, size=32, frames=1, window_sec=1.0).get(recording)[0])
+        boxes = _boxes_of_points(person_points(recording))
         why = f"no frame has {LEAST_POINTS} points of confidence above {SURE}"
     elif recording.mask is not None:
         field, why = "`mask.mp4`", "it is empty"
