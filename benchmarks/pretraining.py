@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ from safetensors.torch import save
 from augment.actions import FALLS
 from augment.demo import write_yaml
 from augment.files import write_atomic
-from augment.generate.motion_pool import POOL
 from augment.generate.recipe import load_recipe
 from augment.generate.run import generate
 from recognition.cli import Evaluate, Train
@@ -93,13 +91,10 @@ def recipe(settings: Settings, *, pictures: bool, test: bool) -> dict[str, Any]:
 
 def films(settings: Settings, *, pictures: bool) -> tuple[Path, Path]:
     """The folders of training and test films."""
-    folder, other = (settings.out / name for name in (("pictures", "points") if pictures else ("points", "pictures")))
+    folder = settings.out / ("pictures" if pictures else "points")
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("train", "test"):
         path = write_yaml(folder / f"{part}.yaml", recipe(settings, pictures=pictures, test=part == "test"), "augment generate")
-        # Both kinds of films show the same motions, which depend on the seed and their names alone.
-        if (other / part / "manifest.json").exists() and not (folder / part).exists():
-            shutil.copytree(other / part / POOL, folder / part / POOL)
         generate(load_recipe(path), folder / part, workers=settings.workers)
     return folder / "train", folder / "test"
 

@@ -22,7 +22,7 @@ from .casting import check_sources
 from .contact import SHEET, chosen, pictured, write_sheet
 from .coverage import COVERAGE, draw_coverage, figures, read_takes
 from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
-from .motion_pool import POOL, make_pool, with_motions
+from .motion_pool import make_pool, with_motions
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest, scene_cameras, scene_names
 from .studio import FilmingJob, MadeClip, init_worker, make_clip
 from .views import camera_of
@@ -52,7 +52,7 @@ def generate(recipe: Recipe, out: Path, *, seed: int | None = None, workers: int
     seed = recipe.seed if seed is None else seed
     plan = make_plan(recipe, seed)
     sources = check_sources(plan, recipe.people.body)
-    require_own_folder(out, (SCENES, POOL))
+    require_own_folder(out, (SCENES,))
     scenes = prepare_scenes(recipe, out, workers=workers)
     check_cameras(recipe, scenes)
     digest = recipe_digest(recipe)
