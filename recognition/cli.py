@@ -113,7 +113,7 @@ class Evaluate:
         import tempfile
 
         from .checkpoint import load_checkpoint, rule_of, study_of
-        from .data import label_warnings, open_input, read_source
+        from .data import label_warnings, open_input, person_warnings, read_source
         from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
         from .scoring import Settled, figures_of
@@ -132,7 +132,7 @@ class Evaluate:
         rule = None if about["alarm_threshold"] is None else rule_of(about, watch_for=study.rare_class)
         settled = Settled(temperature=about["temperature"], rule=rule)
         figures = figures_of(predictions, watched, study, settled=settled)
-        _print_figures(figures, problems + label_warnings(study, good))
+        _print_figures(figures, problems + label_warnings(study, good) + person_warnings(study, good))
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
             print(f"figures: {self.out}")
@@ -152,7 +152,8 @@ class Ablate:
       the label at its middle
 
     - real: {csv: labels.csv, where: {camera: 1}} -- columns video, fps, frames, segments (like standing:0.0-2.8;fall:2.8-3.7),
-      and for the inputs that need them keypoints (a detector's results) or plate (a picture of the empty room)
+      and for the inputs that need them keypoints (a detector's results), person (whose number in these, where there are several
+      and not the one who moves most is meant) or plate (a picture of the empty room)
 
     - synthetic: shards/ -- what `augment generate` wrote; several folders as a list
 

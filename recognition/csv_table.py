@@ -17,7 +17,8 @@ COLUMNS = ("video", "fps", "frames", "segments")
 """Columns that the CSV must have; others may be used in ``where`` and ``group_by``."""
 KEYPOINTS = "keypoints"
 """Column with a detector's results for each video: COCO or OpenPose JSON, a folder of OpenPose's, a MediaPipe npz."""
-
+PERSON = "person"
+"""Column with the number of the person that the labels are about, where several are in the keypoints: the file's own id."""
 PLATE = "plate"
 """Column with a picture of the empty room from the video's camera, of its size; the inputs `person` and `motion` use it."""
 
@@ -76,6 +77,7 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
         name=row["video"],
         path=video,
         keypoints=keypoints,
+        person=_person(row.get(PERSON) or "", place=place),
         plate=table.parent / row[PLATE] if row.get(PLATE) else None,
         fps=fps,
         frames=frames,
@@ -83,6 +85,12 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
         group="|".join(f"{column}={row[column]}" for column in group_by) or str(video.resolve()),
         row={key: value or "" for key, value in row.items() if isinstance(key, str) and isinstance(value, str | None)},
     )
+
+
+def _person(text: str, *, place: str) -> int | None:
+    if text and not text.strip().isdecimal():
+        raise ValueError(f"{place}: person: expected the number of a person in the keypoints, or nothing, found {text!r}")
+    return int(text) if text else None
 
 
 def parse_segments(text: str, *, where: str) -> tuple[Segment, ...]:

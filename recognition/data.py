@@ -16,6 +16,7 @@ from augment.files import code_digest, sha256_of_json
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
 from .held_out import hold_out
+from .inputs.keypoints import person_doubts
 from .inputs.kinds import INPUTS, ClipInput
 from .inputs.readable import decodable
 from .leaks import has_unknown_sources, refuse_leaks
@@ -27,6 +28,8 @@ from .subsets import clips_of, without_useless_arms
 
 FEW_EVENTS = 20
 """With fewer test events the report warns."""
+DOUBTS = 5
+"""Of so many recordings at most it is said that somebody else may be meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,7 @@ def read_data(study: Study) -> StudyData:
         *_test_warnings(study, test),
         *_training_warnings(study, {arm.name: training[arm.name] for arm in arms}, test),
         *label_warnings(study, everything),
+        *person_warnings(study, everything),
     ]
     if len(study.seeds) < 3:
         warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")
@@ -166,6 +170,18 @@ def label_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
         return []
     named = ", ".join(f"{label!r}{did_you_mean(label, gathered, least=DOUBTFUL)}" for label in missed)
     return [f"No class has the frame label(s) {named}: clips are not used where they have these."]
+
+
+def person_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
+    """The recordings in whose keypoints somebody else may be meant than is taken, where an input of the study uses them."""
+    if all(one.input == "rgb" for one in study.each_input().values()):
+        return []
+    doubts = person_doubts(recordings)
+    return (
+        doubts
+        if len(doubts) <= DOUBTS
+        else [*doubts[:DOUBTS], f"The same may be so in {len(doubts) - DOUBTS} other recordings."]
+    )
 
 
 def _test_warnings(study: Study, test: list[Recording]) -> list[str]:

@@ -71,6 +71,8 @@ class Recording:
     """False for a sample of keypoints alone; ``path`` and ``member`` are then those of its npz."""
     keypoints: Place | None = None
     """A detector's results (the column ``keypoints``), or a sample's npz."""
+    person: int | None = None
+    """Whose keypoints count, where several people are in them: a number as ``inputs.who`` gives it (the column `person`)."""
     mask: Place | None = None
     """A sample's mask of people, `mask.mp4`."""
     plate: Path | None = None
@@ -199,6 +201,7 @@ def recordings_digest(recordings: Sequence[Recording]) -> str:
             [[s.label, s.start_sec, s.end_sec] for s in r.segments],
             r.digest(),
             place_digest(r.keypoints),
+            r.person,
             place_digest(r.mask),
             place_digest(r.plate and Place(path=r.plate)),
         ]

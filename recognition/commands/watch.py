@@ -33,6 +33,9 @@ class Watch:
     keypoints: Path | None = None
     """Keypoints of this video (COCO, OpenPose, MediaPipe, AlphaPose), or a detector to run here: keypointrcnn or mediapipe.
     A checkpoint with `input: keypoints` or `heatmaps` needs them; with `person` or `motion` they say where the person is."""
+    person: int | None = None
+    """Whom to watch, where several people are in the keypoints: their number in the file, or as a note of this command
+    gives it. By default who moves most."""
     detector_weights: Path | None = None
     """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
     plate: Path | None = None
@@ -53,6 +56,7 @@ class Watch:
         from augment.sources.video import probe
 
         from ..checkpoint import load_checkpoint, rule_of
+        from ..inputs.keypoints import person_doubts
         from ..inputs.kinds import INPUTS
         from ..recordings import Recording
         from ..watch import timeline_json, watch
@@ -71,8 +75,10 @@ class Watch:
         self.out.mkdir(parents=True, exist_ok=True)
         recording = Recording(
             name=self.video.name, path=self.video, fps=info.fps, frames=info.frames, segments=(),
-            keypoints=self._keypoints(info, about), size=(info.width, info.height), plate=self.plate,
+            keypoints=self._keypoints(info, about), size=(info.width, info.height), plate=self.plate, person=self.person,
         )  # fmt: skip
+        for doubt in person_doubts([recording]) if about["input"] != "rgb" else ():
+            print(f"note: {doubt.replace('the column `person`', '--person')}")
         with tempfile.TemporaryDirectory(prefix="recognition-") as folder, Progress() as progress:
             kind = INPUTS[about["input"]]
             size = {name: about[name] for name in ("size", "frames", "window_sec")}

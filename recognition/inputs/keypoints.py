@@ -7,6 +7,7 @@ Real ones come from a file of a detector's results; synthetic ones are the true 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from ..recordings import Recording
 from ..windows import Window
 from .detector_errors import spoil_keypoints, states_of
 from .kept import kept
+from .who import SURE, choose
 
 MIRRORED = tuple(
     COCO17.index(name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")) for name in COCO17
@@ -30,8 +32,6 @@ MIRRORED = tuple(
 """Index of each point's counterpart on the body's other side."""
 VARIANTS = 2
 """Drawings of a detector's errors of each synthetic recording."""
-SURE = 0.1
-"""Points of less confidence do not count in where the person is and how large."""
 
 
 @dataclass(slots=True)
@@ -134,7 +134,31 @@ def _tensor(points: np.ndarray) -> np.ndarray:
 
 
 def _detected(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
-    """A detector's points of the person seen in most frames."""
+    """A detector's points of the person that the video is about."""
+    people = _people(recording)
+    chosen, _ = choose(people, fps=recording.fps, frames=recording.frames, person=recording.person)
+    return one_person(chosen, frames=recording.frames)
+
+
+def person_doubts(recordings: Iterable[Recording]) -> list[str]:
+    """For each recording in whose keypoints somebody else may be meant than is taken, a line that says so."""
+    found = []
+    for recording in recordings:
+        if recording.is_synthetic or recording.keypoints is None or recording.person is not None:
+            continue
+        try:
+            _, doubt = choose(_people(recording), fps=recording.fps, frames=recording.frames)
+        except ValueError:  # told where it is read for use
+            continue
+        if doubt:
+            found.append(
+                f"{recording.name}: {recording.keypoints.path.name}: {doubt}; name one of them in the column `person`."
+            )
+    return found
+
+
+def _people(recording: Recording) -> People:
+    """Everybody that a detector found, checked against the video."""
     if recording.keypoints is None:
         raise ValueError(f"{recording.name}: no keypoints: the table needs a column `keypoints` with a file for each video")
     people = read_keypoints(recording.keypoints.path)
@@ -148,8 +172,7 @@ def _detected(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
             f"{people.path}: a row is of frame {people.frame.max()}, the video {recording.name} has {recording.frames}: they "
             "belong to different videos"
         )
-    tracks, counts = np.unique(people.track, return_counts=True)
-    return one_person(people.take(people.track == tracks[counts.argmax()]), frames=recording.frames)
+    return people
 
 
 def one_person(people: People, *, frames: int) -> Float[np.ndarray, "t 17 3"]:
