@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from augment.types import Segment
 
@@ -33,6 +33,7 @@ class Watched:
     """Middle of each window, seconds."""
     window_sec: float
     probabilities: Float[np.ndarray, "n c"]
+    """0 throughout in windows in which nobody is seen."""
 
     @property
     def ends(self) -> Float[np.ndarray, "n"]:
@@ -43,6 +44,11 @@ class Watched:
     def edges(self) -> Float[np.ndarray, " edges"]:
         """Where one window's stretch of time ends and the next one's begins, seconds: halfway between their middles."""
         return np.concatenate([[0.0], (self.middles[1:] + self.middles[:-1]) / 2, [self.seconds]])
+
+    @property
+    def likeliest(self) -> Int[np.ndarray, "n"]:
+        """The most probable class in each window; -1 where nobody is seen."""
+        return np.where(self.probabilities.any(axis=1), self.probabilities.argmax(axis=1), -1)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, probabilities to five digits."""

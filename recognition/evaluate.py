@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from . import statistics
@@ -94,8 +94,9 @@ def predict(
     windows = evaluation_windows(recordings, study.classes, window_sec=study.window_sec)
     if not windows:
         raise ValueError(f"no test clip has a segment with a label of: {', '.join(study.classes)}")
+    found, _ = _probabilities(network, recordings, windows, precision=study.precision, store=store, progress=progress)
     return Predictions(
-        probabilities=_probabilities(network, recordings, windows, precision=study.precision, store=store, progress=progress),
+        probabilities=found,
         truth=np.array([window.label for window in windows]),
         recordings=[recordings[window.recording].name for window in windows],
         groups=[recordings[window.recording].group for window in windows],
@@ -112,7 +113,7 @@ def watch_whole(
     store: ClipInput,
     progress: Callable[[int, int], Any] = lambda done, total: None,
 ) -> list[Watched]:
-    """Class probabilities of windows that slide over whole recordings, labelled or not.
+    """Class probabilities of windows that slide over whole recordings, labelled or not; 0 throughout where nobody is seen.
 
     Args:
         network: From video (b, 3, t, h, w) to logits (b, classes).
@@ -128,7 +129,8 @@ def watch_whole(
     windows = [
         Window(recording=number, middle_sec=float(middle), label=-1) for number, found in enumerate(middles) for middle in found
     ]
-    probabilities = _probabilities(network, recordings, windows, precision=precision, store=store, progress=progress)
+    probabilities, shows = _probabilities(network, recordings, windows, precision=precision, store=store, progress=progress)
+    probabilities = probabilities * shows[:, None]
     parts = np.split(probabilities, np.cumsum([len(found) for found in middles])[:-1])
     return [
         Watched(
@@ -147,21 +149,22 @@ def _probabilities(
     precision: str,
     store: ClipInput,
     progress: Callable[[int, int], Any] = lambda done, total: None,
-) -> Float[np.ndarray, "n c"]:
-    """Class probabilities of windows, in order."""
+) -> tuple[Float[np.ndarray, "n c"], Bool[np.ndarray, "n"]]:
+    """Class probabilities of windows, in order, and whether they show anything: without a single keypoint a window is all 0."""
     device = compute_device()
 
     def batches() -> Iterator[Tensor]:
         for start in range(0, len(windows), BATCH):
             yield torch.stack([store.plain(recordings[w.recording], w) for w in windows[start : start + BATCH]])
 
-    probabilities, done = [], 0
+    probabilities, shows, done = [], [], 0
     with torch.inference_mode(), autocast(precision):
         for video in ahead(batches()):
             probabilities.append(network(to_network(video.to(device))).float().softmax(dim=1).cpu())
+            shows += [bool(window.any()) for window in video]
             done += len(video)
             progress(done, len(windows))
-    return torch.cat(probabilities).numpy()
+    return torch.cat(probabilities).numpy(), np.array(shows)
 
 
 def score(predictions: Predictions, study: Study) -> dict[str, Any]:

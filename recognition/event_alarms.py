@@ -117,7 +117,7 @@ def hard_negative_figures(
             if not lasted:
                 continue
             seconds, count = seconds + lasted, count + int(inside.sum())
-            best = watched.probabilities.argmax(axis=1)
+            best = watched.likeliest
             taken += int((best[inside] == rare).sum())
             right += int((best[inside] == own.get(name, -1)).sum())
             if rule is not None:

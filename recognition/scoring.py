@@ -99,6 +99,12 @@ def _held_out(run: dict[str, Any]) -> Predictions | None:
     return None if run["held_out"] is None else Predictions.from_json(run["held_out"])
 
 
+def _mean(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean of several inputs' probabilities, in each window over those that see somebody."""
+    seeing = np.sum([part.any(axis=1) for part in parts], axis=0)
+    return np.sum(parts, axis=0) / np.maximum(seeing, 1)[:, None]
+
+
 def temperature_of(run: dict[str, Any]) -> float | None:
     """The temperature that the run's clips held out ask for; None without such clips."""
     held_out = _held_out(run)
@@ -129,7 +135,7 @@ def fuse_runs(runs: Sequence[dict[str, Any]], *, name: str) -> dict[str, Any]:
     def fused_watched(output: str) -> list[dict[str, Any]]:
         columns = [whole_recordings(run[output], temperature) for run, temperature in zip(runs, temperatures, strict=True)]
         return [
-            replace(parts[0], probabilities=np.mean([part.probabilities for part in parts], axis=0)).to_json()
+            replace(parts[0], probabilities=_mean([part.probabilities for part in parts])).to_json()
             for parts in zip(*columns, strict=True)
         ]
 

@@ -216,10 +216,13 @@ def brier_score(probabilities: Float[np.ndarray, "n c"], truth: Int[np.ndarray, 
 
 
 def with_temperature(probabilities: Float[np.ndarray, "n c"], temperature: float) -> Float[np.ndarray, "n c"]:
-    """Probabilities of the same logits divided by a temperature: above 1 less sure, below 1 surer; the order stays."""
+    """Probabilities of the same logits divided by a temperature: above 1 less sure, below 1 surer; the order stays.
+
+    Rows of zeros, where nobody was seen, stay so.
+    """
     logs = np.log(np.maximum(probabilities, 1e-7)) / temperature
     powers = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return powers / powers.sum(axis=1, keepdims=True) * probabilities.any(axis=1, keepdims=True)
 
 
 def fit_temperature(probabilities: Float[np.ndarray, "n c"], truth: Int[np.ndarray, "n"]) -> float:

@@ -17,6 +17,9 @@ from .inputs.readable import require_video
 from .recordings import Recording
 from .scoring import tempered
 
+NOBODY = "nobody seen"
+"""Label of a stretch in which nobody is seen."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
@@ -64,12 +67,20 @@ def watch(
 
 
 def stretches(timeline: Timeline) -> list[dict[str, Any]]:
-    """The most probable class over time, as stretches of one class."""
-    labels, edges = timeline.seen.probabilities.argmax(axis=1), np.round(timeline.seen.edges, 3).tolist()
+    """The most probable class over time, as stretches of one class, or of `NOBODY`."""
+    labels, edges = timeline.seen.likeliest, np.round(timeline.seen.edges, 3).tolist()
     cuts = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
     return [
-        {"label": timeline.classes[labels[a]], "start_sec": edges[a], "end_sec": edges[b]} for a, b in itertools.pairwise(cuts)
+        {"label": timeline.classes[labels[a]] if labels[a] >= 0 else NOBODY, "start_sec": edges[a], "end_sec": edges[b]}
+        for a, b in itertools.pairwise(cuts)
     ]
+
+
+def in_words(timeline: Timeline, *, most: int = 20) -> str:
+    """The most probable classes over time, as a line: ``standing 0.0-3.2 s, fall 3.2-4.8 s``; of many stretches the first."""
+    found = stretches(timeline)
+    line = ", ".join(f"{one['label']} {one['start_sec']:.1f}-{one['end_sec']:.1f} s" for one in found[:most])
+    return line + (f", and {len(found) - most} more stretches" if len(found) > most else "")
 
 
 def timeline_json(timeline: Timeline, **details: Any) -> dict[str, Any]:

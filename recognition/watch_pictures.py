@@ -17,7 +17,7 @@ from augment.files import open_atomic
 from augment.sources.video import VideoInfo, read_frames
 
 from .plots import COLORS
-from .watch import Timeline
+from .watch import NOBODY, Timeline
 
 THUMBNAILS = 10
 """Pictures of the video above the curves."""
@@ -130,9 +130,9 @@ def draw_frame(
     panel = frame[: line * (len(timeline.classes) + 2), : min(width, 12 * line)]
     panel[:] = panel // 4
     probabilities = timeline.seen.probabilities[row]
-    best = int(probabilities.argmax())
-    cv2.putText(frame, f"{timeline.classes[best]}  {time:.1f} s", (6, round(1.1 * line)), font, scale * 1.3, (255, 255, 255), 1,
-                cv2.LINE_AA)  # fmt: skip
+    best = int(timeline.seen.likeliest[row])
+    title = f"{timeline.classes[best] if best >= 0 else NOBODY}  {time:.1f} s"
+    cv2.putText(frame, title, (6, round(1.1 * line)), font, scale * 1.3, (255, 255, 255), 1, cv2.LINE_AA)
     for index, (name, color) in enumerate(zip(timeline.classes, class_colors(timeline), strict=True)):
         top = round((index + 1.6) * line)
         length = round(float(probabilities[index]) * 5.4 * line)

@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 class Watch:
     """Look for the rare class in an untrimmed video: when it is seen, as picture, JSON and annotated video.
 
-    Example: recognition watch classifier.safetensors night.mp4 --keypoints night-keypoints.json --out night
+    Examples:
+
+    recognition watch classifier.safetensors night.mp4 --keypoints night-keypoints.json --out night
+
+    recognition watch understudy:keypoints night.mp4 --keypoints mediapipe --out night
     """
 
     checkpoint: tyro.conf.Positional[Path]
-    """Checkpoint that `recognition train` wrote."""
+    """Checkpoint that `recognition train` wrote, or `understudy:keypoints`: the weights shipped for this input, as they are."""
     video: tyro.conf.Positional[Path]
     """The video."""
     out: Path = Path("watched")
@@ -59,7 +63,7 @@ class Watch:
         from ..inputs.keypoints import person_doubts
         from ..inputs.kinds import INPUTS
         from ..recordings import Recording
-        from ..watch import timeline_json, watch
+        from ..watch import in_words, timeline_json, watch
         from ..watch_pictures import annotate_video, draw_timeline
 
         if self.plate is not None and not self.plate.is_file():
@@ -94,6 +98,7 @@ class Watch:
             write_atomic(self.out / "timeline.json", json.dumps(content, indent=1).encode())
             write_atomic(self.out / "timeline.png", draw_timeline(timeline, video=info, title=title))
             annotate_video(timeline, self.out / "annotated.mp4", video=info, progress=drawing)
+        print(f"most probable: {in_words(timeline)}")
         for alarm in timeline.alarms:
             times = f"from {alarm.start_sec:.1f} to {alarm.end_sec:.1f} s, raised at {alarm.raised_sec:.1f} s"
             print(f"alarm: {watch_for} {times}, probability up to {alarm.peak:.2f}")
@@ -111,8 +116,8 @@ class Watch:
         if self.keypoints is None:
             if about["input"] in ("keypoints", "heatmaps"):
                 raise ValueError(
-                    f"--keypoints is missing: {self.checkpoint} looks at keypoints; name their file, or a detector to run here "
-                    f"({', '.join(DETECTORS)})"
+                    f"--keypoints is missing: {self.checkpoint} looks at keypoints; give --keypoints FILE with those of this "
+                    f"video, or name a detector to run here: {' or '.join(f'--keypoints {name}' for name in DETECTORS)}"
                 )
             return None
         if self.keypoints.exists():

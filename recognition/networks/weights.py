@@ -21,14 +21,18 @@ UNDERSTUDY: dict[tuple[str, str], str] = {("keypoints", "keypoint_cnn"): "keypoi
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and what was written about them.
 
+    Args:
+        path: A file, or ``understudy:INPUT`` for the weights shipped for an input.
     Raises:
-        ValueError: If it is not a checkpoint of ``recognition train``.
+        ValueError: If it is not a checkpoint of ``recognition train``, or no such weights are shipped.
         OSError: If it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
+    path = shipped_file(path) or path
     if not path.is_file():
-        raise FileNotFoundError(2, "no such checkpoint", str(path))
+        reason = f"no such checkpoint (those shipped with this package: {', '.join(shipped_names())})"
+        raise FileNotFoundError(2, reason, str(path))
     try:
         with safe_open(path, framework="pt") as stored:
             about = json.loads((stored.metadata() or {}).get("understudy", "{}"))
@@ -42,6 +46,26 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             "train it again (the first format did not keep the order of the classes)"
         )
     return tensors, about
+
+
+def shipped_names() -> list[str]:
+    """What to write instead of a checkpoint's file to use the shipped weights of each input."""
+    return list(dict.fromkeys(f"{SHIPPED}:{input}" for input, _ in UNDERSTUDY))
+
+
+def shipped_file(path: Path) -> Path | None:
+    """The file of shipped weights that ``understudy:INPUT`` means; None for any other path.
+
+    Raises:
+        ValueError: If none are shipped for this input.
+    """
+    name = str(path)
+    if not name.startswith(f"{SHIPPED}:") and name != SHIPPED:
+        return None
+    found = [file for (input, _), file in UNDERSTUDY.items() if name == f"{SHIPPED}:{input}"]
+    if not found:
+        raise ValueError(f"{name}: no such weights are shipped; there are: {', '.join(shipped_names())}")
+    return FOLDER / found[0]
 
 
 def from_torchvision(name: str) -> Callable[[], Mapping[str, Tensor]]:

@@ -18,6 +18,7 @@ from recognition.evaluate import watch_whole
 from recognition.event_alarms import alarm_figures
 from recognition.inputs.keypoints import KeypointStore
 from recognition.networks.build import build_model
+from recognition.networks.weights import FOLDER
 from recognition.study_file import make_study
 from recognition.watch_pictures import OTHERS, RED
 from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
@@ -98,6 +99,24 @@ def test_a_video_has_the_alarms_that_a_study_counts_on_it(folder, tmp_path):
     assert len(counts) > 1
 
 
+def test_where_nobody_is_seen_there_is_neither_a_class_nor_an_alarm(folder, tmp_path, capsys):
+    """Whatever the class and however low the threshold."""
+    with np.load(folder / "long.npz") as stored:
+        arrays = dict(stored)
+    arrays["landmarks2d"][:40] = np.nan  # five seconds
+    np.savez(tmp_path / "gone.npz", **arrays)
+    given = ["--keypoints", str(tmp_path / "gone.npz"), "--out", str(tmp_path / "out"), "--threshold", "0"]
+    for name in ("standing", "fall", "down"):
+        arguments = [str(folder / "keypoints.safetensors"), str(folder / "long.mp4"), *given, "--watch-for", name]
+        assert main(["watch", *arguments]) == 0
+        timeline = json.loads((tmp_path / "out" / "timeline.json").read_text())
+        first, second, *_ = timeline["segments"]
+        assert (first["label"], first["start_sec"], second["label"]) == ("nobody seen", 0, "standing")
+        assert 4 < first["end_sec"] < 5
+        assert timeline["alarms"][0]["start_sec"] == first["end_sec"]
+    assert f"most probable: nobody seen 0.0-{first['end_sec']:.1f} s, standing" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("kind", ["person", "motion", "heatmaps"])
 def test_every_input_can_be_watched(folder, tmp_path, kind, capsys):
     """An untrained network does: its checkpoint says what it looks at."""
@@ -176,3 +195,19 @@ def write_sound(path: Path) -> None:
 
 def test_thirteen_classes_have_colours_of_their_own():
     assert len({*OTHERS, RED}) == len(OTHERS) + 1 >= 13
+
+
+def test_shipped_weights_are_watched_with_by_name(folder, tmp_path, capsys):
+    """Law: the name means the file; a name that is none tells those there are."""
+    given = [str(folder / "long.mp4"), "--keypoints", str(folder / "long.npz"), "--out", str(tmp_path / "out")]
+    timelines = []
+    for name in ("understudy:keypoints", str(FOLDER / "keypoints.safetensors")):
+        assert main(["watch", name, *given]) == 0
+        timelines.append(json.loads((tmp_path / "out" / "timeline.json").read_text())["probabilities"])
+    assert timelines[0] == timelines[1]
+    assert "most probable: " in capsys.readouterr().out
+    for name in ("understudy", "understudy:keypoint", "none.safetensors"):
+        assert main(["watch", name, *given]) == 2
+        line = capsys.readouterr().err
+        assert name in line
+        assert "understudy:keypoints" in line
