@@ -9,7 +9,7 @@ import os
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -167,14 +167,18 @@ def npy_header(stream: Any) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(stream)
 
 
-def npz_arrays(data: bytes | Path) -> dict[str, np.ndarray]:
-    """All arrays of an npz file, given by its content or its path. Pickled members are refused.
+def npz_arrays(data: bytes | Path, *, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """Arrays of an npz file, given by its content or its path. Pickled members are refused.
 
+    Args:
+        data: The content, or the path.
+        names: Those to read; None: all.
     Raises:
+        KeyError: If a named one is not in it.
         DAMAGED_NPZ: If it is damaged or not an npz.
     """
     with np.load(io.BytesIO(data) if isinstance(data, bytes) else data, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
+        return {name: archive[name] for name in (archive.files if names is None else names)}
 
 
 def _sync_folder(folder: Path) -> None:

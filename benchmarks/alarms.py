@@ -113,8 +113,8 @@ def main() -> None:
     for camera in seen.all:
         for name, rule in rules_for(camera, seen, recall=settings.recall).items():
             print(row(camera, name, rule, seen.all[camera], seen.daily[camera], seen))
-    pooled = ([one for some in found.values() for one in some] for found in (seen.all, seen.daily))
-    print(row("both", "its own", seen.rule, *pooled, seen))
+    everything, daily = ([one for some in found.values() for one in some] for found in (seen.all, seen.daily))
+    print(row("both", "its own", seen.rule, everything, daily, seen))
 
 
 if __name__ == "__main__":

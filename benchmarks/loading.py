@@ -1,6 +1,6 @@
 """Speed of recognition's loaders: beside PyTorchVideo's ``LabeledVideoDataset``, PyAV's limit, and streaming.
 
-    python -m benchmarks.loading [--data ../shared/data/upfall] [--clips 60] [--updates 12]
+    python -m benchmarks.loading [--data ../shared/data/upfall] [--clips 60] [--updates 12] [--keypoints SHARDS]
 
 First: two-second windows of 8 frames at 112 px from the falls' 640x480 videos, at random. PyTorchVideo decodes the stretch of
 video for every window; ours decodes each video once, small, and cuts windows from that: its first pass is counted too, and
@@ -9,6 +9,10 @@ decoding the same videos in a bare loop and scaling the same frames.
 
 Second: the same videos as shards of films' size (5 s, 10 frames a second, 240 px), streamed and from the kept store after its
 first pass: windows alone, and updates of X3D-XS at the default size that take them.
+
+Third, with ``--keypoints`` (shards of films made by ``augment generate``): windows of keypoints, streamed in the first epoch,
+which draws a detector's errors, and in later ones, with clips kept in memory, beside the kept store. Rounds alternate, the best
+counts.
 
 One thread throughout. Processor time is given beside wall time, as it holds on a busy machine.
 """
@@ -32,11 +36,12 @@ from augment.files import canonical_json
 from augment.shards.tar import write_manifest, write_shard
 from augment.shards.video_codec import decode_video, encode_video
 from recognition.csv_table import read_csv
+from recognition.inputs.keypoints import KeypointStore
 from recognition.inputs.rgb import FrameStore
 from recognition.networks.build import build_model, to_network
 from recognition.recordings import Recording
 from recognition.shard_samples import read_samples
-from recognition.stream import Streaming, stream_windows
+from recognition.stream import Streaming, WindowStream, stream_windows
 from recognition.windows import WindowSampler
 
 FRAMES, SIZE, WINDOW_SEC = 8, 112, 2.0
@@ -210,6 +215,43 @@ def streaming(recordings: Sequence[Recording], updates: int) -> None:
             ratio(f"training, streamed of kept, {windows} windows a clip", trained, slow, "%")
 
 
+def keypoints(folder: Path, *, rounds: int = 4, count: int = 2048) -> None:
+    """The third part."""
+    labels: dict[str, list[str]] = {name: [name] for name in ("walk", "fall", "standing", "sitting", "lying", "fallen")}
+    recordings = [one for one in read_samples(folder) if any(segment.label in labels for segment in one.segments)]
+    store = KeypointStore(folder=None, size=32, frames=16, window_sec=WINDOW_SEC)
+    measure("keypoints: clips read, with a detector's errors", len(recordings), lambda: [store.get(one) for one in recordings])
+    sampler, rng = WindowSampler(recordings, labels, window_sec=WINDOW_SEC), np.random.default_rng(0)
+
+    def kept(augment: bool) -> None:
+        for _ in range(count // 64):
+            windows = [sampler.draw(sampler.classes[int(rng.integers(len(sampler.classes)))], rng=rng) for _ in range(64)]
+            some = [(recordings[window.recording], window) for window in windows]
+            torch.stack([store.augmented(*pair, rng=rng) if augment else store.plain(*pair) for pair in some])
+
+    def epoch(stream: WindowStream) -> float:
+        started = time.process_time()
+        return sum(len(batch.labels) for batch in stream) / (time.process_time() - started)
+
+    for augment, windows in itertools.product((False, True), (4, 16)):
+        settings = Streaming(
+            classes=labels, input="keypoints", augment=augment, windows=windows, batch=64, frames=16, size=32, keep_clips=10**6
+        )
+        stream = stream_windows(folder, settings, rank=0, world=1)
+        first, base, later = epoch(stream), [], []
+        for _ in range(rounds):
+            started = time.process_time()
+            kept(augment)
+            base.append(count / (time.process_time() - started))
+            later.append(epoch(stream))
+        title = f"keypoints, {'augmented' if augment else 'plain'}, {windows} windows a clip"
+        print(
+            f"{title}: kept store {max(base):.0f} windows a processor second, first epoch {first:.0f} "
+            f"({100 * first / max(base):.0f} %), later {max(later):.0f} ({100 * max(later) / max(base):.0f} %)",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure and print tables with the ratios."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -217,13 +259,17 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=default, help="folder with labels.csv")
     options.add_argument("--clips", type=int, default=60, help="windows to draw from each")
     options.add_argument("--updates", type=int, default=12, help="updates of the network")
+    options.add_argument("--keypoints", type=Path, help="shards of films; only the third part is measured then")
     chosen = options.parse_args()
     torch.set_num_threads(1)
+    if chosen.keypoints is not None:
+        return keypoints(chosen.keypoints)
     recordings = read_csv(chosen.data / "labels.csv", where={"group": ["fall"]}, group_by=["action", "trial"])
     print(f"{len(recordings)} videos, windows of {FRAMES} frames at {SIZE} px")
     print(f"{'a second of':62s} {'wall':>9s} {'processor':>9s}")
     from_videos(recordings, chosen.clips)
     streaming(recordings, chosen.updates)
+    return None
 
 
 if __name__ == "__main__":

@@ -147,15 +147,19 @@ def shard_samples(shard: ShardUrl, last: int, wanted: frozenset[int]) -> Iterato
         raise ValueError(f"{shard.url}: cut short: holds {number + 1} of {shard.samples} samples; copy it again")
 
 
-def planned_samples(shards: Sequence[ShardUrl], plan: WorkerPlan, *, skip: int = 0) -> Iterator[tuple[str, int, Sample]]:
+def planned_samples(
+    shards: Sequence[ShardUrl], plan: WorkerPlan, *, skip: int = 0, without: frozenset[int] = frozenset()
+) -> Iterator[tuple[str, int, Sample]]:
     """A worker's samples in the plan's order, as bytes: URL, number in its tar, sample.
 
     Args:
         shards: All shards.
         plan: Of this worker.
         skip: Samples at the beginning that are left out; shards that hold only such are not opened.
+        without: Samples left out likewise, by their number in reading order.
     """
-    coming, places = _read(shards, plan, frozenset(plan.order[skip:])), plan.order[skip:]
+    places = [place for place in plan.order[skip:] if place not in without]
+    coming = _read(shards, plan, frozenset(places))
     held: dict[int, tuple[str, int, Sample]] = {}
     for place in places:
         while place not in held:

@@ -32,6 +32,9 @@ from .shard_samples import streamed_recording
 from .shard_stream import ShardUrl, find_shards, planned_samples
 from .windows import WindowSampler
 
+IN_MEMORY = ("keypoints", "heatmaps")
+"""Inputs whose clips are small enough to be kept in memory."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streaming:
@@ -56,7 +59,8 @@ class Streaming:
     buffer: int = 64
     """A clip is handed on before or after this many of those stored beside it, which are held as files are: compressed."""
     keep: Path | None = None
-    """Folder where decoded clips are kept from the first epoch on, as files that inputs of pictures make; None: nowhere."""
+    """Folder where decoded clips are kept from the first epoch on, as files. None: in memory, which inputs of keypoints can
+    (20 kB for a clip of 5 s) where the calling process reads (``workers=0``): then later epochs don't read them again."""
     keep_clips: int = 0
     """So many clips are kept there, counted from the first shard's first: as many as the disk has room for (a clip of 5 s at
     the default size takes 5 MB). The others are decoded in every epoch."""
@@ -73,7 +77,7 @@ class Streaming:
         for name in ("frames", "batch", "windows", "buffer"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: expected 1 or more")
-        if self.keep_clips and self.keep is None:
+        if self.keep_clips and self.keep is None and self.input not in IN_MEMORY:
             raise ValueError(f"keep_clips {self.keep_clips}: needs `keep`, the folder where they are kept")
 
 
@@ -106,6 +110,7 @@ class WindowStream:
     ) -> None:
         self.shards, self.streaming, self.workers, self.rank, self.world = shards, streaming, workers, rank, world
         self.epoch, self.done = 0, 0
+        self.held: Held = {}
         self.problems: list[str] = []
         """Why clips were left out, so far."""
         settings = repr(replace(streaming, keep=None, keep_clips=0))
@@ -154,7 +159,8 @@ class WindowStream:
         begun, rest = order[: self.done], order[self.done :]
         # the first worker of the loader takes the turn that comes next
         parts = [(worker, plans[worker], begun.count(worker)) for worker in dict.fromkeys(rest)]
-        dataset = _Part(shards=self.shards, streaming=self.streaming, epoch=self.epoch, parts=parts)
+        held = self.held if self.streaming.keep is None and not self.workers else {}
+        dataset = _Part(shards=self.shards, streaming=self.streaming, epoch=self.epoch, parts=parts, held=held)
         loader = DataLoader(dataset, batch_size=None, num_workers=min(self.workers, len(parts)), collate_fn=_same)
         for batch in loader if parts else ():
             self.done += 1
@@ -189,6 +195,8 @@ def stream_windows(
     """
     if workers < 0:
         raise ValueError(f"workers {workers}: expected 0 or more")
+    if workers and streaming.keep_clips and streaming.keep is None:
+        raise ValueError(f"keep_clips {streaming.keep_clips}: {workers} workers keep no clips in memory; name a folder, `keep`")
     found_rank, found_world = _process()
     return WindowStream(
         find_shards(urls), streaming, workers=workers, rank=found_rank if rank is None else rank,
@@ -216,6 +224,8 @@ class _Part(IterableDataset):
     epoch: int
     parts: list[tuple[int, WorkerPlan, int]]
     """Number of the worker, its plan, and batches that it has already given."""
+    held: Held
+    """Clips of earlier epochs; those read now are added where they are kept in memory."""
 
     def __iter__(self) -> Iterator[StreamBatch | str]:
         worker = get_worker_info()
@@ -228,19 +238,25 @@ class _Part(IterableDataset):
     def _batches(self, plan: WorkerPlan, begun: int) -> Iterator[StreamBatch]:
         s = self.streaming
         groups, first = divmod(begun, s.windows)
-        samples = planned_samples(self.shards, plan, skip=groups * s.batch)
-        numbers = {shard.url: index for index, shard in enumerate(self.shards)}
+        places = [(shard, number) for shard, first_one, end in plan.read for number in range(first_one, end)]
+        have = frozenset(at for at, place in enumerate(places) if place in self.held)
+        samples = planned_samples(self.shards, plan, skip=groups * s.batch, without=have)
         before = np.cumsum([0, *(shard.samples for shard in self.shards)])
         for start in range(groups * s.batch, len(plan.order), s.batch):
             clips, problems = [], []
-            for _ in range(min(s.batch, len(plan.order) - start)):
-                url, number, sample = next(samples)
-                rng = np.random.default_rng([s.seed, self.epoch, numbers[url], number])
-                try:
-                    keep = s.keep if before[numbers[url]] + number < s.keep_clips else None
-                    clips.append(_Clip.of(url, sample, s, keep=keep, rng=rng))
-                except ValueError as error:
-                    problems.append(str(error))
+            for at in plan.order[start : start + s.batch]:
+                shard, number = places[at]
+                clip = self.held.get(places[at])
+                if clip is None:
+                    kept = before[shard] + number < s.keep_clips
+                    clip = _clip_or_reason(self.shards[shard].url, next(samples)[2], s, keep=s.keep if kept else None)
+                    if kept and s.keep is None:
+                        self.held[places[at]] = clip
+                if isinstance(clip, str):
+                    problems.append(clip)
+                else:
+                    clip.rng = np.random.default_rng([s.seed, self.epoch, shard, number])
+                    clips.append(clip)
             for turn in range(s.windows):
                 drawn = [clip.draw(s) for clip in clips]
                 if turn >= first:
@@ -256,10 +272,11 @@ class _Clip:
     recording: Recording
     store: ClipInput
     sampler: WindowSampler
-    rng: np.random.Generator
+    rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    """Set anew in every epoch."""
 
     @classmethod
-    def of(cls, url: str, sample: Mapping[str, Any], s: Streaming, *, keep: Path | None, rng: np.random.Generator) -> _Clip:
+    def of(cls, url: str, sample: Mapping[str, Any], s: Streaming, *, keep: Path | None) -> _Clip:
         recording = streamed_recording(url, sample)
         try:
             sampler = WindowSampler([recording], s.classes, window_sec=s.window_sec)
@@ -268,13 +285,27 @@ class _Clip:
         store = INPUTS[s.input].store(folder=keep, size=s.size, frames=s.frames, window_sec=s.window_sec)
         require_video(recording)
         store.get(recording)
-        return cls(name=f"{url}#{sample['__key__']}", recording=recording, store=store, sampler=sampler, rng=rng)
+        recording = replace(recording, content=None, keypoints=None, mask=None) if s.input in IN_MEMORY else recording
+        return cls(name=f"{url}#{sample['__key__']}", recording=recording, store=store, sampler=sampler)
 
     def draw(self, s: Streaming) -> tuple[Tensor, int]:
-        window = self.sampler.draw(int(self.rng.choice(self.sampler.classes)), rng=self.rng)
+        classes = self.sampler.classes
+        window = self.sampler.draw(classes[int(self.rng.integers(len(classes)))], rng=self.rng)
         if s.augment:
             return self.store.augmented(self.recording, window, rng=self.rng), window.label
         return self.store.plain(self.recording, window), window.label
+
+
+def _clip_or_reason(url: str, sample: Mapping[str, Any], s: Streaming, *, keep: Path | None) -> _Clip | str:
+    """A clip ready for its windows to be drawn, or why it cannot be used."""
+    try:
+        return _Clip.of(url, sample, s, keep=keep)
+    except ValueError as error:
+        return str(error)
+
+
+Held = dict[tuple[int, int], "_Clip | str"]
+"""Clips kept in memory, by shard and number in it; for one that cannot be used, why."""
 
 
 def _batch(drawn: Sequence[tuple[Tensor, int]], clips: Sequence[_Clip], problems: list[str]) -> StreamBatch:

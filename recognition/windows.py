@@ -89,6 +89,8 @@ class WindowSampler:
             for segment in recording.segments:
                 if segment.label in index and segment.start_sec < recording.seconds:
                     self.segments[index[segment.label]].setdefault(number, []).append(segment)
+        self.ranges: dict[tuple[int, int], tuple[list[tuple[float, float]], np.ndarray]] = {}
+        """Of each class and recording, on first use: the middles' ranges, and their shares added up."""
         self.classes = [label for label, found in enumerate(self.segments) if found]
         """Indices of the classes that have a window."""
         if not self.classes:
@@ -98,8 +100,12 @@ class WindowSampler:
         """A random window of a class (one of ``classes``)."""
         numbers = list(self.segments[label])
         number = numbers[int(rng.integers(len(numbers)))]
-        recording, segments = self.recordings[number], self.segments[label][number]
-        ranges = [middle_range(recording, segment, self.window_sec) for segment in segments]
-        lengths = np.array([high - low for low, high in ranges]) + 1e-9
-        low, high = ranges[int(rng.choice(len(ranges), p=lengths / lengths.sum()))]
+        if (label, number) not in self.ranges:
+            recording, segments = self.recordings[number], self.segments[label][number]
+            ranges = [middle_range(recording, segment, self.window_sec) for segment in segments]
+            lengths = np.array([high - low for low, high in ranges]) + 1e-9
+            shares = (lengths / lengths.sum()).cumsum()
+            self.ranges[label, number] = ranges, shares / shares[-1]
+        ranges, upto = self.ranges[label, number]
+        low, high = ranges[int(upto.searchsorted(rng.random(), side="right"))]  # as `rng.choice` with shares, and faster
         return Window(recording=number, middle_sec=float(rng.uniform(low, high)), label=label)

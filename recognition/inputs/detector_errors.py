@@ -6,6 +6,7 @@ in the picture (the long side of the box around the points), so they hold at any
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -126,6 +127,7 @@ mostly tail. ``swap_sec``, ``unseen`` (errors at visibility below 0.2 against ab
 """
 
 
+@functools.cache
 def group_of(name: str) -> str:
     """The part of ``GROUPS`` a point of any layout belongs to."""
     return next((part for part, words in GROUPS.items() if any(word in name for word in words)), "head")
@@ -170,8 +172,9 @@ def spoil_keypoints(
     states = states or ["moving"] * frames
     extent = _extent(truth2d)
     parts = [group_of(name) for name in names]
+    kinds, which = np.unique(states, return_inverse=True)
     waves = unit_waves(frames, len(names), states, fps, noise, rng=rng)
-    spread = np.array([[noise.changing[state][part] for part in parts] for state in states])
+    spread = np.array([[noise.changing[state][part] for part in parts] for state in kinds])[which]
     # Where most of a part is misplaced, its spread contains that already: do not add it twice.
     spread = np.minimum(spread, 0.05)
     error = spread[..., None] * waves + rng.normal(size=(len(names), 2)) * [[noise.lasting[p]] * 2 for p in parts]
@@ -202,8 +205,9 @@ def unit_waves(frames: int, count: int, states: list[str], fps: float, noise: De
     seconds = np.array([noise.correlation_sec[state] for state in states])
     keep = np.exp(-1.0 / (seconds * fps))
     fast = rng.normal(size=(frames, count, 2))
+    fresh, flat = np.sqrt(1 - keep**2), fast.reshape(frames, -1)
     for frame in range(1, frames):
-        fast[frame] = keep[frame] * fast[frame - 1] + np.sqrt(1 - keep[frame] ** 2) * fast[frame]
+        flat[frame] = keep[frame] * flat[frame - 1] + fresh[frame] * flat[frame]
     width = float(np.median(seconds[seconds > 1.0])) / 2 * fps if (seconds > 1.0).any() else fps
     slow = gaussian_filter1d(rng.normal(size=(frames + round(8 * width), count, 2)), width, axis=0)
     slow = slow[round(4 * width) :][:frames] * np.sqrt(2 * np.sqrt(np.pi) * width)
@@ -213,7 +217,7 @@ def unit_waves(frames: int, count: int, states: list[str], fps: float, noise: De
 
 def _stretches(rate: np.ndarray, seconds: np.ndarray, fps: float, *, rng: np.random.Generator) -> list[tuple[int, int]]:
     """Frames [start, end) of events that begin ``rate`` (t,) times a second and last ``seconds`` (t,) on average."""
-    starts = np.flatnonzero(rng.random(len(rate)) < rate / fps)
+    starts = (rng.random(len(rate)) < rate / fps).nonzero()[0]
     lengths = [1 + round(float(rng.exponential(max(seconds[start] * fps - 1, 1e-6)))) for start in starts]
     return [(int(start), min(int(start) + length, len(rate))) for start, length in zip(starts, lengths, strict=True)]
 
@@ -221,16 +225,24 @@ def _stretches(rate: np.ndarray, seconds: np.ndarray, fps: float, *, rng: np.ran
 def _misplacements(names, states: list[str], fps: float, noise: DetectorNoise, *, rng: np.random.Generator) -> np.ndarray:
     """Gross errors (t, k, 2), shared by a hand and its fingers, and by a foot and its heel."""
     error = np.zeros((len(states), len(names), 2))
-    seconds = np.array([noise.misplaced_sec[state] for state in states])
-    limbs: dict[tuple[str, str], list[int]] = {}
-    for index, name in enumerate(names):
-        limbs.setdefault((name.replace("smpl_", "").partition("_")[0], group_of(name)), []).append(index)
-    for (_, part), members in limbs.items():
-        share = np.array([noise.misplaced[state][part] for state in states])
-        for start, end in _stretches(share / seconds, seconds, fps, rng=rng):
+    kinds, which = np.unique(states, return_inverse=True)
+    each = np.array([noise.misplaced_sec[state] for state in kinds])
+    seconds = each[which]
+    rates = {part: np.array([noise.misplaced[state][part] for state in kinds]) / each for part in GROUPS}
+    for part, members in limbs_of(tuple(names)):
+        for start, end in _stretches(rates[part][which], seconds, fps, rng=rng):
             angle, far = rng.uniform(0, 2 * np.pi), noise.misplaced_by * np.sqrt(2) * np.exp(0.35 * rng.normal())
             error[start:end, members] += far * np.array([np.cos(angle), np.sin(angle)])
     return error
+
+
+@functools.cache
+def limbs_of(names: tuple[str, ...]) -> list[tuple[str, list[int]]]:
+    """Points that are misplaced together, with the part they belong to: a hand with its fingers, a foot with its heel."""
+    limbs: dict[tuple[str, str], list[int]] = {}
+    for index, name in enumerate(names):
+        limbs.setdefault((name.replace("smpl_", "").partition("_")[0], group_of(name)), []).append(index)
+    return [(part, members) for (_, part), members in limbs.items()]
 
 
 def _swapped(truth2d, names, states: list[str], fps: float, noise: DetectorNoise, *, rng: np.random.Generator) -> np.ndarray:

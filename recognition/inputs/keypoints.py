@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class KeypointStore:
     frames: int
     """Times in a window."""
     window_sec: float
-    read: dict[str, list[Float32[np.ndarray, "t 17 3"]]] = field(default_factory=dict)
+    read: dict[tuple[Any, ...], list[Float32[np.ndarray, "t 17 3"]]] = field(default_factory=dict)
     """Variants of what was read, by the recording's name and place."""
 
     def get(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
@@ -55,7 +56,7 @@ class KeypointStore:
         Raises:
             ValueError: If there are no keypoints, they cannot be read, or belong to another video.
         """
-        key = f"{recording.name}|{recording.place}"
+        key = (recording.name, *recording.place)
         if key not in self.read:
             self.read[key] = self._spoiled_once(recording) if recording.is_synthetic else [_filled(_detected(recording))]
         return self.read[key]
@@ -187,8 +188,7 @@ def one_person(people: People, *, frames: int) -> Float[np.ndarray, "t 17 3"]:
 def _spoiled(recording: Recording, data: bytes) -> list[Float[np.ndarray, "t 17 3"]]:
     """A sample's true points, from its npz, with a detector's errors, which depend on the sample's content alone."""
     try:
-        arrays = npz_arrays(data)
-        truth = np.asarray(arrays["keypoints_coco"], np.float64)
+        truth = np.asarray(npz_arrays(data, names=("keypoints_coco",))["keypoints_coco"], np.float64)
     except (*DAMAGED_NPZ, KeyError) as error:
         raise ValueError(f"{recording.name}: its npz has no readable keypoints_coco ({error}); generate it anew") from error
     if truth.ndim != 3 or truth.shape[1:] != (len(COCO17), 3) or not len(truth):
@@ -206,11 +206,10 @@ def _spoiled(recording: Recording, data: bytes) -> list[Float[np.ndarray, "t 17 
 
 def _filled(points: Float[np.ndarray, "t 17 3"]) -> Float32[np.ndarray, "t 17 3"]:
     """Gaps filled by interpolation over time, with confidence 0."""
-    filled, times = np.zeros_like(points), np.arange(len(points))
-    for point in range(points.shape[1]):
-        found = np.isfinite(points[:, point]).all(axis=1)
-        if found.any():
-            for axis in range(2):
-                filled[:, point, axis] = np.interp(times, times[found], points[found, point, axis])
-            filled[found, point, 2] = points[found, point, 2]
+    finite, times = np.asarray(np.isfinite(points).all(axis=2)), np.arange(len(points))
+    filled = np.where(finite[..., None], points, 0.0)
+    for point in np.flatnonzero(~finite.all(axis=0) & finite.any(axis=0)):
+        found = finite[:, point]
+        for axis in range(2):
+            filled[:, point, axis] = np.interp(times, times[found], points[found, point, axis])
     return filled.astype(np.float32)

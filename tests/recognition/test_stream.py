@@ -13,6 +13,7 @@ import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,33 @@ def test_kept_clips_change_nothing_and_no_others_are_kept(shards, tmp_path):
     assert all(torch.equal(mine, theirs) for mine, theirs in zip(kept, windows(), strict=True))
     with pytest.raises(ValueError, match="keep_clips 5: needs `keep`"):
         small(keep_clips=5)
+
+
+@pytest.mark.parametrize("kind", ["keypoints", "heatmaps"])
+def test_clips_kept_in_memory_change_nothing_and_are_not_read_again(tmp_path, kind):
+    """Law: later epochs and a resumed one are the same, also when the shards are gone; a clip without a class is told again."""
+    folder = write_samples(tmp_path / "shards", 3, 2, seed=0)
+    settings = small(input=kind, windows=2, classes={"fall": ["fall"]})
+
+    def batches(stream: WindowStream) -> list[torch.Tensor]:
+        return [batch.windows for batch in stream]
+
+    plain, kept = (stream_windows(folder, replace(settings, keep_clips=count), rank=0, world=1) for count in (0, 4))
+    expected = [batches(plain) for _ in range(3)]
+    assert all(torch.equal(a, b) for a, b in zip(batches(kept), expected[0], strict=True))
+    assert len(kept.held) == 4
+    assert all(torch.equal(a, b) for a, b in zip(batches(kept), expected[1], strict=True))
+    whole = stream_windows(folder, replace(settings, keep_clips=5), rank=0, world=1)
+    begun = iter(whole)
+    next(begun)
+    again = stream_windows(folder, replace(settings, keep_clips=5), rank=0, world=1, state=whole.state())
+    assert all(torch.equal(a, b) for a, b in zip(batches(again), expected[0][1:], strict=True))
+    list(begun)
+    for tar in folder.glob("*.tar"):
+        tar.unlink()
+    assert all(torch.equal(a, b) for a, b in zip(batches(whole), expected[1], strict=True))
+    with pytest.raises(ValueError, match="keep_clips 5: 2 workers keep no clips in memory; name a folder, `keep`"):
+        stream_windows(folder, replace(settings, keep_clips=5), workers=2, rank=0, world=1)
 
 
 def test_memory_does_not_grow_with_the_epochs(shards):
