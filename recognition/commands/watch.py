@@ -14,7 +14,7 @@ from augment.progress import Progress
 if TYPE_CHECKING:
     from augment.sources.video import VideoInfo
 
-    from ..recordings import Place
+    from ..recordings import Place, Recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +90,8 @@ class Watch:
             progress.update("reading video", 0, 1)
             store.get(recording)
             progress.update("reading video", 1, 1)
+            if about["input"] != "rgb" and recording.keypoints is not None:
+                self._doubt(recording)
             watching, drawing = (functools.partial(progress.update, what) for what in ("watching", "annotating"))
             timeline = watch(network, recording, store=store, about=about, watch_for=watch_for, rule=rule, progress=watching)
             details = {"video": str(self.video), "checkpoint": str(self.checkpoint), "fps": info.fps, "frames": info.frames}
@@ -104,6 +106,18 @@ class Watch:
             print(f"alarm: {watch_for} {times}, probability up to {alarm.peak:.2f}")
         print(f"{self.out / 'timeline.png'}: {len(timeline.alarms)} alarm(s) in {info.frames / info.fps:.1f} s "
               f"with threshold {rule.threshold:.3g} (also timeline.json, annotated.mp4)")  # fmt: skip
+
+    def _doubt(self, recording: Recording) -> None:
+        """Say so where the picture does not change where the person moves according to the keypoints."""
+        from augment.reconstruct.watch.checks import require_belonging
+        from augment.reconstruct.watch.stillness import sample_frames
+
+        from ..inputs.keypoints import detected_person
+
+        try:
+            require_belonging(sample_frames(self.video), detected_person(recording))
+        except ValueError as error:  # not sure enough to refuse: others may move, or the light change
+            print(f"note: {error}")
 
     def _keypoints(self, info: VideoInfo, about: dict[str, Any]) -> Place | None:
         """The file of keypoints, checked against the video; written beside the results where a detector runs here."""

@@ -136,9 +136,16 @@ def _tensor(points: np.ndarray) -> np.ndarray:
 
 def _detected(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
     """A detector's points of the person that the video is about."""
-    people = _people(recording)
-    chosen, _ = choose(people, fps=recording.fps, frames=recording.frames, person=recording.person)
-    return one_person(chosen, frames=recording.frames)
+    return one_person(detected_person(recording), frames=recording.frames)
+
+
+def detected_person(recording: Recording) -> People:
+    """What a detector found of the person that the video is about.
+
+    Raises:
+        ValueError: As ``KeypointStore.get``.
+    """
+    return choose(_people(recording), fps=recording.fps, frames=recording.frames, person=recording.person)[0]
 
 
 def person_doubts(recordings: Iterable[Recording]) -> list[str]:

@@ -81,7 +81,7 @@ def read_mediapipe(path: Path | str) -> Keypoints:
     if not keypoints.found.any():
         raise ValueError(
             f"{path}: nobody found: every landmark of all {len(landmarks)} frames is NaN; run the detector again, or "
-            "omit --keypoints to make a plate without them (the camera is then guessed)"
+            "leave these keypoints out"
         )
     extent = np.nanmax(np.abs(landmarks[:, :, :2]))
     if extent <= 2.0:
