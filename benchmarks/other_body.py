@@ -93,6 +93,7 @@ def body_file(body: Body, shape: Proportions, path: Path) -> Path:
     for axis, (edges, factors) in enumerate(axes):
         new[:, axis] = stretched(vertices[:, axis], edges, factors)
         new_shapes[:, axis] *= np.array(factors)[np.searchsorted(edges, vertices[:, axis])][:, None]
+    assert body.corner_betas is not None  # the open body has named phenotypes
     np.savez(
         path, v_template=new, shapedirs=new_shapes, posedirs=np.zeros((len(new), 3, 207), np.float32),
         J_regressor=model.J_regressor.numpy(), weights=model.lbs_weights.numpy(),
