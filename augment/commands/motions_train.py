@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -75,10 +75,10 @@ class MotionsSample:
     """Length, at most 10; drawn from the training motions' lengths if not given."""
     seed: int = 0
     """The same seed gives the same motions."""
-    guidance: float = 1.5
-    """Weight of guidance by the action: 1 = as trained; more gives more typical and less varied motions."""
-    steps: int = 20
-    """Denoising steps, at most 20."""
+    guidance: dict[str, float] = field(default_factory=dict)
+    """Weights of guidance by ``action``, ``support``, ``body``: 1 = as trained, more = more typical."""
+    steps: int = 8
+    """Denoising steps; more than 20 do not help."""
 
     def run(self) -> None:
         import torch
@@ -86,7 +86,7 @@ class MotionsSample:
         from ..body.model import joints_of, load_body
         from ..generators.checkpoint import load_generator
         from ..generators.motion_sheet import contact_sheet
-        from ..generators.sample import sample
+        from ..generators.sample import Wish, sample
         from ..motion.store import StoreWriter
 
         if self.n < 1:
@@ -97,9 +97,11 @@ class MotionsSample:
             model,
             [action for action in self.action for _ in range(self.n)],
             generator=torch.Generator().manual_seed(self.seed),
-            seconds=self.seconds,
-            guidance=self.guidance,
-            steps=self.steps,
+            wish=Wish(
+                seconds=self.seconds,
+                guidance=self.guidance,
+                steps=self.steps,
+            ),
             rest_joints_of=body.rest_joints,
         )
         with StoreWriter(self.out) as store:

@@ -81,7 +81,8 @@ def _lead(
         if motion.support == "floor":  # cut first: less to reshape; on a seat the whole motion says when it is used
             motion = fit_seconds(motion, seconds, rng=rng)
         motion = above_seat(to_shape(_thinned(motion, fps), betas, body), body)
-        motion = motion if clip.motion is None else above_floor(motion, body)
+        if clip.motion is not None or clip.source == "generator":
+            motion = above_floor(motion, body)
     return fit_seconds(motion, seconds, rng=rng)
 
 

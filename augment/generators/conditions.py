@@ -13,7 +13,7 @@ yaw             2  sine and cosine of the support's heading, canonical frame; 0 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -140,6 +140,18 @@ def drop_some(conditions: Conditions, *, unknown: int, action: float, others: fl
         drop_support=draws[1] < others,
         drop_betas=draws[2] < others,
     )
+
+
+def _without(flag: str) -> Callable[[Conditions, int], Conditions]:
+    return lambda conditions, unknown: replace(conditions, **{flag: torch.ones_like(getattr(conditions, flag))})
+
+
+WITHOUT: dict[str, Callable[[Conditions, int], Conditions]] = {
+    "action": lambda conditions, unknown: replace(conditions, action=torch.full_like(conditions.action, unknown)),
+    "support": _without("drop_support"),
+    "body": _without("drop_betas"),
+}
+"""Each condition that has a guidance weight, to the function that leaves it out; the second argument stands for any action."""
 
 
 def label_channels(found: Iterable[str]) -> tuple[str, ...]:

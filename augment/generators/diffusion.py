@@ -6,6 +6,7 @@ is the literature's alpha bar: the share of the signal's variance that is left a
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -37,20 +38,6 @@ def q_sample(
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
-def ddim_step(
-    schedule: Float[Tensor, "steps"], x0: Float[Tensor, "b *d"], x_t: Float[Tensor, "b *d"], step: int, to: int
-) -> Float[Tensor, "b *d"]:
-    """Move from ``step`` to the cleaner step ``to`` (-1: all the way to x_0) along the predicted noise, eta = 0.
-
-    Source:
-        Song et al. 2020, "Denoising Diffusion Implicit Models", eq. 12 with sigma = 0.
-    """
-    alpha_bar = float(schedule[step])
-    target = float(schedule[to]) if to >= 0 else 1.0
-    epsilon = (x_t - math.sqrt(alpha_bar) * x0) / math.sqrt(1 - alpha_bar)
-    return math.sqrt(target) * x0 + math.sqrt(1 - target) * epsilon
-
-
 def sampling_steps(total: int, count: int) -> list[int]:
     """``count`` steps out of ``total``, noisiest first, evenly spaced and ending at the last ("trailing" spacing).
 
@@ -62,29 +49,42 @@ def sampling_steps(total: int, count: int) -> list[int]:
     return [round(total - index * total / count) - 1 for index in range(count)]
 
 
-def ddim_sample(
+def dpm_sample(
     schedule: Float[Tensor, "steps"],
     predict_x0: Callable[[Tensor, int], Tensor],
-    x_t: Float[Tensor, "b *d"],
+    x_t: Float[Tensor, "*d"],
     steps: Sequence[int],
-) -> Float[Tensor, "b *d"]:
-    """Denoise from pure noise; deterministic given ``x_t``.
+) -> Float[Tensor, "*d"]:
+    """Denoise from pure noise with DPM-Solver++, second order, two predictions a step; deterministic given ``x_t``.
+
+    The last step ends at the last prediction of x_0.
 
     Args:
         schedule: The one the network was trained with.
         predict_x0: From (x_t, step) to the predicted clean sample.
         x_t: Noise at ``steps[0]``.
         steps: Falling steps, see ``sampling_steps``.
+    Source:
+        ``DPMSolverMultistepScheduler`` of diffusers (``dpmsolver++``, order 2, ``midpoint``), which it equals.
     """
-    for step, to in zip(steps, [*steps[1:], -1], strict=True):
-        x_t = ddim_step(schedule, predict_x0(x_t, step), x_t, step, to)
-    return x_t
+    alpha, sigma = schedule.sqrt().tolist(), (1 - schedule).sqrt().tolist()
+    before: tuple[Tensor, float] | None = None
+    for step, to in itertools.pairwise(steps):
+        x0 = predict_x0(x_t, step)
+        # Half the log of the signal-to-noise ratio is the solver's time.
+        stride = math.log(alpha[to] / sigma[to]) - math.log(alpha[step] / sigma[step])
+        ahead = x0 if before is None else x0 + (x0 - before[0]) * (stride / (2 * before[1]))
+        x_t = sigma[to] / sigma[step] * x_t - alpha[to] * math.expm1(-stride) * ahead
+        before = x0, stride
+    return predict_x0(x_t, steps[-1])
 
 
-def guide(unconditional: Tensor, conditional: Tensor, weight: float) -> Tensor:
-    """Classifier-free guidance, x_uncond + w (x_cond - x_uncond); w = 1 is the conditional prediction itself.
+def guide(given: Tensor, without: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
+    """Classifier-free guidance with a weight for each condition: given + sum of (w - 1) (given - without that condition).
+
+    A weight of 1 is as trained. For a single condition this is x_uncond + w (x_cond - x_uncond).
 
     Source:
-        Ho & Salimans 2022, eq. 6 (there as (1 + w) and w).
+        Ho & Salimans 2022, eq. 6 (there as (1 + w) and w), for one condition.
     """
-    return unconditional + weight * (conditional - unconditional)
+    return given + sum((weight - 1) * (given - other) for other, weight in zip(without, weights, strict=True))

@@ -6,15 +6,22 @@ different evaluators are not comparable. Distributions are compared in its last 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+import json
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+import scipy.spatial.distance
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from ..files import sha256_of, write_atomic
 from ..motion.contacts import foot_contacts
 from ..motion.features import FEATURES, mirror_features
 from ..motion.plausibility import floor_penetration, foot_skate, jitter
@@ -22,6 +29,12 @@ from .dataset import FPS, MAX_FRAMES, TrainingSet, valid_frames
 
 RESAMPLINGS = 20
 """Bootstrap draws behind every interval."""
+NEIGHBOURS = 5
+"""Neighbours that bound a training motion's surroundings, for ``coverage``."""
+FLOATS = 0.15
+"""Height, metres, above which nothing touches the floor: an ankle stands at 6 to 11 cm."""
+LOW_PELVIS = 0.45
+"""Greatest height of the pelvis at the end of a fall that counts as low, metres."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +105,31 @@ def split_rows(data: TrainingSet, *, held_out: float, generator: torch.Generator
     return train, test
 
 
+def save_evaluator(evaluator: Evaluator, actions: Sequence[str], path: Path) -> str:
+    """Write an evaluator's file; its digest, which stands beside its figures."""
+    content = save(evaluator.state_dict(), {"actions": json.dumps(list(actions))})
+    write_atomic(path, content)
+    return sha256_of(content)
+
+
+def load_evaluator(path: Path) -> tuple[Evaluator, tuple[str, ...]]:
+    """An evaluator and the actions that it knows.
+
+    Raises:
+        ValueError: If the file is not an evaluator's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            actions = tuple(json.loads((file.metadata() or {})["actions"]))
+            evaluator = Evaluator(len(actions))
+            evaluator.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a mapping
+    except (OSError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ValueError(
+            f"{path}: not an evaluator ({error}); train one with `python -m benchmarks.motion evaluator`"
+        ) from error
+    return evaluator.requires_grad_(False).eval(), actions
+
+
 def frechet(a: Float[np.ndarray, "n e"], b: Float[np.ndarray, "m e"]) -> float:
     """Frechet distance between the Gaussians fitted to two sets of embeddings (Heusel et al. 2017, eq. 6)."""
     first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
@@ -105,40 +143,134 @@ def resampled(measure: Callable[[np.ndarray], float], count: int, *, rng: np.ran
     return Figure(value=measure(np.arange(count)), interval=float(1.96 * np.std(draws) / np.sqrt(RESAMPLINGS)))
 
 
+def figures_of(
+    evaluator: Evaluator,
+    made: Sequence[Float[Tensor, "_ _"]],
+    actions: Int[np.ndarray, "n"],
+    known: Sequence[Float[Tensor, "_ _"]],
+    *,
+    falls: Container[int] = (),
+    rng: np.random.Generator,
+) -> dict[str, Figure]:
+    """Every figure of a set of motions.
+
+    Args:
+        evaluator: See ``train_evaluator``.
+        made: Features of the motions to be measured.
+        actions: Their actions' indices.
+        known: Features of the training motions.
+        falls: Indices of the actions that are falls.
+        rng: Of the resampling.
+    Returns:
+        By name: see ``recognition_figures``, ``physics_figures``; ``nearest`` (``nearest_distances``); ``fall_*`` of the falls.
+    """
+    distances = nearest_distances(made, known)
+    joints = [joints_of_features(part) for part in made]
+    found = recognition_figures(evaluator, made, actions, known, rng=rng) | physics_figures(joints, rng=rng)
+    found["nearest"] = resampled(lambda rows: float(np.median(distances[rows])), len(made), rng=rng)
+    fallen = [part for part, action in zip(joints, actions, strict=True) if int(action) in falls]
+    return found | (fall_figures(fallen, rng=rng) if fallen else {})
+
+
+def joints_of_features(features: Float[Tensor, "t _"]) -> Float[np.ndarray, "t 24 3"]:
+    """The joints that features hold, metres."""
+    return features[:, FEATURES["joints"]].unflatten(-1, (24, 3)).numpy().astype(np.float64)
+
+
 def recognition_figures(
     evaluator: Evaluator,
     made: Sequence[Float[Tensor, "_ _"]],
-    actions: Float[np.ndarray, "n"] | np.ndarray,
-    real: Sequence[Float[Tensor, "_ _"]],
+    actions: Int[np.ndarray, "n"],
+    known: Sequence[Float[Tensor, "_ _"]],
     *,
     rng: np.random.Generator,
 ) -> dict[str, Figure]:
-    """Accuracy of the evaluator on made motions, Frechet distance to real ones, and how far apart made ones are."""
+    """What the evaluator says of made motions.
+
+    Returns:
+        ``accuracy``; ``frechet`` distance to the training motions; ``diversity``: mean distance of two motions;
+        ``multimodality``: that of two of the same action; ``coverage``: share of training motions that have a made one nearer
+        than their fifth neighbour among themselves.
+    """
     embeddings, logits = evaluator(made)
-    ours, theirs = embeddings.numpy(), evaluator(real)[0].numpy()
-    right = logits.argmax(-1).numpy() == np.asarray(actions)
+    ours, theirs = embeddings.numpy(), evaluator(known)[0].numpy()
+    right = logits.argmax(-1).numpy() == actions
     order = rng.permutation(len(made))
+    among = np.sort(scipy.spatial.distance.cdist(theirs, theirs), axis=1)[:, min(NEIGHBOURS, len(theirs) - 1)]
+    across = scipy.spatial.distance.cdist(theirs, ours)
 
     def spread(rows: np.ndarray) -> float:
         half = len(rows) // 2
         return float(np.linalg.norm(ours[order[rows[:half]]] - ours[order[rows[half : 2 * half]]], axis=1).mean())
 
-    return {
-        "accuracy": resampled(lambda rows: float(right[rows].mean()), len(made), rng=rng),
-        "frechet": resampled(lambda rows: frechet(ours[rows], theirs), len(made), rng=rng),
-        "diversity": resampled(spread, len(made), rng=rng),
+    def spread_within(rows: np.ndarray) -> float:
+        pairs = [pair for action in np.unique(actions[rows]) for pair in _pairs(rows[actions[rows] == action])]
+        return float(np.mean([np.linalg.norm(ours[a] - ours[b]) for a, b in pairs])) if pairs else 0.0
+
+    measures: dict[str, Callable[[np.ndarray], float]] = {
+        "accuracy": lambda rows: float(right[rows].mean()),
+        "frechet": lambda rows: frechet(ours[rows], theirs),
+        "diversity": spread,
+        "multimodality": spread_within,
+        "coverage": lambda rows: float((across[:, rows].min(axis=1) <= among).mean()),
     }
+    return {name: resampled(measure, len(made), rng=rng) for name, measure in measures.items()}
+
+
+def _pairs(rows: np.ndarray) -> list[tuple[int, int]]:
+    """Each row with the next one; a resampling's copies of one motion are no pair."""
+    return [(int(a), int(b)) for a, b in itertools.pairwise(rows) if a != b]
 
 
 def physics_figures(joints: Sequence[Float[np.ndarray, "_ 24 3"]], *, rng: np.random.Generator) -> dict[str, Figure]:
-    """Foot skate (m/s), depth of the lowest joint below the floor (m), and jerk (m/s^3), means over motions."""
-    rows = np.array(
-        [(foot_skate(part, foot_contacts(part, FPS), FPS), floor_penetration(part), jitter(part, FPS)) for part in joints]
-    )
-    return {
-        name: resampled(lambda draw, k=k: float(rows[draw, k].mean()), len(rows), rng=rng)
-        for k, name in enumerate(("foot_skate", "floor_penetration", "jitter"))
+    """Means over motions: ``foot_skate`` (m/s), ``floor_penetration`` of the lowest joint (m), ``float``: share of the frames
+    in which no joint is lower than ``FLOATS``, ``jitter``: jerk (m/s^3)."""
+    measures: dict[str, Callable[[np.ndarray], float]] = {
+        "foot_skate": lambda part: foot_skate(part, foot_contacts(part, FPS), FPS),
+        "floor_penetration": floor_penetration,
+        "float": lambda part: float((part[..., 1].min(axis=1) > FLOATS).mean()),
+        "jitter": lambda part: jitter(part, FPS),
     }
+    return means_of(measures, joints, rng=rng)
+
+
+def fall_figures(joints: Sequence[Float[np.ndarray, "_ 24 3"]], *, rng: np.random.Generator) -> dict[str, Figure]:
+    """Means over falls: ``fall_speed`` and ``fall_acceleration``, the pelvis' peaks over a tenth of a second (m/s, m/s^2), so
+    that jitter hardly changes them; ``fall_seconds`` that it takes from 90 to 10 % of its way down; ``falls_end_low``: share
+    that ends with the pelvis below ``LOW_PELVIS``."""
+    lag = round(0.1 * FPS)
+
+    def peak(part: np.ndarray, order: int) -> float:
+        change = part[:, 0]
+        for _ in range(order):
+            change = (change[lag:] - change[:-lag]) * (FPS / lag)
+        return float(np.linalg.norm(change, axis=-1).max(initial=0.0))
+
+    measures: dict[str, Callable[[np.ndarray], float]] = {
+        "fall_speed": lambda part: peak(part, 1),
+        "fall_acceleration": lambda part: peak(part, 2),
+        "fall_seconds": lambda part: _seconds_down(part[:, 0, 1]),
+        "falls_end_low": lambda part: float(part[-1, 0, 1] < LOW_PELVIS),
+    }
+    return means_of(measures, joints, rng=rng)
+
+
+def _seconds_down(heights: Float[np.ndarray, "t"]) -> float:
+    share = (heights - heights.min()) / max(float(np.ptp(heights)), 1e-6)
+    low = int(np.argmax(share <= 0.1))
+    high = np.flatnonzero(share[: low + 1] >= 0.9)
+    return float(low - (high[-1] if len(high) else 0)) / FPS
+
+
+def means_of(
+    measures: Mapping[str, Callable[[np.ndarray], float]], parts: Sequence[np.ndarray], *, rng: np.random.Generator
+) -> dict[str, Figure]:
+    """The mean of each measure over motions."""
+    found = {}
+    for name, measure in measures.items():
+        values = np.array([measure(part) for part in parts])
+        found[name] = resampled(lambda rows, values=values: float(values[rows].mean()), len(values), rng=rng)
+    return found
 
 
 def paced(features: Float[Tensor, "t d"], frames: int = 40) -> Float[Tensor, "n"]:

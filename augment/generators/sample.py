@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -11,28 +12,38 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..actions import caption_for, captions_of
-from ..geometry import matrix_to_rotation6d
-from ..motion.features import FEATURES, features_to_motion, features_to_rotations
+from ..motion.features import FEATURES, features_to_motion
+from ..seeds import clip_rng
 from ..types import Motion, Segment
 from .checkpoint import MotionGenerator
-from .cleanup import SampledPoses, clean, smooth_frames
+from .cleanup import even_out, settle
 from .conditions import (
     ANNOTATIONS,
     SUPPORTS,
+    WITHOUT,
     Conditions,
     conditions_of,
     segments_from_labels,
     stack_conditions,
     support_from_channels,
 )
-from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints, valid_frames
-from .diffusion import ddim_sample, guide, sampling_steps
+from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints
+from .diffusion import dpm_sample, guide, sampling_steps
 
-MAX_STEPS = 20
-"""Largest number of denoising steps; more do not help (see the model card)."""
+STEPS = 8
+"""Denoising steps of a sample."""
 
-BATCH = 32
-"""Motions denoised at once."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What may be asked of a motion besides its action."""
+
+    seconds: float | None = None
+    """Length, 0.2 to 10; that of a random training motion if not given."""
+    guidance: Mapping[str, float] = field(default_factory=dict)
+    """Weights of ``conditions.WITHOUT`` in classifier-free guidance; 1, the default, is as trained. Others cost time."""
+    steps: int = STEPS
+    """Denoising steps, at most those of training."""
 
 
 def sample(
@@ -40,74 +51,85 @@ def sample(
     actions: Sequence[str],
     *,
     generator: torch.Generator,
-    seconds: float | None = None,
-    guidance: float = 1.5,
-    steps: int = MAX_STEPS,
+    wish: Wish | None = None,
     rest_joints_of: RestJoints | None = None,
 ) -> list[Motion]:
     """Sample one motion for each requested action.
 
-    Support, body and (if not given) length are those of a random training motion of the same action. A motion depends on
-    its index in ``actions``, but not on the others in its batch.
+    Support, body and (if not given) length are those of a random training motion of the same action. Each motion is denoised
+    by itself, on one thread: the n-th of an action has the same bytes whatever else is asked for.
 
     Args:
         model: See ``checkpoint.load_generator``.
         actions: Names of actions the model knows.
         generator: Source of randomness.
-        seconds: Length of the motions, 0.2 to 10.
-        guidance: Weight of classifier-free guidance; 1 = as trained.
-        steps: Denoising steps, at most 20.
+        wish: What else is asked of them all.
         rest_joints_of: Joints of a body in the zero pose; those of the open default body if None.
     Returns:
         Motions at 20 frames/s in the canonical frame, with segments, caption and support.
     Raises:
-        ValueError: If the model does not know an action, or a length or the number of steps is out of range.
+        ValueError: If the model does not know an action, or something else that is asked for cannot be had.
     """
-    if not 1 <= steps <= MAX_STEPS:
-        raise ValueError(f"steps must lie in 1..{MAX_STEPS}, found {steps}")
-    actions = list(actions)
-    indices = [model.action_index(action) for action in actions]
+    wish, actions = wish or Wish(), list(actions)
+    check_wish(model, actions, wish)
     rest_joints_of = rest_joints_of or default_rest_joints()
-    profiles = _draw_profiles(model, indices, generator=generator)
-    if seconds is not None:
-        if not 0.2 <= seconds <= MAX_FRAMES / FPS:
-            raise ValueError(f"seconds: expected 0.2 to {MAX_FRAMES / FPS:g}, found {seconds}")
-        profiles[:, 1] = round(seconds * FPS)
-    frames = [int(count) for count in profiles[:, 1]]
-    noise = [torch.randn((count, model.mean.shape[0]), generator=generator) for count in frames]
-    captions = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
-    motions: dict[int, Motion] = {}
-    order = sorted(range(len(actions)), key=lambda k: frames[k])  # batches of similar lengths need little padding
-    for first in range(0, len(order), BATCH):
-        chosen = order[first : first + BATCH]
-        channels = denoise(
-            model, profile_conditions(profiles[chosen]), [noise[k] for k in chosen], guidance=guidance, steps=steps
-        )
-        rests = np.stack([np.asarray(rest_joints_of(row)) for row in profiles[chosen, 4:].numpy()])
-        channels = _cleaned(model, channels, [frames[k] for k in chosen], rests)
-        for k, row, rest in zip(chosen, channels, rests, strict=True):
-            motions[k] = _to_motion(model, actions[k], profiles[k], row[: frames[k]], rest)
-    seed = generator.initial_seed()
-    return [
-        replace(
-            motion,
-            name=f"{motion.action}_{seed}_{k:04d}",
-            source=(source := f"generator seed {seed} number {k}"),
-            licence="Apache-2.0",
-            caption=_caption(model, motion, rng=captions),
-            provenance=motion.provenance | {"guidance": guidance, "made_by": source},
-        )
-        for k, motion in sorted(motions.items())
-    ]
+    run, named = int(torch.randint(2**62, (1,), generator=generator)), generator.initial_seed()
+    numbers = [actions[:index].count(action) for index, action in enumerate(actions)]
+
+    def one(action: str, number: int) -> Motion:
+        own = torch.Generator().manual_seed(int(clip_rng(run, action, number).integers(2**62)))
+        motion = _sample_one(model, action, wish, generator=own, rest_joints_of=rest_joints_of)
+        source = f"generator seed {named} number {number}"
+        asked = {"guidance": dict(wish.guidance), "steps": wish.steps, "made_by": source}
+        name, provenance = f"{action}_{named}_{number:04d}", motion.provenance | asked
+        return replace(motion, name=name, source=source, licence="Apache-2.0", provenance=provenance)
+
+    workers = min(torch.get_num_threads(), len(actions))
+    if workers < 2:
+        return list(map(one, actions, numbers))
+    # A motion's matrices are too small to be shared by cores.
+    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        return list(pool.map(one, actions, numbers))
 
 
-def _draw_profiles(model: MotionGenerator, indices: Sequence[int], *, generator: torch.Generator) -> Float[Tensor, "b 14"]:
-    """For each action, the profile (length, support, body) of one of its training motions."""
-    rows = []
-    for index in indices:
-        own = model.profiles[model.profiles[:, 0] == index]
-        rows.append(own[int(torch.randint(len(own), (1,), generator=generator))])
-    return torch.stack(rows).clone()
+def check_wish(model: MotionGenerator, actions: Sequence[str], wish: Wish) -> None:
+    """Refuse what cannot be had.
+
+    Raises:
+        ValueError: What is wrong, and what would be right.
+    """
+    sampling_steps(len(model.schedule), wish.steps)
+    if wish.seconds is not None and not 0.2 <= wish.seconds <= MAX_FRAMES / FPS:
+        raise ValueError(f"seconds: expected 0.2 to {MAX_FRAMES / FPS:g}, found {wish.seconds}")
+    for name in wish.guidance:
+        if name not in WITHOUT:
+            raise ValueError(f"guidance: unknown condition {name!r}; expected some of: {', '.join(WITHOUT)}")
+    for action in actions:
+        model.action_index(action)
+
+
+def _sample_one(
+    model: MotionGenerator, action: str, wish: Wish, *, generator: torch.Generator, rest_joints_of: RestJoints
+) -> Motion:
+    profile = _draw_profile(model, action, generator=generator)
+    if wish.seconds is not None:
+        profile[1] = round(wish.seconds * FPS)
+    words = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
+    noise = torch.randn((int(profile[1]), model.mean.shape[0]), generator=generator)
+    levels = sampling_steps(len(model.schedule), wish.steps)
+    channels = denoise(model, profile_conditions(profile[None]), noise, guidance=wish.guidance, levels=levels)
+    channels = even_out(channels, model.denoiser.config.patch)
+    rest = np.asarray(rest_joints_of(profile[4:].numpy()), np.float64)
+    motion = _to_motion(model, action, profile, channels, rest)
+    contacts = channels[:, FEATURES["contacts"]].numpy()
+    motion = settle(motion, contacts, rest, lowest=model.lowest.double().numpy())
+    return replace(motion, caption=_caption(model, motion, rng=words))
+
+
+def _draw_profile(model: MotionGenerator, action: str, *, generator: torch.Generator) -> Float[Tensor, "14"]:
+    """The profile (length, support, body) of one of an action's training motions."""
+    own = model.profiles[model.profiles[:, 0] == model.action_index(action)]
+    return own[int(torch.randint(len(own), (1,), generator=generator))].clone()
 
 
 def profile_conditions(profiles: Float[Tensor, "b 14"]) -> Conditions:
@@ -124,49 +146,32 @@ def profile_conditions(profiles: Float[Tensor, "b 14"]) -> Conditions:
 def denoise(
     model: MotionGenerator,
     conditions: Conditions,
-    noise: Sequence[Float[Tensor, "_ d"]],
+    noise: Float[Tensor, "t d"],
     *,
-    guidance: float,
-    steps: int,
-) -> Float[Tensor, "b t d"]:
-    """Denoise to channels that are not normalised; motions shorter than the longest are padded."""
-    x_t = torch.nn.utils.rnn.pad_sequence(list(noise), batch_first=True)
-    valid = valid_frames([len(part) for part in noise])
-    any_action = replace(conditions, action=torch.full_like(conditions.action, len(model.actions)))
-    both = stack_conditions([conditions, any_action])
+    guidance: Mapping[str, float],
+    levels: Sequence[int],
+) -> Float[Tensor, "t d"]:
+    """Denoise one motion to channels that are not normalised.
+
+    Args:
+        model: The generator.
+        conditions: One row.
+        noise: As many frames as the motion has.
+        guidance: See ``Wish``.
+        levels: Falling steps, see ``diffusion.sampling_steps``.
+    """
+    weights = {name: weight for name, weight in guidance.items() if weight != 1.0}
+    passes = stack_conditions([conditions, *(WITHOUT[name](conditions, len(model.actions)) for name in weights)])
+    valid = torch.ones((len(passes), len(noise)), dtype=torch.bool)
 
     def predict(x_t: Tensor, step: int) -> Tensor:
-        level = torch.full((len(x_t),), step)
-        if guidance == 1.0:
-            return model.denoiser(x_t, level, conditions, valid)
-        predicted = model.denoiser(x_t.repeat(2, 1, 1), level.repeat(2), both, valid.repeat(2, 1))
-        conditional, unconditional = predicted.chunk(2)
-        return guide(unconditional, conditional, guidance)
+        level = torch.full((len(passes),), step)
+        given, *without = model.denoiser(x_t.expand(len(passes), -1, -1), level, passes, valid)
+        return guide(given, without, list(weights.values()))
 
     with torch.inference_mode():
-        x0 = ddim_sample(model.schedule, predict, x_t, sampling_steps(len(model.schedule), steps))
+        x0 = dpm_sample(model.schedule, predict, noise, levels)
     return x0.clone() * model.std + model.mean
-
-
-def _cleaned(
-    model: MotionGenerator, channels: Float[Tensor, "b t d"], frames: Sequence[int], rests: Float[np.ndarray, "b 24 3"]
-) -> Float[Tensor, "b t d"]:
-    """Channels smoothed and corrected (see ``cleanup``)."""
-    valid = valid_frames(frames)
-    channels = smooth_frames(channels, valid)
-    rotations, root = features_to_rotations(channels)
-    poses = SampledPoses(
-        rotations=rotations,
-        root=root,
-        contacts=channels[..., FEATURES["contacts"]],
-        valid=valid,
-        rest_joints=torch.as_tensor(rests, dtype=torch.float32),
-    )
-    rotations, root = clean(poses, lowest=model.lowest, standing=model.standing)
-    channels[..., FEATURES["root"]] = root
-    channels[..., FEATURES["orient"]] = matrix_to_rotation6d(rotations[:, :, 0])
-    channels[..., FEATURES["body"]] = matrix_to_rotation6d(rotations[:, :, 1:]).flatten(-2)
-    return channels
 
 
 def _caption(model: MotionGenerator, motion: Motion, *, rng: np.random.Generator) -> str:

@@ -15,6 +15,7 @@ from augment.generate.recipe import PeopleOptions, PlannedClip
 from augment.motion.carrying import PROPS
 from augment.motion.library.scripted.act import make_action
 from augment.motion.resample import resample
+from augment.motion.reshape import above_floor
 from augment.motion.store import StoreWriter
 from augment.seeds import clip_rng
 
@@ -122,3 +123,12 @@ def test_a_prop_without_a_place_in_a_stored_motion_is_named(body, store: Path):
     clip = replace(planned("store", path=store), prop="wheelchair")
     with pytest.raises(ValueError, match="wheelchair' has no place: nobody sits"):
         cast(clip, PeopleOptions(), body, rng=clip_rng(0, "k", 0), seconds=2.0)
+
+
+def test_a_generated_motion_is_over_the_floor(body):
+    """Law: like the motions of a pool, what the generator makes has no skin under the floor by more than it may sink."""
+    for seed in range(2):
+        clip = planned("generator", action="fall_from_chair")
+        (person,) = cast(clip, PeopleOptions(), body, rng=clip_rng(seed, "k", 0), seconds=None).people
+        raised = above_floor(person, body)
+        assert np.abs(raised.transl - person.transl).max() < 0.01

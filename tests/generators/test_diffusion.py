@@ -6,13 +6,12 @@ import math
 
 import pytest
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
 from augment.generators.diffusion import (
     cosine_schedule,
-    ddim_sample,
-    ddim_step,
+    dpm_sample,
     guide,
     q_sample,
     sampling_steps,
@@ -67,28 +66,49 @@ def test_q_sample_mean_and_variance(step: int):
     assert float(x_t.var()) == pytest.approx(1 - alpha_bar, rel=0.02, abs=1e-6)
 
 
-@pytest.mark.parametrize("index", [0, 7, 19])
-def test_ddim_step_equals_diffusers(index: int, samples: tuple[torch.Tensor, torch.Tensor]):
-    x0, x_t = samples
-    theirs = DDIMScheduler(**COSINE, timestep_spacing="trailing", set_alpha_to_one=True)
-    theirs.set_timesteps(20)
-    steps = sampling_steps(STEPS, 20)
+@pytest.mark.parametrize(("levels", "count"), [(STEPS, 20), (50, 8), (50, 4), (50, 1)])
+def test_dpm_equals_diffusers(levels: int, count: int, samples: tuple[torch.Tensor, torch.Tensor]):
+    _, noise = samples
+    theirs = DPMSolverMultistepScheduler(
+        num_train_timesteps=levels,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="sample",
+        algorithm_type="dpmsolver++",
+        solver_order=2,
+        lower_order_final=True,
+        euler_at_final=True,
+        timestep_spacing="trailing",
+        final_sigmas_type="zero",
+    )
+    theirs.set_timesteps(count)
+    steps = sampling_steps(levels, count)
     assert steps == theirs.timesteps.tolist()
-    to = [*steps[1:], -1][index]
-    ours = ddim_step(cosine_schedule(STEPS), x0, x_t, steps[index], to)
-    torch.testing.assert_close(ours, theirs.step(x0, steps[index], x_t, eta=0.0).prev_sample, atol=2e-5, rtol=1e-4)
+
+    def predict(x_t: torch.Tensor, step: int) -> torch.Tensor:
+        return torch.tanh(x_t * 0.5 + step / levels)
+
+    x_t = noise
+    for step in theirs.timesteps:
+        x_t = theirs.step(predict(x_t, int(step)), step, x_t, return_dict=False)[0]
+    torch.testing.assert_close(dpm_sample(cosine_schedule(levels), predict, noise, steps), x_t, atol=1e-4, rtol=1e-3)
 
 
-def test_ddim_with_the_true_x0_stays_on_the_path_and_ends_at_x0(samples: tuple[torch.Tensor, torch.Tensor]):
+def test_dpm_with_the_true_x0_ends_at_x0(samples: tuple[torch.Tensor, torch.Tensor]):
     x0, noise = (part.double() for part in samples)
-    schedule = cosine_schedule(STEPS)
-    x_t = q_sample(schedule, x0, torch.tensor([600, 600]), noise)
-    torch.testing.assert_close(ddim_step(schedule, x0, x_t, 600, 300), q_sample(schedule, x0, torch.tensor([300, 300]), noise))
-    torch.testing.assert_close(ddim_step(schedule, x0, x_t, 600, -1), x0)
-    torch.testing.assert_close(ddim_sample(schedule, lambda x, step: x0, noise, sampling_steps(STEPS, 5)), x0)
+    schedule, seen = cosine_schedule(STEPS), []
+
+    def true(x_t: torch.Tensor, step: int) -> torch.Tensor:
+        level = torch.tensor([step, step])
+        seen.append((x_t - schedule[step].sqrt() * x0) / (1 - schedule[step]).sqrt())
+        assert x_t.shape == q_sample(schedule, x0, level, noise).shape
+        return x0
+
+    torch.testing.assert_close(dpm_sample(schedule, true, noise, sampling_steps(STEPS, 5)), x0)
+    for residual in seen[1:]:  # it stays on the path of one noise
+        torch.testing.assert_close(residual, seen[0])
 
 
-def test_ddim_of_a_gaussian_gives_that_gaussian():
+def test_dpm_of_a_gaussian_gives_that_gaussian():
     """For data N(m, s^2) the best predictor of x_0 is known; sampling with it must return the data's mean and spread."""
     schedule, mean, std = cosine_schedule(STEPS), 1.5, 0.4
 
@@ -97,7 +117,7 @@ def test_ddim_of_a_gaussian_gives_that_gaussian():
         return mean + math.sqrt(a) * std**2 / (a * std**2 + 1 - a) * (x_t - math.sqrt(a) * mean)
 
     noise = torch.randn(50_000, 1, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
-    x0 = ddim_sample(schedule, best, noise, sampling_steps(STEPS, 1000))
+    x0 = dpm_sample(schedule, best, noise, sampling_steps(STEPS, 50))
     assert float(x0.mean()) == pytest.approx(mean, abs=0.02)
     assert float(x0.std()) == pytest.approx(std, rel=0.02)
 
@@ -109,6 +129,13 @@ def test_steps_out_of_range_are_refused():
 
 def test_guidance_of_one_is_the_conditional_and_zero_the_unconditional(samples: tuple[torch.Tensor, torch.Tensor]):
     unconditional, conditional = samples
-    torch.testing.assert_close(guide(unconditional, conditional, 1.0), conditional)
-    torch.testing.assert_close(guide(unconditional, conditional, 0.0), unconditional)
-    torch.testing.assert_close(guide(unconditional, conditional, 2.0), 2 * conditional - unconditional)
+    torch.testing.assert_close(guide(conditional, [unconditional], [1.0]), conditional)
+    torch.testing.assert_close(guide(conditional, [unconditional], [0.0]), unconditional)
+    torch.testing.assert_close(guide(conditional, [unconditional], [2.0]), 2 * conditional - unconditional)
+    torch.testing.assert_close(guide(conditional, [], []), conditional)
+
+
+def test_conditions_are_guided_independently(samples: tuple[torch.Tensor, torch.Tensor]):
+    first, given = samples
+    both = guide(given, [first, -first], [2.0, 3.0])
+    torch.testing.assert_close(both - given, (guide(given, [first], [2.0]) - given) + (guide(given, [-first], [3.0]) - given))

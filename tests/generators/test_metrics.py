@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,26 @@ import torch
 from augment.commands.motions_train import MotionsSample
 from augment.generators.card import measure_generator, write_card
 from augment.generators.checkpoint import SHIPPED, load_generator, new_generator
-from augment.generators.cleanup import SampledPoses, clean, smooth_frames
+from augment.generators.cleanup import even_out, settle
 from augment.generators.conditions import segments_from_labels
 from augment.generators.dataset import TrainingSet, training_set
 from augment.generators.denoiser import DenoiserConfig
-from augment.generators.metrics import frechet, nearest_distances, resampled, split_rows, train_evaluator
+from augment.generators.metrics import (
+    fall_figures,
+    figures_of,
+    frechet,
+    load_evaluator,
+    nearest_distances,
+    resampled,
+    save_evaluator,
+    split_rows,
+    train_evaluator,
+)
 from augment.generators.motion_sheet import contact_sheet
 from augment.generators.sample import fall_side
-from augment.motion.features import FEATURES, mirror_features, pose_joints
-from augment.types import Segment
+from augment.motion.features import FEATURES, mirror_features
+from augment.motion.posture import place_joints, world_rotations
+from augment.types import Motion, Segment
 from tests.make.actor import moving, rest_joints
 
 ACTIONS = ("wave", "kick", "sit")
@@ -69,38 +81,62 @@ def test_nearest_distance_knows_copies_and_mirrored_copies(data: TrainingSet):
     assert (nearest_distances(motions, motions, same=True) > 0.01).all()
 
 
-def test_cleanup_holds_feet_and_lifts_what_sinks(data: TrainingSet):
-    """A still pose sunk 5 cm into the floor, its root sliding: afterwards the feet stand still, higher."""
-    frames, rest = 30, torch.as_tensor(rest_joints(np.zeros(10)), dtype=torch.float32)
-    rotations = torch.eye(3).expand(1, frames, 24, 3, 3).clone()
-    height = -float((rest - rest[0])[:, 1].min())
-    root = torch.zeros(1, frames, 3)
-    root[..., 1], root[0, :, 0] = height - 0.05, 0.004 * torch.arange(frames)
-    lowest = torch.full((24,), -1.0)
-    lowest[10:12] = 0.0
-    turned, moved = clean(
-        SampledPoses(
-            rotations=rotations,
-            root=root,
-            contacts=torch.ones(1, frames, 4),
-            valid=torch.ones(1, frames, dtype=torch.bool),
-            rest_joints=rest[None],
-        ),
-        lowest=lowest,
-        standing=torch.full((4,), 10.0),
+def standing_still(frames: int, root: np.ndarray) -> tuple[Motion, np.ndarray]:
+    """A motion in the zero pose whose pelvis follows ``root`` (frames, 3), and its body's rest joints."""
+    rest = np.asarray(rest_joints(np.zeros(10)), np.float64)
+    still = moving(frames=frames, rng=np.random.default_rng(0))
+    zeros = np.zeros((frames, 23, 3), np.float32)
+    transl = (root - rest[0]).astype(np.float32)
+    return replace(still, betas=np.zeros(10), global_orient=zeros[:, 0], body_pose=zeros, transl=transl), rest
+
+
+def feet_of(motion: Motion, rest: np.ndarray) -> np.ndarray:
+    return place_joints(world_rotations(motion), rest, motion.transl + rest[0])[:, [10, 11]]
+
+
+def test_settled_feet_stand_still_and_nothing_is_too_low():
+    """A still pose sunk 5 cm below its lowest allowed height, its root sliding: afterwards the feet stand still, higher."""
+    frames, height = 30, 0.9
+    motion, rest = standing_still(
+        frames, np.stack([0.004 * np.arange(frames), np.full(frames, height), np.zeros(frames)], axis=1)
     )
-    feet = pose_joints(turned, moved, rest[None])[0, :, [10, 11]]
-    assert float(feet[..., 1].min()) > -0.02
-    assert float(feet[..., 0].diff(dim=0).abs().mean()) < 0.001
+    lowest = np.full(24, -1.0)
+    lowest[10:12] = feet_of(motion, rest)[..., 1].min() + 0.05
+    settled = settle(motion, np.ones((frames, 4)), rest, lowest=lowest)
+    feet = feet_of(settled, rest)
+    assert feet[..., 1].min() > lowest[10] - 0.005
+    assert np.abs(np.diff(feet[2:-2], axis=0)).max() < 0.001
+    assert np.abs(np.diff(feet_of(motion, rest), axis=0)).max() > 0.003
 
 
-def test_smoothing_keeps_lines_and_does_not_cross_the_end():
-    line = torch.arange(10.0)[None, :, None].clone()
-    valid = torch.arange(10)[None] < 6
-    line[0, 6:] = 1e6
-    torch.testing.assert_close(smooth_frames(line, valid), line)
-    zigzag = torch.tensor([0.0, 1.0] * 5)[None, :, None]
-    assert float(smooth_frames(zigzag, torch.ones(1, 10, dtype=torch.bool))[0, 1:-1].std()) < 1e-6
+def test_a_sunk_hand_is_raised_alone():
+    """A hand below the floor does not lift the body."""
+    motion, rest = standing_still(20, np.tile([0.0, 0.9, 0.0], (20, 1)))
+    lowest = np.full(24, -1.0)
+    lowest[22] = place_joints(world_rotations(motion), rest, motion.transl + rest[0])[0, 22, 1] + 0.1
+    settled = settle(motion, np.zeros((20, 4)), rest, lowest=lowest)
+    joints = place_joints(world_rotations(settled), rest, settled.transl + rest[0])
+    assert joints[:, 22, 1].min() > lowest[22] - 0.03
+    assert np.abs(settled.transl - motion.transl).max() < 1e-6
+
+
+def test_a_motion_that_stands_well_is_left_as_it_is():
+    motion, rest = standing_still(30, np.tile([0.0, 0.9, 0.0], (30, 1)))
+    for contacts in (np.ones((30, 4)), np.zeros((30, 4))):
+        settled = settle(motion, contacts, rest, lowest=np.full(24, -1.0))
+        assert np.abs(feet_of(settled, rest) - feet_of(motion, rest)).max() < 1e-3
+
+
+def test_steps_between_tokens_are_evened_out_and_lines_and_ends_stay():
+    line = torch.arange(12.0)[:, None] * torch.tensor([[1.0, -2.0]])
+    torch.testing.assert_close(even_out(line, 4), line)
+    stairs = torch.tensor([0.0, 1.0, 2.0]).repeat_interleave(4)[:, None]
+    smoothed = even_out(stairs, 4)
+    assert (smoothed[0], smoothed[-1]) == (stairs[0], stairs[-1])
+    assert float(smoothed.diff(dim=0).max()) < 0.3
+    torch.testing.assert_close(smoothed.mean(), stairs.mean())
+    assert float((even_out(stairs, 1)).diff(dim=0).max()) > 0.7  # one frame a token: nothing to join
+    torch.testing.assert_close(even_out(line[:3], 4), line[:3])
 
 
 def test_segments_cover_the_motion_and_swallow_blips():
@@ -118,6 +154,51 @@ def test_a_fall_to_plus_x_is_a_fall_to_the_left():
     fall = (Segment(label="fall", start_sec=0.5, end_sec=1.0),)
     assert fall_side(path, fall, 20.0) == "left"
     assert fall_side(-path, fall, 20.0) == "right"
+
+
+def falling(speed: float, *, noise: float = 0.0) -> np.ndarray:
+    """Joints (60, 24, 3) whose pelvis stands at 1 m, drops at ``speed`` to 0.1 m, and stays there."""
+    heights = np.clip(1.0 - speed * (np.arange(60) / 20 - 1.0), 0.1, 1.0)
+    joints = np.zeros((60, 24, 3)) + heights[:, None, None] * [0.0, 1.0, 0.0]
+    return joints + np.random.default_rng(0).normal(0, noise, joints.shape)
+
+
+def test_falls_are_measured_as_they_were_made():
+    """Known answer: 0.9 m at 3 m/s; a faster one is faster and shorter; jitter of 5 mm changes the speed by little."""
+    rng = np.random.default_rng(0)
+    found, faster, rough = (fall_figures([part], rng=rng) for part in (falling(3.0), falling(6.0), falling(3.0, noise=0.005)))
+    assert found["fall_speed"].value == pytest.approx(3.0, abs=0.01)
+    assert found["fall_seconds"].value == pytest.approx(0.8 * 0.9 / 3.0, abs=0.1)
+    assert found["falls_end_low"].value == 1.0
+    assert faster["fall_speed"].value == pytest.approx(6.0, abs=0.01)
+    assert faster["fall_seconds"].value < found["fall_seconds"].value
+    assert faster["fall_acceleration"].value > found["fall_acceleration"].value
+    assert rough["fall_speed"].value == pytest.approx(3.0, abs=0.25)
+
+
+def test_figures_tell_copies_from_strangers(data: TrainingSet, tmp_path: Path):
+    """Training motions cover themselves and are near; motions that all look alike cover little and differ little."""
+    generator = torch.Generator().manual_seed(0)
+    evaluator = train_evaluator(data, range(len(data)), generator=generator, steps=100)
+    actions = data.conditions.action.numpy()
+    alike = [data.channels[0]] * len(data)
+    copies, same = (
+        figures_of(evaluator, made, actions, data.channels, falls={0}, rng=np.random.default_rng(0))
+        for made in (list(data.channels), alike)
+    )
+    assert copies["coverage"].value == 1.0
+    assert copies["frechet"].value == pytest.approx(0.0, abs=1e-3)
+    assert copies["nearest"].value < 1e-2
+    assert same["multimodality"].value == same["diversity"].value == 0.0
+    assert same["coverage"].value < 0.6
+    assert same["accuracy"].value < copies["accuracy"].value
+    digest = save_evaluator(evaluator, data.actions, tmp_path / "evaluator.safetensors")
+    again, names = load_evaluator(tmp_path / "evaluator.safetensors")
+    assert (names, len(digest)) == (data.actions, 64)
+    assert torch.equal(again(alike)[1], evaluator(alike)[1])
+    (tmp_path / "evaluator.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="not an evaluator"):
+        load_evaluator(tmp_path / "evaluator.safetensors")
 
 
 def test_card_and_sheet_are_written(data: TrainingSet, tmp_path: Path):

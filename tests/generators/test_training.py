@@ -14,10 +14,18 @@ from safetensors.torch import load_file
 
 from augment.actions import FRAME_LABELS
 from augment.generators.checkpoint import MotionGenerator, load_generator, new_generator, save_generator
-from augment.generators.conditions import CHANNELS, annotations_of, drop_some, label_channels, segments_from_labels
+from augment.generators.conditions import (
+    CHANNELS,
+    WITHOUT,
+    annotations_of,
+    drop_some,
+    label_channels,
+    segments_from_labels,
+)
 from augment.generators.dataset import TrainingSet, collate, draw_batch, example, training_set, valid_frames
 from augment.generators.denoiser import DenoiserConfig
-from augment.generators.sample import denoise, profile_conditions, sample
+from augment.generators.diffusion import sampling_steps
+from augment.generators.sample import Wish, denoise, profile_conditions, sample
 from augment.generators.train import TrainConfig, batch_losses, learning_rate, train
 from augment.motion.features import FEATURES, canonical_start
 from augment.types import Motion, Segment
@@ -60,7 +68,8 @@ def trained(data: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 def _ask(model: MotionGenerator, actions: list[str], *, seed: int = 0, **options: Any) -> list[Motion]:
-    return sample(model, actions, generator=torch.Generator().manual_seed(seed), rest_joints_of=rest_joints, **options)
+    generator = torch.Generator().manual_seed(seed)
+    return sample(model, actions, generator=generator, wish=Wish(**options), rest_joints_of=rest_joints)
 
 
 def test_it_memorises_two_motions(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
@@ -68,10 +77,11 @@ def test_it_memorises_two_motions(trained: tuple[MotionGenerator, list[float]], 
     # The first steps' loss is that of predicting zero.
     assert np.mean(losses[-40:]) < 0.1 * np.mean(losses[:5])
     conditions = profile_conditions(model.profiles)
-    noise = [torch.randn(len(part), 315, generator=torch.Generator().manual_seed(4)) for part in data.channels]
-    made = denoise(model, conditions, noise, guidance=1.0, steps=20)
     for index, truth in enumerate(data.channels):
-        joints = (made[index, : len(truth)] - truth)[:, FEATURES["joints"]].unflatten(-1, (24, 3))
+        noise = torch.randn(len(truth), 315, generator=torch.Generator().manual_seed(4))
+        levels = sampling_steps(len(model.schedule), 8)
+        made = denoise(model, conditions.rows(slice(index, index + 1)), noise, guidance={}, levels=levels)
+        joints = (made - truth)[:, FEATURES["joints"]].unflatten(-1, (24, 3))
         assert joints.norm(dim=-1).mean() < 0.05
 
 
@@ -141,13 +151,23 @@ def test_sampling_is_deterministic_and_seeded(trained: tuple[MotionGenerator, li
         assert not np.array_equal(one.body_pose, three.body_pose)
 
 
-def test_a_motion_does_not_depend_on_its_batch(trained: tuple[MotionGenerator, list[float]], monkeypatch):
+def test_a_motion_does_not_depend_on_what_else_is_asked_for(trained: tuple[MotionGenerator, list[float]]):
+    """Law: the n-th motion of an action has the same bytes in any request with the same seed, on any number of threads."""
     model, _ = trained
-    together = _ask(model, ["wave", "sit", "wave"], steps=4)
-    monkeypatch.setattr("augment.generators.sample.BATCH", 1)
-    apart = _ask(model, ["wave", "sit", "wave"], steps=4)
-    for one, two in zip(together, apart, strict=True):
-        assert np.abs(one.transl - two.transl).max() < 1e-3
+    together = _ask(model, ["wave", "sit", "wave", "sit", "sit"], steps=4)
+    apart = [*_ask(model, ["sit", "sit"], steps=4), *_ask(model, ["wave", "wave"], steps=4)]
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2 if threads == 1 else 1)
+        elsewhere = _ask(model, ["wave", "sit", "wave", "sit", "sit"], steps=4)
+    finally:
+        torch.set_num_threads(threads)
+    pairs = [*zip([together[k] for k in (1, 3, 0, 2)], apart, strict=True), *zip(together, elsewhere, strict=True)]
+    for one, two in pairs:
+        assert (one.name, one.caption) == (two.name, two.caption)
+        for field in ("global_orient", "body_pose", "transl", "betas"):
+            assert np.array_equal(getattr(one, field), getattr(two, field))
+    assert not np.array_equal(together[0].body_pose, together[2].body_pose)
 
 
 def test_a_motion_arrives_complete(trained: tuple[MotionGenerator, list[float]]):
@@ -181,21 +201,25 @@ def test_any_length_up_to_ten_seconds(seconds: float, trained: tuple[MotionGener
 def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
     plain = _ask(model, ["sit"], steps=4)[0]
-    options: list[dict[str, Any]] = [{"guidance": 3.0}, {"steps": 8}]
+    options: list[dict[str, Any]] = [{"guidance": {"action": 3.0}}, {"steps": 8}, {"seconds": 1.0}]
     for option in options:
         other = _ask(model, ["sit"], **({"steps": 4} | option))[0]
         assert not np.array_equal(plain.body_pose, other.body_pose), option
 
 
-def test_guidance_of_one_is_the_conditional_model(trained: tuple[MotionGenerator, list[float]]):
+@pytest.mark.parametrize("name", WITHOUT)
+def test_guidance_of_one_is_as_trained_and_of_none_leaves_it_out(name: str, trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
     conditions = profile_conditions(model.profiles[:1])
-    noise = [torch.randn(24, 315, generator=torch.Generator().manual_seed(3))]
-    one, nearly, none = (denoise(model, conditions, noise, guidance=w, steps=4) for w in (1.0, 1.0 + 1e-9, 0.0))
-    torch.testing.assert_close(one, nearly)
-    any_action = replace(conditions, action=torch.full_like(conditions.action, len(model.actions)))
-    anything = denoise(model, any_action, noise, guidance=1.0, steps=4)
-    torch.testing.assert_close(none, anything)
+    noise, levels = torch.randn(24, 315, generator=torch.Generator().manual_seed(3)), sampling_steps(1000, 4)
+    plain, one, nearly, none = (
+        denoise(model, conditions, noise, guidance=guidance, levels=levels)
+        for guidance in ({}, {name: 1.0}, {name: 1.0 + 1e-9}, {name: 0.0})
+    )
+    assert torch.equal(plain, one)
+    torch.testing.assert_close(one, nearly, atol=1e-5, rtol=1e-4)
+    left_out = denoise(model, WITHOUT[name](conditions, len(model.actions)), noise, guidance={}, levels=levels)
+    torch.testing.assert_close(none, left_out, atol=1e-4, rtol=1e-3)
 
 
 def test_conditions_are_dropped_as_often_as_asked(data: TrainingSet):
@@ -212,8 +236,10 @@ def test_wrong_requests_are_refused_with_what_is_right(trained: tuple[MotionGene
         _ask(model, ["moonwalk"])
     with pytest.raises(ValueError, match="to 10"):
         _ask(model, ["wave"], seconds=11.0)
-    with pytest.raises(ValueError, match=r"1\.\.20"):
-        _ask(model, ["wave"], steps=50)
+    with pytest.raises(ValueError, match=r"1\.\.1000"):
+        _ask(model, ["wave"], steps=1001)
+    with pytest.raises(ValueError, match="unknown condition 'weather'; expected some of: action, support, body"):
+        _ask(model, ["wave"], guidance={"weather": 2.0})
     with pytest.raises(ValueError, match="augment motions train"):
         load_generator(tmp_path)
     (tmp_path / "generator.safetensors").write_bytes(b"nothing")
