@@ -45,8 +45,8 @@ ROOMS, VIEWS = {False: 120, True: 100}, {False: 4, True: 2}
 
 TRAINING: dict[str, dict[str, Any]] = {
     "keypoints": {"steps": 6000},
-    "person": {"steps": 7000, "size": 96, "batch": 8},
-    "rgb": {"steps": 4000, "size": 112, "batch": 8},
+    "person": {"model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
+    "rgb": {"model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
 }
 """Settings of each input's study beside its defaults."""
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from .attention import mvit_v2_s, swin3d_t, videomae_s
+from .frames import frame_cnn
 from .graph import st_gcn
 from .keypoints import keypoint_cnn
 from .video import r2plus1d_18, s3d, slowfast_r50, x3d, x3d_heatmaps
@@ -69,6 +70,7 @@ MODELS: dict[str, Network] = {
         build=videomae_s, size_step=16, least_frames=2, frame_step=2,
         library={"transformers": from_transformers("MCG-NJU/videomae-small-finetuned-kinetics")},
     ),
+    "frame_cnn": Network(build=frame_cnn),
     "keypoint_cnn": Network(build=keypoint_cnn),
     "st_gcn": Network(build=st_gcn),
     "x3d_heatmaps": Network(build=x3d_heatmaps),
@@ -76,7 +78,7 @@ MODELS: dict[str, Network] = {
 """Name to network. Extending = one function and one line here."""
 
 PICTURE_MODELS = (
-    "x3d_xs", "x3d_s", "x3d_m", "slowfast_r50", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t", "videomae_s",
+    "frame_cnn", "x3d_xs", "x3d_s", "x3d_m", "slowfast_r50", "r2plus1d_18", "s3d", "mvit_v2_s", "swin3d_t", "videomae_s",
 )  # fmt: skip
 """Those that take three channels of pictures."""
 

@@ -14,7 +14,10 @@ CHECKPOINT_FORMAT = "understudy-classifier-2"
 NONE, SHIPPED = "none", "understudy"
 
 FOLDER = Path(__file__).parents[1] / "weights"
-UNDERSTUDY: dict[tuple[str, str], str] = {("keypoints", "keypoint_cnn"): "keypoints.safetensors"}
+UNDERSTUDY: dict[tuple[str, str], str] = {
+    ("keypoints", "keypoint_cnn"): "keypoints.safetensors",
+    ("person", "frame_cnn"): "person.safetensors",
+}
 """Input and model to the file in ``FOLDER`` with weights trained on films made here (``benchmarks/pretraining.py``)."""
 
 
