@@ -76,7 +76,8 @@ class Recording:
     mask: Place | None = None
     """A sample's mask of people, `mask.mp4`."""
     plate: Path | None = None
-    """A picture of the empty room from the same camera (the column `plate`, or the study's)."""
+    """A picture of the empty room from the same camera (the column `plate`, or the study's); transparent where people do
+    not count."""
     size: tuple[int, int] | None = None
     """Width and height of the picture, pixels, where known without decoding."""
     content: bytes | None = None

@@ -25,7 +25,8 @@ class Source(Strict):
     shards: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
     """Folders with ``manifest.json``, or single ``.tar`` files; one or several."""
     plate: Path | None = None
-    """Picture of the empty room, of the videos' size, for rows without a column `plate`. CSV only."""
+    """Picture of the empty room, of the videos' size, for rows without a column `plate`. Where it is transparent, people are
+    not looked for. CSV only."""
     where: dict[str, Annotated[list[Any], BeforeValidator(_as_list)]] = Field(default_factory=dict)
     """Column to value(s): only rows that match all of them are used. CSV only."""
 

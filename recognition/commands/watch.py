@@ -21,11 +21,9 @@ if TYPE_CHECKING:
 class Watch:
     """Look for the rare class in an untrimmed video: when it is seen, as picture, JSON and annotated video.
 
-    Examples:
+    Example: recognition watch classifier.safetensors night.mp4 --keypoints night-keypoints.json --out night
 
-    recognition watch classifier.safetensors night.mp4 --keypoints night-keypoints.json --out night
-
-    recognition watch understudy:keypoints night.mp4 --keypoints mediapipe --out night
+    With shipped weights: recognition watch understudy:keypoints night.mp4 --keypoints mediapipe --out night
     """
 
     checkpoint: tyro.conf.Positional[Path]
@@ -44,7 +42,7 @@ class Watch:
     """Weights for `--keypoints keypointrcnn`; None lets torchvision fetch its own."""
     plate: Path | None = None
     """Picture of the empty room from this camera, of the video's size: where the person is (`person`) and moves (`motion`).
-    Without it, the median of the video's frames."""
+    Where it is transparent, nobody is looked for. Without it, medians of the video's frames are all there is."""
     watch_for: str | None = None
     """The class of the alarms; by default the rare class of the study that the checkpoint comes from."""
     threshold: float | None = None

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ..networks.silhouette import SILHOUETTE_WEIGHTS
 from ..recordings import Place, Recording, place_digest
 from ..windows import Window
 from .kept import kept, window_frames
@@ -95,6 +96,8 @@ class CropStore:
         key = f"{recording.name}|{recording.place}"
         if key not in self.opened:
             beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
+            if recording.keypoints is None and recording.mask is None:
+                beside += [Place(path=SILHOUETTE_WEIGHTS)]  # they decide where the person is
             facts = [self.kind.name, recording.digest(), self.side, self.rate, recording.fps, *map(place_digest, beside)]
             # The drawn errors of a film's keypoints depend on its labels too.
             facts += [recording.is_synthetic, recording.size, recording.segments]

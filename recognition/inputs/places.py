@@ -1,7 +1,7 @@
 """Where the person is in every frame of a recording, and a square that follows it.
 
-Taken from keypoints if there are any; else from a sample's mask; else from the difference to the empty room, which is a picture
-of it (``Recording.plate``) or the median of the recording's own frames.
+Taken from keypoints if there are any; else from a sample's mask; else from silhouettes, which a network finds by what the room
+looks like without people: a picture of it (``Recording.plate``), and medians of the recording's own frames.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from augment.shards.video_codec import decode_mask
 from ..recordings import Recording
 from .keypoints import SURE, person_points
 from .rgb import MARGIN, each_frame
+from .silhouettes import silhouette_boxes
 
 AROUND = 1.6
 """Side of the network's square in extents of the person (the long side of the box around it); the kept one is larger."""
@@ -30,14 +31,6 @@ PLATE_FRAMES = 21
 """Frames of a recording of which the median is its plate."""
 MOSTLY = 0.85
 """Pixels hidden in more than this share of those frames count as never uncovered."""
-LOOK_HEIGHT, LOOK_RATE = 120, 8.0
-"""Size and rate of the pictures in which a person is found by the difference to the plate, pixels and frames a second."""
-DIFFERENT = 24
-"""Least difference of a person to the plate, of 255; video noise and soft shadows stay below it."""
-MOVED = 40
-"""Least change of a pixel within a recording where somebody moves, of 255."""
-LEAST_AREA = 0.004
-"""Share of the picture that a person takes at least."""
 
 
 def person_boxes(recording: Recording) -> Float[np.ndarray, "t 4"]:
@@ -55,10 +48,10 @@ def person_boxes(recording: Recording) -> Float[np.ndarray, "t 4"]:
         boxes = _boxes_of_mask(decode_mask(recording.mask.read()) == 1)
     else:
         field = f"`plate` ({recording.plate.name})" if recording.plate else "no `keypoints`, no `mask`, no `plate`"
-        boxes = _boxes_of_difference(recording, empty_room(recording, boxes=None).picture)
-        why = f"nothing larger than {LEAST_AREA:.1%} of the picture differs from " + (
-            "the plate" if recording.plate else "the median of its frames; give keypoints, or a plate of the empty room"
-        )
+        plate, looked_at = _plate_picture(recording) if recording.plate else (None, None)
+        boxes = silhouette_boxes(recording, plate=plate, looked_at=looked_at)
+        why = "no silhouette of a person in any frame; give keypoints"
+        why += "" if recording.plate else ", or a plate of the empty room"
     if not np.isfinite(boxes).all(axis=1).any():
         raise ValueError(f"{recording.name}: nobody found in it: {field}: {why}")
     return boxes
@@ -88,44 +81,6 @@ def _boxes_of_mask(mask: np.ndarray) -> Float[np.ndarray, "t 4"]:
     return boxes
 
 
-def _boxes_of_difference(recording: Recording, plate: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "t 4"]:
-    """The largest patch that differs from the plate and moves, in some frames a second; NaN in those between.
-
-    What differs but looks the same throughout is furniture that was moved since the plate was taken.
-    """
-    height, width = plate.shape[:2]
-    scale = height / LOOK_HEIGHT
-    small = (max(8, round(width / scale)), LOOK_HEIGHT)
-    empty, different = _looked_at(plate, small), {}
-    low, high = np.full_like(empty, np.inf), np.full_like(empty, -np.inf)
-    for index, frame in each_frame(recording, rate=LOOK_RATE):
-        difference = _looked_at(frame.to_ndarray(format="rgb24"), small) - empty
-        difference -= np.median(difference, axis=(0, 1))  # the camera's exposure may have changed
-        low, high = np.minimum(low, difference), np.maximum(high, difference)
-        different[index] = np.packbits(np.abs(difference).max(axis=-1) > DIFFERENT)  # an hour of video takes 70 MB
-    moved = cv2.dilate(((high - low).max(axis=-1) > MOVED).astype(np.uint8), np.ones((3, 3), np.uint8))
-    if moved.mean() < LEAST_AREA:
-        moved[:] = 1  # nobody moves: whoever is there lies or sits still
-    boxes = np.full((recording.frames, 4), np.nan)
-    for index, bits in different.items():
-        found = np.unpackbits(bits, count=moved.size).reshape(moved.shape) & moved
-        found = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
-        found = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))
-        count, _, patches, _ = cv2.connectedComponentsWithStats(found)
-        if count < 2 or index >= len(boxes):
-            continue
-        left, top, wide, tall, area = patches[1:][patches[1:, cv2.CC_STAT_AREA].argmax()]
-        if area >= LEAST_AREA * found.size:
-            across = width / small[0]
-            boxes[index] = left * across, top * scale, (left + wide) * across, (top + tall) * scale
-    return boxes
-
-
-def _looked_at(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    return cv2.GaussianBlur(small, (0, 0), 1.0).astype(np.float32)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmptyRoom:
     """What a camera sees without the person."""
@@ -145,7 +100,7 @@ def empty_room(recording: Recording, *, boxes: Float[np.ndarray, "t 4"] | None) 
     Raises:
         ValueError: If the plate is no picture of the video's size, or the video cannot be decoded.
     """
-    plate = _plate_picture(recording) if recording.plate is not None else None
+    plate = _plate_picture(recording)[0] if recording.plate is not None else None
     if boxes is None and plate is not None:
         return EmptyRoom(picture=plate, unknown=np.zeros(plate.shape[:2], bool))
     frames, covered = [], []
@@ -176,9 +131,10 @@ def _inside(box: np.ndarray | None, size: tuple[int, ...]) -> Bool[np.ndarray, "
     return inside
 
 
-def _plate_picture(recording: Recording) -> UInt8[np.ndarray, "h w 3"]:
+def _plate_picture(recording: Recording) -> tuple[UInt8[np.ndarray, "h w 3"], Bool[np.ndarray, "h w"]]:
+    """The picture of the empty room, and where people are looked for: where it is not transparent."""
     place = recording.plate
-    picture = cv2.imread(str(place)) if place is not None and place.is_file() else None
+    picture = cv2.imread(str(place), cv2.IMREAD_UNCHANGED) if place is not None and place.is_file() else None
     if picture is None:
         raise ValueError(f"{recording.name}: `plate`: {place} is no readable picture; expected a PNG or JPEG of the empty room")
     _, first = next(each_frame(recording, rate=recording.fps))
@@ -187,7 +143,10 @@ def _plate_picture(recording: Recording) -> UInt8[np.ndarray, "h w 3"]:
             f"{recording.name}: `plate`: {place} is {picture.shape[1]}x{picture.shape[0]}, the video "
             f"{first.width}x{first.height}; expected a picture from the same camera, of the video's size"
         )
-    return np.ascontiguousarray(picture[..., ::-1])
+    if picture.ndim == 2:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR)
+    looked_at = picture[..., 3] > 0 if picture.shape[2] == 4 else np.ones(picture.shape[:2], bool)
+    return np.ascontiguousarray(picture[..., 2::-1]), looked_at
 
 
 def followed(boxes: Float[np.ndarray, "t 4"], *, fps: float) -> Float32[np.ndarray, "t 3"]:
