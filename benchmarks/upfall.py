@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
+import numpy as np
 import tyro
 
 from augment.actions import FALLS
@@ -77,6 +79,12 @@ class Settings:
     """Updates of each classifier."""
     size: int = 96
     """Side of the classifier's picture, pixels."""
+    model: str = ""
+    """Network; by default the first input's own."""
+    arms: tuple[str, ...] = ()
+    """Names of the arms; by default all."""
+    weights: str = "none"
+    """What training starts from: ``none``, ``understudy``, or a checkpoint."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     workers: int = 2
     """Processes."""
@@ -156,7 +164,7 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> dict[str
         "height": 240,
         "fps": 9.0,
         "seconds": 5.0,
-        "layers": ["keypoints"] if keypoints_alone else ["rgb", "keypoints"],
+        "layers": ["keypoints"] if keypoints_alone else ["rgb", "mask", "keypoints"],
     }
     out, found = settings.work / f"synthetic-{settings.source}{'' if keypoints_alone else '-rgb'}", {}
     for number, (name, rooms, camera) in enumerate(
@@ -183,13 +191,17 @@ def film(settings: Settings, weights: Path, scenes: dict[str, Path]) -> dict[str
     return found
 
 
-def labels(settings: Settings) -> Path:
-    """UP-Fall's table; for pictures alone without its keypoints: people are then found by the difference to the empty room."""
+def labels(settings: Settings, scenes: dict[str, Path]) -> Path:
+    """UP-Fall's table; for pictures alone without its keypoints, with the empty rooms: people are then found by silhouettes."""
     table = (settings.data / "upfall" / "labels.csv").resolve()
     if set(settings.input) & {"keypoints", "heatmaps"}:
         return table
+    plates = {camera: plate(settings, scenes, camera) for camera in ("1", "2")}
     with open(table, newline="") as file:
-        rows = [{**row, "video": str(table.parent / row["video"])} for row in csv.DictReader(file)]
+        rows = [
+            {**row, "video": str(table.parent / row["video"]), "plate": str(plates[row["camera"]])}
+            for row in csv.DictReader(file)
+        ]
     plain = settings.work.resolve() / "labels-of-pictures.csv"
     with open(plain, "w", newline="") as file:
         writer = csv.DictWriter(file, [name for name in rows[0] if name != "keypoints"], extrasaction="ignore")
@@ -198,15 +210,33 @@ def labels(settings: Settings) -> Path:
     return plain
 
 
-def study(settings: Settings, shards: dict[str, Path]) -> Path:
+def plate(settings: Settings, scenes: dict[str, Path], camera: str) -> Path:
+    """A camera's empty room; transparent, which is where people are not looked for, where the bystander sits."""
+    picture = cv2.imread(str(scenes[f"upfall-camera{camera}"] / "plate.png"))
+    assert picture is not None
+    opaque = np.full(picture.shape[:2], 255, np.uint8)
+    if camera == "2":
+        cv2.fillPoly(opaque, [np.array(BYSTANDER).astype(np.int32)], 0)
+    place = settings.work.resolve() / f"plate-{camera}.png"
+    cv2.imwrite(str(place), np.dstack([picture, opaque]))
+    return place
+
+
+def study(settings: Settings, shards: dict[str, Path], scenes: dict[str, Path]) -> Path:
     """New camera: the arms on the same test windows."""
-    table = str(labels(settings))
+    table = str(labels(settings, scenes))
     everywhere, new, embedded = (
         {"shards": [str(shards[name].resolve()) for name in names]}
         for names in (("new-camera", "training-camera", "embedded"), ("new-camera",), ("embedded",))
     )
     path = settings.work / f"study-{settings.source}-{'-'.join(settings.input)}.yaml"
     pictures = not set(settings.input) <= {"keypoints", "heatmaps"}
+    arms: list[Any] = [
+        "real", "real_augmented", "real_synthetic", "real_synthetic_mixed", "synthetic",
+        {"name": "synthetic_new_camera", "real": False, "synthetic": new, "augment": True},
+        {"name": "synthetic_embedded", "real": False, "synthetic": embedded, "augment": True},
+        {"name": "oracle", "real": {"csv": table, "where": {"camera": 2, "trial": 1}}, "augment": True, "reference": True},
+    ]  # fmt: skip
     settings_of_study = {
         "name": "UP-Fall, new camera",
         "note": "Real clips: camera 1, trial 1. Tested on camera 2, trial 2. Synthetic clips: the rooms of both cameras, built "
@@ -218,16 +248,9 @@ def study(settings: Settings, shards: dict[str, Path]) -> Path:
         "steps": settings.steps,
         "seeds": list(settings.seeds),
         **({"size": settings.size} if pictures else {}),
-        "arms": [
-            "real",
-            "real_augmented",
-            "real_synthetic",
-            "real_synthetic_mixed",
-            "synthetic",
-            {"name": "synthetic_new_camera", "real": False, "synthetic": new, "augment": True},
-            {"name": "synthetic_embedded", "real": False, "synthetic": embedded, "augment": True},
-            {"name": "oracle", "real": {"csv": table, "where": {"camera": 2, "trial": 1}}, "augment": True, "reference": True},
-        ],
+        **({"model": settings.model} if settings.model else {}),
+        "weights": settings.weights,
+        "arms": [arm for arm in arms if not settings.arms or (arm if isinstance(arm, str) else arm["name"]) in settings.arms],
         "baseline": "real_augmented",
         "synthetic": everywhere,
         "real": {"csv": table, "where": {"camera": 1, "trial": 1}},
@@ -256,7 +279,7 @@ def main() -> None:
     if "film" in wanted:
         shards = film(settings, weights, scenes)
         if "study" in wanted:
-            report = study(settings, shards)
+            report = study(settings, shards, scenes)
     (settings.work / f"settings-{settings.source}.json").write_text(json.dumps(asdict(settings), default=str, indent=1))
     print(f"until {settings.until}: {report}")
 
