@@ -191,7 +191,7 @@ class Ablate:
     - show_clips: all -- the report plays up to five clips: films, and of real people drawn keypoints at most (synthetic, the
       default), real footage too (all: mind who gets the report), or no clip (none)
 
-    - further keys: rare_class, window_sec, frames, size, model (x3d_xs, slowfast_r50, mvit_v2_s, ...), steps, batch, lr,
+    - further keys: rare_class, window_sec, frames, size, model (frame_cnn, x3d_xs, mvit_v2_s, ...), steps, batch, lr,
       baseline, note
     """
 

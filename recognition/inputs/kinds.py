@@ -59,7 +59,7 @@ INPUTS: dict[str, InputKind] = {
     "person": InputKind(
         store=person_store,
         models=PICTURE_MODELS,
-        defaults={"model": "x3d_xs", "frames": 8, "size": 96, "steps": 300, "batch": 8, "lr": 2e-3},
+        defaults={"model": "frame_cnn", "frames": 8, "size": 96, "steps": 300, "batch": 8, "lr": 2e-3},
         meaning="a square around one person, following it",
     ),
     "motion": InputKind(
