@@ -99,7 +99,7 @@ class Evaluate:
     """
 
     checkpoint: Positional[Path]
-    """Checkpoint that `recognition train` wrote, or `understudy:keypoints`: the weights shipped for this input, as they are."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `understudy:person`."""
     data: Path
     """CSV of real videos, folder of shards, or one tar."""
     where: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Watch:
     """
 
     checkpoint: tyro.conf.Positional[Path]
-    """Checkpoint that `recognition train` wrote, or `understudy:keypoints`: the weights shipped for this input, as they are."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `understudy:person`."""
     video: tyro.conf.Positional[Path]
     """The video."""
     out: Path = Path("watched")
