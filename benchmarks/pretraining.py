@@ -46,7 +46,7 @@ ROOMS, VIEWS = {False: 120, True: 100}, {False: 4, True: 2}
 TRAINING: dict[str, dict[str, Any]] = {
     "keypoints": {"steps": 6000},
     "person": {"model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
-    "rgb": {"model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
+    "rgb": {"model": "frame_cnn", "steps": 2000, "size": 96, "batch": 16},
 }
 """Settings of each input's study beside its defaults."""
 

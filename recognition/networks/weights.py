@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parents[1] / "weights"
 UNDERSTUDY: dict[tuple[str, str], str] = {
     ("keypoints", "keypoint_cnn"): "keypoints.safetensors",
     ("person", "frame_cnn"): "person.safetensors",
+    ("rgb", "frame_cnn"): "rgb.safetensors",
 }
 """Input and model to the file in ``FOLDER`` with weights trained on films made here (``benchmarks/pretraining.py``)."""
 
