@@ -90,23 +90,20 @@ class EmptyRoom:
     """Where somebody stood or lay from beginning to end and there is no plate: the picture shows the person there."""
 
 
-def empty_room(recording: Recording, *, boxes: Float[np.ndarray, "t 4"] | None) -> EmptyRoom:
+def empty_room(recording: Recording, *, boxes: Float[np.ndarray, "t 4"]) -> EmptyRoom:
     """The room without the person: the median over frames spread over the recording, each without the person's box.
 
     What the boxes never uncover is taken from the recording's plate if it has one, and else is ``unknown``. So things that were
-    moved since the plate was taken do no harm. Without boxes the plate alone counts; if there is none, the median of whole
-    frames, which assumes that the person moves about.
+    moved since the plate was taken do no harm.
 
     Raises:
         ValueError: If the plate is no picture of the video's size, or the video cannot be decoded.
     """
     plate = _plate_picture(recording)[0] if recording.plate is not None else None
-    if boxes is None and plate is not None:
-        return EmptyRoom(picture=plate, unknown=np.zeros(plate.shape[:2], bool))
     frames, covered = [], []
     for index, frame in each_frame(recording, rate=recording.fps * min(1.0, PLATE_FRAMES / recording.frames)):
         frames.append(frame.to_ndarray(format="rgb24"))
-        covered.append(_inside(boxes[min(index, len(boxes) - 1)] if boxes is not None else None, frames[-1].shape[:2]))
+        covered.append(_inside(boxes[min(index, len(boxes) - 1)], frames[-1].shape[:2]))
     stack, hidden = np.stack(frames).astype(np.int16), np.stack(covered)
     unknown = hidden.mean(axis=0) > MOSTLY
     hidden[:, unknown] = False
@@ -120,10 +117,10 @@ def empty_room(recording: Recording, *, boxes: Float[np.ndarray, "t 4"] | None) 
     return EmptyRoom(picture=picture, unknown=unknown)
 
 
-def _inside(box: np.ndarray | None, size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
-    """A box with a border of a tenth, as pixels of the picture."""
+def _inside(box: Float[np.ndarray, "4"], size: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+    """A box with a border of a tenth, as pixels of the picture; none where nobody was found."""
     inside = np.zeros(size[:2], bool)
-    if box is not None and np.isfinite(box).all():
+    if np.isfinite(box).all():
         left, top, right, bottom = box
         border = 0.1 * max(right - left, bottom - top)
         edges = [max(0, round(value)) for value in (top - border, bottom + border, left - border, right + border)]
