@@ -99,7 +99,7 @@ class Evaluate:
     """
 
     checkpoint: Positional[Path]
-    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `understudy:person`."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`."""
     data: Path
     """CSV of real videos, folder of shards, or one tar."""
     where: tuple[str, ...] = ()

@@ -27,7 +27,7 @@ class Watch:
     """
 
     checkpoint: tyro.conf.Positional[Path]
-    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `understudy:person`."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`."""
     video: tyro.conf.Positional[Path]
     """The video."""
     out: Path = Path("watched")

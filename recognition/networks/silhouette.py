@@ -67,7 +67,7 @@ def as_seen(
     """What enters the network: the three pictures, and how far the first is from the others, each less its own median over the
     picture, because a camera's exposure changes."""
     seen, plate, mostly = (
-        torch.as_tensor(np.ascontiguousarray(each)).permute(0, 3, 1, 2).float() / 255 for each in (pictures, plates, usual)
+        torch.from_numpy(np.array(each)).permute(0, 3, 1, 2).float() / 255 for each in (pictures, plates, usual)
     )
 
     def difference(room: Tensor) -> Tensor:
