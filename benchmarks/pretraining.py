@@ -1,10 +1,10 @@
 """Make the shipped weights again (``weights: understudy``): films of many rooms, cameras and people, and a classifier on them.
 
-    python -m benchmarks.pretraining --out DIR [--input keypoints person] [--install]
+    python -m benchmarks.pretraining --out DIR [--weights keypoints person] [--install]
 
 1. film clips of all falls and daily actions in embedded rooms, and test clips in rooms and with motions of their own,
-2. train each input's network to tell 13 frame labels apart,
-3. test it on the test clips, and write ``<input>.safetensors`` (half precision) and its card, ``<input>.md``.
+2. train each network to tell 13 frame labels apart,
+3. test it on the test clips, and write ``<weights>.safetensors`` (half precision) and its card, ``<weights>.md``.
 
 Every step is kept in ``--out`` and not repeated. Everything is made here: the weights are free of third-party data.
 """
@@ -44,11 +44,13 @@ ROOMS, VIEWS = {False: 120, True: 100}, {False: 4, True: 2}
 """Rooms to train in, and cameras in each: of keypoints alone, and of films with pictures."""
 
 TRAINING: dict[str, dict[str, Any]] = {
-    "keypoints": {"steps": 6000},
-    "person": {"model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
-    "rgb": {"model": "frame_cnn", "steps": 2000, "size": 96, "batch": 16},
+    "keypoints": {"input": "keypoints", "model": "keypoint_cnn", "steps": 6000},
+    "person": {"input": "person", "model": "frame_cnn", "steps": 3000, "size": 96, "batch": 16},
+    "person-x3d_xs": {"input": "person", "model": "x3d_xs", "steps": 2400, "size": 96, "batch": 16},
+    "rgb": {"input": "rgb", "model": "frame_cnn", "steps": 2000, "size": 96, "batch": 16},
+    "rgb-x3d_xs": {"input": "rgb", "model": "x3d_xs", "steps": 2400, "size": 96, "batch": 16},
 }
-"""Settings of each input's study beside its defaults."""
+"""Name of the weights to the settings of their study, beside its defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +59,8 @@ class Settings:
 
     out: Path
     """Folder for films, studies and results."""
-    input: tuple[Literal["keypoints", "person", "rgb"], ...] = ("keypoints", "person")
-    """Which to train."""
+    weights: tuple[Literal["keypoints", "person", "person-x3d_xs", "rgb", "rgb-x3d_xs"], ...] = ("keypoints", "person", "rgb")
+    """Which to train: an input, and the network if it is not the small one."""
     falls: int = 720
     """Films of each of the five falls."""
     daily: int = 480
@@ -100,12 +102,12 @@ def films(settings: Settings, *, pictures: bool) -> tuple[Path, Path]:
 
 
 def pretrain(settings: Settings, name: str) -> Path:
-    """Train and test one input's network; the file of weights, with its card beside it."""
-    train, test = films(settings, pictures=name not in ("keypoints", "heatmaps"))
+    """Train and test one network; the file of weights, with its card beside it."""
+    train, test = films(settings, pictures=has_pictures(name))
     study = write_yaml(
         settings.out / f"{name}.yaml",
         {
-            "name": "pretraining", "input": name, "classes": {label: [label] for label in LABELS}, "rare_class": "fall",
+            "name": "pretraining", "classes": {label: [label] for label in LABELS}, "rare_class": "fall",
             "synthetic": str(train.resolve()), "test": str(test.resolve()), "held_out": 0,
             "arms": [{"name": "synthetic", "real": False, "synthetic": True, "augment": True}], "seeds": [0],
             **TRAINING[name],
@@ -133,13 +135,19 @@ def pretrain(settings: Settings, name: str) -> Path:
     return made
 
 
+def has_pictures(name: str) -> bool:
+    """Whether a network looks at pictures, not at keypoints alone."""
+    return TRAINING[name]["input"] != "keypoints"
+
+
 def card(settings: Settings, name: str, *, film: dict[str, Any], figures: dict[str, Any], hours: float, sha256: str) -> str:
     """What a user of the weights must know, as Markdown."""
-    pictures = name not in ("keypoints", "heatmaps")
+    pictures, made = has_pictures(name), TRAINING[name]
     recalls = "".join(f"| {label} | {recall:.2f} |\n" for label, recall in figures["recall"].items() if recall is not None)
     return f"""# {name}: weights to start from
 
-For `input: {name}`, `weights: understudy`. Half precision, SHA-256 `{sha256[:16]}`. Code and weights: Apache-2.0.
+For `input: {made["input"]}`, `model: {made["model"]}`, `weights: understudy`.
+Half precision, SHA-256 `{sha256[:16]}`. Code and weights: Apache-2.0.
 
 ## Data
 {film["samples"]} films made by this package alone: {settings.falls} of each of five simulated falls and {settings.daily} of
@@ -147,8 +155,8 @@ each of {len(DAILY)} scripted daily actions, with {settings.motions} motions of 
 {VIEWS[pictures]} cameras each, of people of 1.45 to 2 m and 18 to 90 years. No real video, no third-party data.
 
 ## Training
-{TRAINING[name]["steps"]} updates, {hours:.2f} hours on a machine with two cores, to tell {len(LABELS)} frame labels apart.
-Made by `python -m benchmarks.pretraining --out DIR --input {name}`.
+{made["steps"]} updates, {hours:.2f} hours on a machine with two cores, to tell {len(LABELS)} frame labels apart.
+Made by `python -m benchmarks.pretraining --out DIR --weights {name}`.
 
 ## Figures
 On films of eight other rooms, with other motions and people ({figures["windows"]} windows): macro accuracy
@@ -166,7 +174,7 @@ clips of the place where it will be used, not to be used as it is.
 def main() -> None:
     settings = tyro.cli(Settings, description=__doc__)
     settings.out.mkdir(parents=True, exist_ok=True)
-    for name in settings.input:
+    for name in settings.weights:
         made = pretrain(settings, name)
         if settings.install:
             for path in (made, made.with_suffix(".md")):

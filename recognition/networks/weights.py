@@ -26,7 +26,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and what was written about them.
 
     Args:
-        path: A file, or ``understudy:INPUT`` for the weights shipped for an input.
+        path: A file, or one of ``shipped_names()`` for weights shipped here.
     Raises:
         ValueError: If it is not a checkpoint of ``recognition train``, or no such weights are shipped.
         OSError: If it cannot be read.
@@ -53,23 +53,22 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def shipped_names() -> list[str]:
-    """What to write instead of a checkpoint's file to use the shipped weights of each input."""
-    return list(dict.fromkeys(f"{SHIPPED}:{input}" for input, _ in UNDERSTUDY))
+    """What to write instead of a checkpoint's file: the input, with the network where it is not the small one."""
+    return [f"{SHIPPED}:{Path(file).stem}" for file in UNDERSTUDY.values()]
 
 
 def shipped_file(path: Path) -> Path | None:
-    """The file of shipped weights that ``understudy:INPUT`` means; None for any other path.
+    """The file of shipped weights that ``understudy:INPUT`` or ``understudy:INPUT-MODEL`` means; None for any other path.
 
     Raises:
-        ValueError: If none are shipped for this input.
+        ValueError: If none are shipped under this name.
     """
     name = str(path)
     if not name.startswith(f"{SHIPPED}:") and name != SHIPPED:
         return None
-    found = [file for (input, _), file in UNDERSTUDY.items() if name == f"{SHIPPED}:{input}"]
-    if not found:
+    if name not in shipped_names():
         raise ValueError(f"{name}: no such weights are shipped; there are: {', '.join(shipped_names())}")
-    return FOLDER / found[0]
+    return FOLDER / f"{name.removeprefix(f'{SHIPPED}:')}.safetensors"
 
 
 def from_torchvision(name: str) -> Callable[[], Mapping[str, Tensor]]:
