@@ -207,14 +207,18 @@ def _rebuild_tensor(storage: Any, offset: int, size: Any, stride: Any, *_: Any) 
     return torch.as_strided(torch.tensor([], dtype=storage.dtype).set_(storage), tuple(size), tuple(stride), offset)
 
 
-def load_pickle(path: Path, *, limit: int = MAX_UNPACKED_BYTES) -> Any:
+def load_pickle(path: Path, *, data: bytes | None = None, limit: int = MAX_UNPACKED_BYTES) -> Any:
     """Read a pickle or joblib file of arrays, tensors and plain containers; compression is recognised by the first bytes.
 
+    Args:
+        path: The file; for ``data``, what messages call it.
+        data: Its bytes, where they are at hand already (a member of an archive).
+        limit: Bytes that it may unpack to.
     Raises:
         ValueError: If it names any other class or function (the message says which), unpacks to more than ``limit`` bytes, or
             is no pickle.
     """
-    with open(path, "rb") as file, open_unpacked(file, path, limit) as reader:
+    with io.BytesIO(data) if data is not None else open(path, "rb") as file, open_unpacked(file, path, limit) as reader:
         return _unpickle(reader, path)
 
 

@@ -6,7 +6,6 @@ import bz2
 import gzip
 import io
 import lzma
-import os
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,7 +80,7 @@ class _ZlibStream(io.RawIOBase):
 
 
 @contextmanager
-def open_unpacked(file: BinaryIO, path: Path, limit: int) -> Iterator[LimitedReader]:
+def open_unpacked(file: BinaryIO | io.BytesIO, path: Path, limit: int) -> Iterator[LimitedReader]:
     """Content of a plain, zlib, gzip, bzip2, xz or lzma file, by its first bytes; a plain one is bounded by its size."""
     start = file.read(6)
     file.seek(0)
@@ -97,7 +96,9 @@ def open_unpacked(file: BinaryIO, path: Path, limit: int) -> Iterator[LimitedRea
     elif start[:5] == b"\xfd7zXZ" or start[:2] == b"\x5d\x00":
         stream = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
     else:
-        yield LimitedReader(file, path, os.fstat(file.fileno()).st_size)
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        yield LimitedReader(file, path, size)
         return
     with stream:
         yield LimitedReader(stream, path, limit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,16 @@ import numpy as np
 
 from ..actions import ACTIONS, captions_of, did_you_mean, own_action
 from ..body.model import Body, load_body
-from ..files import canonical_json, code_digest, sha256_of, write_atomic
+from ..files import canonical_json, code_digest, sha256_of, sha256_of_file, write_atomic
 from ..progress import Progress
 from ..sources.mocap.amass import load_amass
-from ..sources.mocap.bvh import parse_bvh
+from ..sources.mocap.babel import BabelEntry, read_babel
 from ..sources.mocap.files import MocapFile, count_files, iterate_files
 from ..sources.mocap.labels import UNKNOWN, MocapLabel, label_of, read_cmu_index
 from ..types import Motion, Segment
 from .labels import core_label, own_label
+from .motion_files import captioned, captions_beside, motions_in, with_babel
 from .resample import resample
-from .reshape import adopt
-from .retarget import retarget_bvh
 from .store import StoreWriter
 from .support import find_support
 
@@ -98,9 +98,17 @@ def import_motions(
     fps: float = FPS,
     overrides: Overrides | None = None,
     body_path: Path | None = None,
+    babel: Path | None = None,
 ) -> ImportSummary:
     """Import files into a store; unusable files are counted with the reason.
 
+    Args:
+        sources: Motion files, folders or archives of them, or stores.
+        out: The store.
+        fps: Rate of its motions, frames a second.
+        overrides: Labels instead of those that files and their names give.
+        body_path: The body to retarget to; the open one by default.
+        babel: BABEL's JSON, whose labels AMASS's recordings get.
     Raises:
         ValueError: If a source is missing or damaged, an override is unknown, or nothing could be imported.
     """
@@ -109,10 +117,12 @@ def import_motions(
     if not fps > 0:
         raise ValueError(f"fps: expected frames a second > 0, found {fps}")
     if not sources:
-        raise ValueError("sources: expected at least one BVH or npz file, folder, archive or store, found none")
+        raise ValueError("sources: expected at least one motion file, folder, archive or store, found none")
+    entries = read_babel(babel) if babel else {}
     body = load_body(body_path)
     rest_pelvis = np.array(body.rest_joints(np.zeros(10)))[0]
-    options = json.dumps([1, fps, asdict(overrides), str(body_path or "")])  # 1: the format of this list
+    # 1: the format of this list
+    options = json.dumps([1, fps, asdict(overrides), str(body_path or ""), *([sha256_of_file(babel)] if babel else [])])
     rejected: dict[str, str] = {}
     added, seen = 0, set()
     with StoreWriter(out) as store, Progress() as progress:
@@ -122,24 +132,27 @@ def import_motions(
             for number, file in enumerate(iterate_files(source), start=1):
                 progress.update(source.name, number, total)
                 origin = sha256_of(options.encode() + file.data)
-                name = _clean(file.name)
-                if name in seen:
-                    rejected[file.name] = f"{file.name}: another file of this import has the same name; rename one"
-                    continue
-                seen.add(name)
-                if store.rows.get(name, {}).get("origin") == origin:
+                if store.rows.get(_clean(file.name), {}).get("origin") == origin and _clean(file.name) not in seen:
+                    seen.add(_clean(file.name))
                     continue
                 try:
-                    motion = _described(_read(file, body, overrides.support), file, descriptions, overrides)
-                    motion = resample(replace(motion, name=name, provenance=motion.provenance | {"origin": origin}), fps)
-                    store.add(motion, rest_pelvis=rest_pelvis)
-                    added += 1
+                    for motion in _read(file, body, overrides.support, entries):
+                        name = _clean(motion.name)
+                        if name in seen:
+                            raise ValueError(f"{file.name}: another file of this import has the same name; rename one")
+                        seen.add(name)
+                        if store.rows.get(name, {}).get("origin") == origin:
+                            continue
+                        motion = _described(motion, file, descriptions, overrides)
+                        motion = resample(replace(motion, name=name, provenance=motion.provenance | {"origin": origin}), fps)
+                        store.add(motion, rest_pelvis=rest_pelvis)
+                        added += 1
                 except ValueError as error:
                     rejected[file.name] = str(error)
         overall = _write_report(out, store, rejected)
         kept = len(store.rows)
     if kept == 0:
-        first = next(iter(rejected.values()), "no BVH or npz file in the sources")
+        first = next(iter(rejected.values()), "no motion file in the sources")
         raise ValueError(f"{out}: expected to import at least one motion, found none usable; first reason: {first}")
     return ImportSummary(kept=kept, added=added, rejected=rejected, overall=overall)
 
@@ -161,7 +174,7 @@ def _reset_other_code(out: Path, store: StoreWriter) -> None:
 
 
 def read_motion(path: Path, body: Body, *, action: str, label: str = "", support: str = "auto", fps: float = FPS) -> Motion:
-    """Read one BVH or AMASS file as a motion of an action, without a store.
+    """Read one motion file as a motion of an action, without a store; the first of a file of several.
 
     Args:
         path: The file.
@@ -174,7 +187,7 @@ def read_motion(path: Path, body: Body, *, action: str, label: str = "", support
         ValueError: If the file is missing, cannot be used, or nothing says the action's frame label.
     """
     file = next(iter(iterate_files(path)))
-    motion, overrides = _read(file, body, support), Overrides(action=action, label=label)
+    motion, overrides = next(_read(file, body, support, {})), Overrides(action=action, label=label)
     if not motion.segments or motion.action != action:
         try:
             overrides.check(f"such as actions: {{{action}: {{label: other}}}} in the recipe")
@@ -188,6 +201,8 @@ def read_motion(path: Path, body: Body, *, action: str, label: str = "", support
 def _described(motion: Motion, file: MocapFile, descriptions: dict[str, str], overrides: Overrides) -> Motion:
     """The motion of a file with labels, source and licence."""
     label = label_of(file.name, descriptions)
+    if motion.caption and not motion.segments:
+        label = replace(label, action=motion.action)
     return replace(
         _labelled(motion, label, overrides),
         source=overrides.source or motion.source or label.source,
@@ -196,25 +211,17 @@ def _described(motion: Motion, file: MocapFile, descriptions: dict[str, str], ov
     )
 
 
-def _read(file: MocapFile, body: Body, support: str) -> Motion:
-    """A file as a motion of our body at its own rate, with what supports it; labelled only if it was written here."""
-    if file.ending == ".bvh":
-        try:
-            text = file.data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{file.name}: expected BVH text, found bytes that are no text ({error.reason})") from error
-        motion, report = retarget_bvh(parse_bvh(text, name=file.name), body)
-        style = label_of(file.name).style
-        motion = replace(motion, provenance=motion.provenance | {"style": style, "retarget": asdict(report)})
-    else:
-        motion = load_amass(io.BytesIO(file.data), name=file.name)
-        if motion.provenance.get("foreign_body"):
-            motion = adopt(motion, body)
-        elif support == "auto":
-            support = "own"
-    if motion.seconds < _SHORTEST_SEC:
-        raise ValueError(f"{file.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use")
-    return motion if support == "own" else find_support(motion, body, support)
+def _read(file: MocapFile, body: Body, support: str, babel: dict[str, BabelEntry]) -> Iterator[Motion]:
+    """The motions of a file with what supports them, and what their data set says of them."""
+    captions = captions_beside(file)
+    for motion in motions_in(file, body):
+        if motion.seconds < _SHORTEST_SEC:
+            raise ValueError(
+                f"{motion.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use"
+            )
+        written_here = bool(motion.segments)
+        motion = with_babel(captioned(motion, captions), file, babel)
+        yield motion if written_here and support == "auto" else find_support(motion, body, support)
 
 
 def _labelled(motion: Motion, label: MocapLabel, overrides: Overrides) -> Motion:
@@ -244,7 +251,8 @@ def _write_report(out: Path, store: StoreWriter, rejected: dict[str, str]) -> di
         frames = np.array([each["frames"] for each in files.values()], float)
         bones = {bone for each in files.values() for bone in each["direction_error_deg"]}
         per_bone = {
-            bone: float(np.median([each["direction_error_deg"][bone] for each in files.values()])) for bone in sorted(bones)
+            bone: float(np.median([of[bone] for each in files.values() if bone in (of := each["direction_error_deg"])]))
+            for bone in sorted(bones)
         }
         skate = {key: np.array([each[key] for each in files.values()]) for key in ("skate_source", "skate_result")}
         overall |= {

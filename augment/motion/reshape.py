@@ -126,7 +126,8 @@ def _depth_of_arm(arm: Float[np.ndarray, "t 3 3"], motion: Motion) -> Float[np.n
 def adopt(motion: Motion, body: Body) -> Motion:
     """Transfer a motion of the SMPL body (an AMASS file) to another body: zero betas, root scaled to the legs.
 
-    The file's betas do not apply to another shape space; they are kept in the provenance.
+    The file's betas do not apply to another shape space; they are kept in the provenance. Where the file does not know the
+    floor (``provenance["floor"]`` is ``unknown``), it is put below the lowest feet.
     """
     betas = np.zeros(10)
     rest, sole = np.array(body.rest_joints(betas), np.float64), sole_height(body, betas)
@@ -134,11 +135,12 @@ def adopt(motion: Motion, body: Body) -> Motion:
     pelvis = np.asarray(motion.transl, np.float64) + SMPL_REST_PELVIS
     hanging = place_joints(worlds, rest, np.zeros((len(motion), 3)))
     reach = -(hanging[:, FOOT_JOINTS, 1] - (rest[list(FOOT_JOINTS), 1] - sole)).min(axis=1)
+    no_floor = motion.provenance.get("floor") == "unknown"
     upright = (reach > 0.7 * (rest[0, 1] - sole)) & (pelvis[:, 1] > 0.3)
-    scale = float(np.clip(np.median(reach[upright] / pelvis[upright, 1]), 0.7, 1.4)) if upright.any() else 1.0
+    scale = float(np.clip(np.median(reach[upright] / pelvis[upright, 1]), 0.7, 1.4)) if upright.any() and not no_floor else 1.0
     pelvis = pelvis * scale
     level = floor_height(place_joints(worlds, rest, pelvis), worlds, rest, sole)
-    if upright.any() and abs(level) < 0.25:
+    if no_floor or (upright.any() and abs(level) < 0.25):
         pelvis[:, 1] -= level
     kept = {"file_betas": [float(each) for each in motion.betas], "root_scale": scale}
     provenance = {key: value for key, value in motion.provenance.items() if key != "foreign_body"} | kept

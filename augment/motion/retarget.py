@@ -7,6 +7,7 @@ arms and forearms have the source's directions in every frame, including twist. 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,8 +17,10 @@ import torch
 from ..body.model import Body
 from ..geometry import axis_angle_to_matrix, matrix_to_axis_angle
 from ..sources.mocap.bvh import Bvh, bvh_forward_kinematics
+from ..sources.mocap.skeleton import SkeletonRecording
 from ..types import JOINT, SMPL_JOINTS, SMPL_PARENTS, Motion
 from .contacts import FOOT_JOINTS, foot_contacts
+from .joint_turns import turns_of_joints
 from .legs import reach_ankles, rotation_between
 from .plausibility import foot_skate
 from .posture import face_forward, floor_height, leg_length, mid_hip, place_joints, with_pose
@@ -36,6 +39,10 @@ POSTURE: tuple[tuple[str, str], ...] = (
 """Bones whose rotation from the rest pose is matched; their directions differ as the skeletons differ at rest."""
 
 
+POSITIONS_ALONE = SkeletonFamily(name="smpl-positions", source={name: name for name in SMPL_JOINTS}, rest={})
+"""Joints with SMPL's names, of which only the places are known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetargetReport:
     """Errors of the result relative to its source."""
@@ -52,72 +59,86 @@ class RetargetReport:
 
 
 def retarget_bvh(bvh: Bvh, body: Body) -> tuple[Motion, RetargetReport]:
+    """Retarget a BVH recording to the SMPL skeleton, as ``retarget`` does."""
+    positions, rotations = bvh_forward_kinematics(bvh)
+    recording = SkeletonRecording(name=bvh.name, joints=bvh.joints, positions=positions, rotations=rotations, fps=bvh.fps)
+    return retarget(recording, body)
+
+
+def retarget(recording: SkeletonRecording, body: Body) -> tuple[Motion, RetargetReport]:
     """Retarget a recording to the SMPL skeleton.
 
     Size is normalised by leg length (so the file's unit does not matter), the first frame stands over the origin facing +z,
     the feet stand on y = 0, and a leading T-pose frame is dropped.
 
     Args:
-        bvh: The recording.
+        recording: Where its joints are and how they are turned.
         body: The target body, of which the mean shape is used.
     Raises:
         ValueError: If the skeleton's joint names are unknown or its legs have no length.
     """
-    family = find_family(bvh.joints, name=bvh.name)
     betas = np.zeros(10)
     rest = np.array(body.rest_joints(betas), np.float64)
     sole = float(np.asarray(body.rest_vertices(betas))[:, 1].min())
-    positions, rotations = _source_joints(bvh, family)
+    family, positions, rotations = _source_joints(recording, rest)
     first = 1 if _starts_with_calibration(positions) else 0
     positions, rotations = positions[first:], rotations[first:]
     source_leg = leg_length(np.median(positions, axis=0))
     if not source_leg > 0:
-        raise ValueError(f"{bvh.name}: field OFFSET: expected legs with a length, found {source_leg}; the skeleton is broken")
+        raise ValueError(
+            f"{recording.name}: field OFFSET: expected legs with a length, found {source_leg}; the skeleton is broken"
+        )
     scale = leg_length(rest) / source_leg
     positions = positions * scale
     worlds = _world_rotations(positions, rotations, rest)
     joints = place_joints(worlds, rest, np.zeros((len(worlds), 3)))
     positions[..., 1] -= np.percentile(positions[:, FOOT_JOINTS[1::2], 1].min(axis=1), 5) - (rest[FOOT_JOINTS[1], 1] - sole)
     joints += (mid_hip(positions) - mid_hip(joints))[:, None]
-    contacts = foot_contacts(positions, bvh.fps)
+    contacts = foot_contacts(positions, recording.fps)
     worlds, joints = _steady_feet(positions, worlds, joints, rest, contacts)
     joints[..., 1] -= floor_height(joints, worlds, rest, sole)
     report = RetargetReport(
         family=family.name,
         frames=len(joints),
-        direction_error_deg=_direction_errors(positions, joints),
-        skate_source=foot_skate(positions, contacts, bvh.fps),
-        skate_result=foot_skate(joints, contacts, bvh.fps),
+        direction_error_deg=_direction_errors(positions, joints, family.source),
+        skate_source=foot_skate(positions, contacts, recording.fps),
+        skate_result=foot_skate(joints, contacts, recording.fps),
     )
     blank = Motion(
         global_orient=np.zeros((len(joints), 3), np.float32),
         body_pose=np.zeros((len(joints), 23, 3), np.float32),
         transl=np.zeros((len(joints), 3), np.float32),
         betas=betas.astype(np.float32),
-        fps=bvh.fps,
-        name=bvh.name,
+        fps=recording.fps,
+        name=recording.name,
         provenance={"skeleton": family.name, "metres_per_unit": scale, "dropped_t_pose": bool(first)},
     )
     motion = with_pose(blank, worlds, joints[:, 0], rest)
     return face_forward(motion, rest), report
 
 
-def _source_joints(bvh: Bvh, family: SkeletonFamily) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (t, 24, 3) in file units and turns away from the T-pose (t, 24, 3, 3), in the places of SMPL's joints.
+def _source_joints(recording: SkeletonRecording, rest: np.ndarray) -> tuple[SkeletonFamily, np.ndarray, np.ndarray]:
+    """The skeleton's family, positions (t, 24, 3) in file units and turns away from the T-pose (t, 24, 3, 3), in the places of
+    SMPL's joints.
 
     Joints without a source take the values of their nearest driven ancestor.
     """
-    positions, rotations = bvh_forward_kinematics(bvh)
-    index = {name: joint for joint, name in enumerate(bvh.joints)}
-    places = np.empty((len(bvh), 24, 3))
-    turns = np.empty((len(bvh), 24, 3, 3))
+    if recording.rotations is None:
+        family = POSITIONS_ALONE
+    else:
+        family = find_family(recording.joints, name=recording.name)
+    index = {name: joint for joint, name in enumerate(recording.joints)}
+    places = np.empty((len(recording), 24, 3))
+    turns = np.empty((len(recording), 24, 3, 3))
     for joint, name in enumerate(SMPL_JOINTS):
         if name in family.source and family.source[name] in index:
             source = index[family.source[name]]
-            places[:, joint], turns[:, joint] = positions[:, source], rotations[:, source] @ family.rest[name].T
+            places[:, joint] = recording.positions[:, source]
+            if recording.rotations is not None:
+                turns[:, joint] = recording.rotations[:, source] @ family.rest[name].T
         else:
             places[:, joint], turns[:, joint] = places[:, SMPL_PARENTS[joint]], turns[:, SMPL_PARENTS[joint]]
-    return places, turns
+    return family, places, turns if recording.rotations is not None else turns_of_joints(places, rest)
 
 
 def _steady_feet(
@@ -209,8 +230,8 @@ def _trunk_correction(positions: np.ndarray, worlds: np.ndarray, rest: np.ndarra
     return rotation_between(free, reach[:, None] * wanted - fixed)
 
 
-def _direction_errors(source: np.ndarray, result: np.ndarray) -> dict[str, float]:
-    """Median angle in degrees per bone; both (t, 24, 3)."""
+def _direction_errors(source: np.ndarray, result: np.ndarray, driven: Collection[str]) -> dict[str, float]:
+    """Median angle in degrees per bone of which the source has both ends; both (t, 24, 3)."""
 
     def angle(first: np.ndarray, second: np.ndarray) -> float:
         cross = np.linalg.norm(np.cross(first, second), axis=-1)
@@ -218,6 +239,8 @@ def _direction_errors(source: np.ndarray, result: np.ndarray) -> dict[str, float
 
     errors = {"trunk": angle(source[:, JOINT["neck"]] - mid_hip(source), result[:, JOINT["neck"]] - mid_hip(result))}
     for start, end in LIMBS + POSTURE:
+        if not {start, end} <= set(driven):
+            continue
         near, far = JOINT[start], JOINT[end]
         errors[end] = angle(source[:, far] - source[:, near], result[:, far] - result[:, near])
     return errors

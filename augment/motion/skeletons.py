@@ -122,5 +122,19 @@ def _cmu() -> SkeletonFamily:
     return SkeletonFamily(name="cmu", source=trunk | arms | legs, rest=rest, optional=("left_foot", "right_foot"))
 
 
-FAMILIES: dict[str, SkeletonFamily] = {family.name: family for family in (_bandai(), _reallusion(), _cmu())}
+def _deepmimic() -> SkeletonFamily:
+    """DeepMimic's humanoid3d, with the ends that ``sources.mocap.deepmimic`` adds: world axes at zero, arms hanging."""
+    limbs = {
+        f"{side}_{joint}": f"{side}_{joint}" for side in ("left", "right")
+        for joint in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+    }  # fmt: skip
+    source = {"pelvis": "root", "spine3": "chest", "neck": "neck", "head": "head"} | limbs
+    source |= {f"{side}_foot": f"{side}_toes" for side in ("left", "right")}
+    rest = {joint: np.eye(3) for joint in source}
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        rest |= {f"{side}_{joint}": _about("z", 90.0 * sign) for joint in ("shoulder", "elbow", "wrist")}
+    return SkeletonFamily(name="deepmimic", source=source, rest=rest)
+
+
+FAMILIES: dict[str, SkeletonFamily] = {family.name: family for family in (_bandai(), _reallusion(), _cmu(), _deepmimic())}
 """Every skeleton the package can retarget. Extending = one function and its place in this line."""

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ...geometry import axis_rotation
+from .skeleton import whole_rate
 
 _AXES = {"X": 0, "Y": 1, "Z": 2}
 
@@ -41,9 +42,8 @@ class Bvh:
 
     @property
     def fps(self) -> float:
-        """Frames a second; a frame time rounded in the file (0.0333333, 0.008333) gives back its whole rate."""
-        fps = 1.0 / self.frame_time
-        return float(round(fps)) if abs(fps - round(fps)) < 2e-3 * fps else fps
+        """Frames a second."""
+        return whole_rate(self.frame_time)
 
 
 def parse_bvh(text: str, *, name: str) -> Bvh:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-ENDINGS = (".bvh", ".npz")
+ENDINGS = (".bvh", ".npz", ".npy", ".pkl", ".txt", ".json")
+NOT_MOTIONS = ("new_joint_vecs", "texts", "annots", "split", "motions_processed")
+"""Folders of HumanML3D and InterHuman that hold something else, or the same again."""
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".tgz", ".txz", ".zip")
 
 
@@ -22,25 +24,32 @@ class MocapFile:
     ending: str
     """One of ``ENDINGS``."""
     data: bytes
+    path: str
+    """With its folders."""
+    folder: Path | None
+    """Where it lies; None in an archive."""
 
 
 def iterate_files(source: Path) -> Iterator[MocapFile]:
-    """All BVH and npz files of a file, folder or archive, in a fixed order (an archive's own).
+    """All motion files of a file, folder or archive, in a fixed order (an archive's own).
+
+    Of ``.npy`` files those in ``new_joints`` are motions (HumanML3D), of text files those with JSON that has ``Frames``
+    (DeepMimic); a file that is named itself is taken whatever it is.
 
     Raises:
         ValueError: If the source does not exist, is of no known kind, or is an archive that cannot be read.
     """
     if source.is_dir():
-        for path in sorted(each for each in source.rglob("*") if each.suffix.lower() in ENDINGS):
-            yield _wrap(path.as_posix(), path.read_bytes())
+        for path in sorted(each for each in source.rglob("*") if _may_be_motion(each.as_posix())):
+            yield from _wrap(path.as_posix(), path.read_bytes(), path.parent)
     elif not source.exists():
-        raise ValueError(f"{source}: expected a BVH or npz file, a folder, an archive or a motion store; there is nothing")
+        raise ValueError(f"{source}: expected a motion file, a folder, an archive or a motion store; there is nothing")
     elif source.name.lower().endswith(".zip"):
         yield from _iterate_zip(source)
     elif source.name.lower().endswith(ARCHIVES):
         yield from _iterate_tar(source)
     elif source.suffix.lower() in ENDINGS:
-        yield _wrap(source.name, source.read_bytes())
+        yield MocapFile(source.stem, source.suffix.lower(), source.read_bytes(), source.as_posix(), source.parent)
     else:
         raise ValueError(f"{source}: expected one of {', '.join(ENDINGS + ARCHIVES)} or a folder, found {source.suffix!r}")
 
@@ -48,7 +57,7 @@ def iterate_files(source: Path) -> Iterator[MocapFile]:
 def count_files(source: Path) -> int | None:
     """How many files ``iterate_files`` will give; None where that takes reading the whole archive."""
     if source.is_dir():
-        return sum(each.suffix.lower() in ENDINGS for each in source.rglob("*"))
+        return sum(_may_be_motion(each.as_posix()) for each in source.rglob("*"))
     return None if source.name.lower().endswith(ARCHIVES) else 1
 
 
@@ -56,9 +65,9 @@ def _iterate_tar(source: Path) -> Iterator[MocapFile]:
     try:
         with tarfile.open(source, mode="r|*") as archive:
             for member in archive:
-                stream = archive.extractfile(member) if member.name.lower().endswith(ENDINGS) and member.isfile() else None
+                stream = archive.extractfile(member) if _may_be_motion(member.name) and member.isfile() else None
                 if stream is not None:
-                    yield _wrap(member.name, stream.read())
+                    yield from _wrap(member.name, stream.read(), None)
     except (tarfile.TarError, EOFError) as error:
         raise ValueError(f"{source}: expected a whole tar archive, found a damaged one ({error}); fetch it again") from error
 
@@ -67,12 +76,23 @@ def _iterate_zip(source: Path) -> Iterator[MocapFile]:
     try:
         with zipfile.ZipFile(io.BytesIO(source.read_bytes())) as archive:
             for name in sorted(archive.namelist()):
-                if name.lower().endswith(ENDINGS):
-                    yield _wrap(name, archive.read(name))
+                if _may_be_motion(name):
+                    yield from _wrap(name, archive.read(name), None)
     except zipfile.BadZipFile as error:
         raise ValueError(f"{source}: expected a whole zip archive, found a damaged one ({error}); fetch it again") from error
 
 
-def _wrap(name: str, data: bytes) -> MocapFile:
+def _may_be_motion(name: str) -> bool:
+    """Whether a file's path is one of motions; of texts the content decides."""
     path = PurePosixPath(name)
-    return MocapFile(path.stem, path.suffix.lower(), data)
+    folder = path.parent.name
+    if path.suffix.lower() == ".npy":
+        return folder == "new_joints"
+    return path.suffix.lower() in ENDINGS and folder not in NOT_MOTIONS
+
+
+def _wrap(name: str, data: bytes, folder: Path | None) -> Iterator[MocapFile]:
+    path = PurePosixPath(name)
+    ending = path.suffix.lower()
+    if ending not in (".txt", ".json") or (data.lstrip()[:1] == b"{" and b'"Frames"' in data[:4096]):
+        yield MocapFile(path.stem, ending, data, name, folder)

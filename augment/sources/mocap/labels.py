@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 
 from ...actions import require_action
+from ...types import Segment
+from .babel import BabelEntry
 
 BANDAI_ACTIONS: dict[str, str] = {
     "bow": "bow", "bye": "wave", "byebye": "wave", "call": "call", "dance-long": "dance", "dance-short": "dance", "dash": "run",
@@ -19,12 +21,23 @@ BANDAI_ACTIONS: dict[str, str] = {
 """Bandai-Namco's contents to keys of ``actions.ACTIONS``."""
 
 KEYWORDS: tuple[tuple[str, str], ...] = (
+    (r"\bfall\w*\b.*\bback", "fall_backward"), (r"\bfall\w*\b.*\bforward", "fall_forward_hands"),
+    (r"\bfall\w*\b.*\b(side|sideways|left|right)\b", "fall_sideways"),
     (r"walk|stride|stroll|wander", "walk"), (r"run|jog", "run"), (r"danc|jete|pirouette|arabesque", "dance"),
     (r"jump|hop\b|leap", "jump"), (r"kick", "kick"), (r"punch|strike|box", "punch"), (r"crawl", "crawl"),
-    (r"sword|slash", "slash"), (r"\bsit", "sit_down"), (r"get up|stand up|rise", "get_up"), (r"pick|scoop", "pick_up"),
+    (r"sword|slash", "slash"), (r"\bsit", "sit_down"), (r"get ?up|stand up|rise", "get_up"), (r"pick|scoop", "pick_up"),
     (r"wave|waving", "wave"), (r"kneel", "kneel"), (r"reach", "reach"), (r"turn", "turn"), (r"stand", "stand"),
 )  # fmt: skip
-"""Patterns in CMU's descriptions of a trial to actions; the first match counts."""
+"""Patterns in descriptions of a motion to actions; the first match counts."""
+
+LABEL_WORDS: tuple[tuple[str, str], ...] = (
+    (r"\bfall(s|ing)?\b(?! asleep)|collaps", "fall"), (r"\bsit(s|ting)? down|sat down", "sit_down"),
+    (r"\bsit|seated", "sitting"), (r"\b(lie|lies|lying|lay) down", "lie_down"), (r"\blie\b|\blies\b|\blying", "lying"),
+    (r"stand(s|ing)? up|get(s|ting)? up|\brise", "stand_up"), (r"kneel(s|ing)? down", "kneel_down"), (r"kneel", "kneeling"),
+    (r"squat(s|ting)? down|crouch(es|ing)? down", "squat_down"), (r"squat|crouch", "squatting"), (r"crawl", "crawl"),
+    (r"jump|\bhop|leap", "jump"), (r"walk|\bstep|stroll|wander|stride", "walk"), (r"stand|t-?pose|a-?pose|idle", "standing"),
+)  # fmt: skip
+"""Patterns in the words for a stretch of time to frame labels; the first match counts, and nothing is ``other``."""
 
 UNKNOWN = "unknown"
 """Licence of a file that belongs to no known data set."""
@@ -71,7 +84,7 @@ def label_of(name: str, descriptions: dict[str, str] | None = None) -> MocapLabe
     if match := _CMU_NAME.fullmatch(name):
         subject, trial = (int(each) for each in match.groups())
         description = (descriptions or {}).get(f"{subject}_{trial}", "").lower()
-        action = _from_words(description)
+        action = action_of_words(description)
         return MocapLabel(
             action=action,
             caption=f"A person: {description}." if description else _caption("other", "A person", ""),
@@ -79,7 +92,7 @@ def label_of(name: str, descriptions: dict[str, str] | None = None) -> MocapLabe
             licence="CMU-mocap (free use)",
             subject=f"cmu-{subject}",
         )
-    action = _from_words(re.sub(r"[^a-z]+", " ", name.lower()))
+    action = action_of_words(re.sub(r"[^a-z]+", " ", name.lower()))
     return MocapLabel(action=action, caption=_caption(action, "A person", name.lower()), source=name, licence=UNKNOWN)
 
 
@@ -92,8 +105,32 @@ def read_cmu_index(text: str) -> dict[str, str]:
     return {f"{row['Subject']}_{row['Trial #']}": row["Motion Description"] for row in rows}
 
 
-def _from_words(text: str) -> str:
-    return next((action for pattern, action in KEYWORDS if re.search(pattern, text)), "other")
+def action_of_words(text: str) -> str:
+    """The action that a description is about, as far as ``KEYWORDS`` tell."""
+    return next((action for pattern, action in KEYWORDS if re.search(pattern, text.lower())), "other")
+
+
+def babel_segments(entry: BabelEntry, seconds: float) -> tuple[Segment, ...]:
+    """BABEL's stretches as frame labels that cover a motion: what overlaps ends where the next begins, gaps are ``other``."""
+    found: list[Segment] = []
+
+    def add(label: str, start: float, end: float) -> None:
+        if end - start < 1e-6:
+            return
+        if found and found[-1].label == label:
+            start = found.pop().start_sec
+        found.append(Segment(label=label, start_sec=start, end_sec=end))
+
+    at = 0.0
+    for number, label in enumerate(entry.labels):
+        start = min(max(label.start_sec, at), seconds)
+        following = entry.labels[number + 1].start_sec if number + 1 < len(entry.labels) else seconds
+        end = min(label.end_sec, seconds, max(following, start))
+        add("other", at, start)
+        add(next((name for pattern, name in LABEL_WORDS if re.search(pattern, label.text.lower())), "other"), start, end)
+        at = max(at, end)
+    add("other", at, seconds)
+    return tuple(found)
 
 
 def _caption(action: str, who: str, content: str) -> str:
