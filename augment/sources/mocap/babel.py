@@ -48,15 +48,10 @@ def amass_key(path: str) -> str:
 
 
 def _entry(entry: dict[str, Any]) -> BabelEntry:
-    whole, parts = entry["seq_ann"], entry.get("frame_ann")
+    whole, parts = ((entry.get(key) or {}).get("labels", []) for key in ("seq_ann", "frame_ann"))
     labels = [
         BabelLabel(text=str(label["proc_label"]), start_sec=float(label["start_t"]), end_sec=float(label["end_t"]))
-        for label in (parts or {}).get("labels", [])
-    ]
-    if not labels:
-        labels = [
-            BabelLabel(text=str(label["proc_label"]), start_sec=0.0, end_sec=float(entry["dur"]))
-            for label in whole["labels"][:1]
-        ]
-    said = [str(label["raw_label"]) for label in (whole or parts)["labels"]]
+        for label in parts
+    ] or [BabelLabel(text=str(whole[0]["proc_label"]), start_sec=0.0, end_sec=float(entry["dur"]))]
+    said = [str(label["raw_label"]) for label in (whole or parts)]
     return BabelEntry(caption=said[0], labels=tuple(sorted(labels, key=lambda label: (label.start_sec, label.end_sec))))
