@@ -14,6 +14,7 @@ from augment.command_line import exit_code_of
 from augment.files import write_atomic
 from augment.progress import Progress
 
+from .commands.detect import Detect
 from .commands.export import ExportClips
 from .commands.source import source_of
 from .commands.watch import Watch
@@ -259,7 +260,14 @@ def _settled_line(settled: Settled, held_out: str, rare_class: str) -> str:
     return f"temperature {settled.temperature:.3f}, alarm threshold {threshold}: set on {held_out}"
 
 
-COMMANDS: dict[str, Any] = {"train": Train, "evaluate": Evaluate, "ablate": Ablate, "watch": Watch, "export": ExportClips}
+COMMANDS: dict[str, Any] = {
+    "train": Train,
+    "evaluate": Evaluate,
+    "ablate": Ablate,
+    "watch": Watch,
+    "detect": Detect,
+    "export": ExportClips,
+}
 """Subcommand to its options."""
 
 

@@ -34,18 +34,29 @@ def read_csv(path: Path, *, where: Mapping[str, Sequence[Any]] = {}, group_by: S
         ValueError: If a needed column is missing, nothing matches, or a row is malformed; the message names it.
         OSError: If the file cannot be read.
     """
+    rows = _chosen(path, where=where, group_by=group_by)
+    return [_recording(path, row, group_by, place=f"{path}, line {number}") for number, row in rows]
+
+
+def rows_of(path: Path, *, where: Mapping[str, Sequence[Any]] = {}) -> list[dict[str, str]]:
+    """The rows of such a table as they are, with all their columns; errors as of ``read_csv``."""
+    return [row for _, row in _chosen(path, where=where, group_by=())]
+
+
+def _chosen(path: Path, *, where: Mapping[str, Sequence[Any]], group_by: Sequence[str]) -> list[tuple[int, dict[str, Any]]]:
+    """The rows that ``where`` accepts, with their line."""
     rows = _read_rows(path, needed={"needed": COLUMNS, "named by `where`": where, "named by `group_by`": group_by})
     accepted = {column: {str(value) for value in values} for column, values in where.items()}
-    recordings = [
-        _recording(path, row, group_by, place=f"{path}, line {number}")
+    chosen = [
+        (number, row)
         for number, row in enumerate(rows, start=2)
         if all(row[column] in values for column, values in accepted.items())
     ]
-    if not recordings:
+    if not chosen:
         found = "; ".join(f"{column}: {', '.join(sorted({row[column] for row in rows})[:8])}" for column in where)
         values = f"; values there: {found}" if found else ": it is empty"
         raise ValueError(f"{path}: no row matches where={dict(where)}{values}")
-    return recordings
+    return chosen
 
 
 def _read_rows(path: Path, *, needed: Mapping[str, Sequence[str] | Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from augment.sources.depth.maps import read_depth_maps
 from augment.sources.people.detectors import DetectOptions, detect_keypoints
 from augment.sources.people.mediapipe import LANDMARKS
 from augment.sources.video import read_frames
+from tests.make.detector import SURE, write_rcnn
 from tests.make.scenery import write_video
 
 W, H, FRAMES = 84, 56, 8
@@ -157,29 +158,9 @@ def test_depth_models_that_cannot_be_used(video, tmp_path, monkeypatch):
         estimate_depth(video, model=empty, out=tmp_path / "out")
 
 
-SURE = np.linspace(-3, 3, 17)
-"""What the stub network's heat maps peak at, point by point."""
-
-
 @pytest.fixture(scope="module")
 def rcnn(tmp_path_factory) -> Path:
-    """A random keypointrcnn whose last layers are set: every box is a person of certainty 0.88, point k peaks at SURE[k]."""
-    import torch
-    from torchvision.models.detection import keypointrcnn_resnet50_fpn
-
-    torch.manual_seed(0)
-    model = keypointrcnn_resnet50_fpn(weights=None, weights_backbone=None)
-    with torch.no_grad():
-        for layer in (model.roi_heads.box_predictor.cls_score, model.roi_heads.box_predictor.bbox_pred):
-            layer.weight.zero_()
-            layer.bias.zero_()
-        model.roi_heads.box_predictor.cls_score.bias[1] = 2.0
-        last = model.roi_heads.keypoint_predictor.kps_score_lowres
-        last.weight.zero_()
-        last.bias.copy_(torch.from_numpy(SURE))
-    path = tmp_path_factory.mktemp("rcnn") / "weights.pth"
-    torch.save(model.state_dict(), path, _use_new_zipfile_serialization=False)  # as torchvision's older files are
-    return path
+    return write_rcnn(tmp_path_factory.mktemp("rcnn") / "weights.pth")
 
 
 QUICK = DetectOptions(short_side=56, max_people=2, every=4, device="cpu")
