@@ -3,6 +3,7 @@
     python -m benchmarks.motion evaluator --train STORE --out evaluator.safetensors
     python -m benchmarks.motion compare --train STORE --test STORE --evaluator evaluator.safetensors --out DIR
     python -m benchmarks.motion speed
+    python -m benchmarks.motion goals
 
 ``--train`` is what the generator learnt from; ``--test`` holds motions that it has not seen, of the same actions (``augment
 motions library`` with another seed makes some). Each way of making motions is asked for one of the action of every test motion.
@@ -23,7 +24,7 @@ import tyro
 from torch import Tensor
 
 from augment.actions import ACTIONS
-from augment.body.model import load_body
+from augment.body.model import joints_of, load_body
 from augment.files import sha256_of_file, write_atomic
 from augment.generators.checkpoint import MotionGenerator, load_generator
 from augment.generators.dataset import TrainingSet, default_rest_joints, load_training_set
@@ -158,6 +159,37 @@ class Speed:
             print(f"{steps} steps: {best[0] / self.batch:.3f} s a clip, {best[1] / self.batch:.3f} s of processor time")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Goals:
+    """How far from its goal a walk ends, with the goal as a condition, and without it."""
+
+    generator: Path | None = None
+    """Folder or file of a trained generator; the shipped one if not given."""
+    count: int = 24
+    """Walks."""
+    seed: int = 0
+    """Of goals and samples."""
+
+    def run(self) -> None:
+        model, body, rng = load_generator(self.generator), load_body(), np.random.default_rng(self.seed)
+        errors: dict[str, list[float]] = {"goal": [], "without": []}
+        starts = []
+        for number in range(self.count):
+            far, way = rng.uniform(0.5, 4.0), rng.uniform(-np.pi, np.pi)
+            goal = (float(far * np.sin(way)), float(far * np.cos(way)))
+            seconds = round(1.0 + far / 0.9, 2)
+            for name, wish in (("goal", Wish(goal=goal)), ("without", Wish(seconds=seconds))):
+                generator = torch.Generator().manual_seed(self.seed + number)
+                (motion,) = sample(model, ["walk"], generator=generator, wish=wish, rest_joints_of=body.rest_joints)
+                pelvis = joints_of(body, motion)[:, 0]
+                target = np.array(goal if name == "goal" else (0.0, far))
+                errors[name].append(float(np.linalg.norm(pelvis[-1, [0, 2]] - target)))
+                starts.append(float(np.linalg.norm(pelvis[0, [0, 2]])))
+        for name, found in errors.items():
+            print(f"{name}: {np.median(found):.3f} m median, {np.max(found):.3f} m at most")
+        print(f"start: {np.max(starts):.3f} m off at most")
+
+
 def _table(found: dict[str, dict[str, Figure]]) -> str:
     """Markdown: a row for each figure, a column for each way."""
     names = list(dict.fromkeys(name for row in found.values() for name in row))
@@ -168,7 +200,7 @@ def _table(found: dict[str, dict[str, Figure]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-COMMANDS = {"evaluator": TrainEvaluator, "compare": Compare, "speed": Speed}
+COMMANDS = {"evaluator": TrainEvaluator, "compare": Compare, "speed": Speed, "goals": Goals}
 
 
 if __name__ == "__main__":

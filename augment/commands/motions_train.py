@@ -21,11 +21,15 @@ class MotionsTrain:
     out: Path
     """Folder for generator.safetensors, its model card README.md, the checkpoint and the log."""
     steps: int = 6000
-    """Training steps in total, those of an interrupted run included."""
+    """Training steps in total, those of an interrupted run included; fewer if motions that are held out say so."""
     seed: int = 0
     """Decides initial weights, batches and noise."""
     batch: int = 32
     """Motions a step."""
+    rate: float = 2e-3
+    """Peak learning rate; half of it where training starts from trained weights."""
+    start: Path | None = None
+    """Folder or file of a trained generator to start from, ``shipped`` for that of the package; random weights if not given."""
     resume: Literal["automatic", "never"] = "automatic"
     """Continue from the checkpoint in the folder, or start over."""
     measure: bool = True
@@ -33,11 +37,13 @@ class MotionsTrain:
 
     def run(self) -> None:
         from ..generators.card import measure_generator, write_card
-        from ..generators.checkpoint import FILE_NAME
+        from ..generators.checkpoint import FILE_NAME, load_generator
         from ..generators.dataset import load_training_set
-        from ..generators.train import TrainConfig, train
+        from ..generators.options import TrainConfig
+        from ..generators.train import train
         from ..progress import Progress
 
+        start = None if self.start is None else load_generator(None if str(self.start) == "shipped" else self.start)
         data = load_training_set(self.store)
         print(f"{self.store}: {len(data)} motions of {len(data.actions)} actions")
         with Progress() as progress:
@@ -50,13 +56,15 @@ class MotionsTrain:
                 data,
                 self.out,
                 steps=self.steps,
-                config=TrainConfig(seed=self.seed, batch=self.batch),
+                config=TrainConfig(seed=self.seed, batch=self.batch, rate=self.rate),
                 resume=self.resume,
+                start=start,
                 report=report,
             )
         figures = measure_generator(model, data, seed=self.seed) if self.measure else {}
         write_card(model, data, self.out, figures)
-        print(f"{self.out / FILE_NAME}: trained for {self.steps} steps on {len(data)} motions; see {self.out / 'README.md'}")
+        steps, card = model.facts["steps"], self.out / "README.md"
+        print(f"{self.out / FILE_NAME}: trained for {steps} steps on {len(data)} motions; see {card}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +80,19 @@ class MotionsSample:
     out: Path
     """Motion store to write; motions already in it stay."""
     seconds: float | None = None
-    """Length, at most 10; drawn from the training motions' lengths if not given."""
+    """Length, at most 10; drawn from the training motions' lengths, or made to suit the goal, if not given."""
+    start: Annotated[tuple[float, float] | None, tyro.conf.arg(name="from", metavar="X Z")] = None
+    """Where the pelvis starts, metres; the origin if not given."""
+    to: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="X Z")] = None
+    """Where the pelvis ends, metres; for actions on the floor."""
+    heading: float | None = None
+    """Heading at the end, degrees from +z towards +x."""
     seed: int = 0
     """The same seed gives the same motions."""
     guidance: dict[str, float] = field(default_factory=dict)
-    """Weights of guidance by ``action``, ``support``, ``body``: 1 = as trained, more = more typical."""
+    """Weights of guidance by ``action``, ``support``, ``body``, ``goal``, ``heading``: 1 = as trained, more = more typical."""
     steps: int = 8
-    """Denoising steps; more than 20 do not help."""
+    """Denoising steps, at most 50."""
 
     def run(self) -> None:
         import torch
@@ -99,6 +113,9 @@ class MotionsSample:
             generator=torch.Generator().manual_seed(self.seed),
             wish=Wish(
                 seconds=self.seconds,
+                start=self.start or (0.0, 0.0),
+                goal=self.to,
+                heading=self.heading,
                 guidance=self.guidance,
                 steps=self.steps,
             ),

@@ -15,8 +15,8 @@ from ..actions import ACTIONS
 from ..files import write_atomic
 from ..motion.features import motion_to_features
 from .checkpoint import FILE_NAME, MotionGenerator
-from .dataset import RestJoints, TrainingSet, default_rest_joints
-from .metrics import FLOATS, LOW_PELVIS, Figure, figures_of, split_rows, train_evaluator
+from .dataset import RestJoints, TrainingSet, default_rest_joints, split_rows
+from .metrics import FLOATS, LOW_PELVIS, Figure, figures_of, train_evaluator
 from .sample import STEPS, sample
 
 
@@ -88,14 +88,18 @@ def write_card(
     facts, size = model.facts, model.denoiser.config
     config, loss = facts.get("config", {}), facts.get("loss", {})
     per_action = Counter(data.actions[int(index)] for index in data.conditions.action)
+    beside = f", beside them a path of single frames {size.fine} wide" if size.fine else ""
     parameters = sum(part.numel() for part in model.denoiser.parameters())
     lines = [
         "# Motion generator",
         "",
         f"`{FILE_NAME}`: a transformer of {parameters / 1e6:.1f} million parameters ({size.layers} layers, {size.width} wide,",
-        f"{size.patch} frames a token), stored in half precision, that samples SMPL motions of up to 10 s at 20 frames/s for",
-        f"an action. Denoising diffusion with x0-prediction, {size.diffusion_steps} noise levels (cosine schedule), sampled",
-        f"with DPM-Solver++ in {STEPS} steps. Code and weights: Apache-2.0.",
+        f"{size.patch} frames a token{beside}), stored in half",
+        "precision, that samples SMPL motions of up to 10 s at 20 frames/s for an action"
+        + (", to a goal and a heading if they are given." if size.goals else "."),
+        f"Denoising diffusion with x0-prediction, {size.diffusion_steps} noise levels (cosine schedule), "
+        f"{'noise as smooth as motions are' if size.coloured else 'white noise'},",
+        f"sampled with DPM-Solver++ in {STEPS} steps. Code and weights: Apache-2.0.",
         "",
         "## Data",
         f"{len(data)} motions, {sum(map(len, data.channels)) / 20 / 60:.0f} minutes: "
@@ -105,13 +109,13 @@ def write_card(
         *notes,
         "",
         "## Training",
-        f"{facts.get('steps')} steps of {config.get('batch')} motions, seed {config.get('seed')}, AdamW "
-        f"at {config.get('rate')}, running average {config.get('average')}.",
+        f"{facts.get('steps')} steps of {config.get('batch')} motions, seed {config.get('seed')}, Muon (the "
+        f"blocks' matrices) and AdamW at {config.get('rate')}, running average {config.get('average')}.",
         f"Loss = simple + {config.get('joints_weight')} joints (through forward kinematics, m^2)"
         f" + {config.get('velocity_weight')} velocities + {config.get('foot_weight')} speed of standing feet, (m/s)^2.",
     ]
     if loss:
-        lines += ["Last step: " + ", ".join(f"{k} {v:.4f}" for k, v in loss.items() if k not in ("step", "seconds")) + "."]
+        lines += ["At that step: " + ", ".join(f"{k} {v:.4f}" for k, v in loss.items() if k not in ("step", "seconds")) + "."]
     if figures:
         lines += [
             "",

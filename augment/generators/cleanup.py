@@ -52,6 +52,7 @@ def settle(
     rest: Float[np.ndarray, "24 3"],
     *,
     lowest: Float[np.ndarray, "24"],
+    keep_end: bool = False,
 ) -> Motion:
     """Lift body and hands where they are too low, and hold every foot where it stands, on the mean of its places there.
 
@@ -62,13 +63,15 @@ def settle(
         contacts: Above 0.5 where a foot joint stands.
         rest: Joints of the motion's body in the zero pose, metres.
         lowest: Lowest allowed height of each joint, metres.
+        keep_end: The pelvis also ends over the same place, if need be with sliding feet.
     """
     worlds, pelvis = world_rotations(motion), np.asarray(motion.transl, np.float64) + rest[0]
     joints = place_joints(worlds, rest, pelvis)
     up = _lift((lowest - joints[..., 1])[:, _BODY])
     shift = np.stack([_held(joints, contacts, side) for side in range(2)], axis=1)
     whole = gaussian_filter1d(shift.mean(axis=1), FROM_ROOT, axis=0, mode="nearest")
-    shift, whole = shift - whole[0], whole - whole[0]
+    away = np.linspace(whole[0], whole[-1] if keep_end else whole[0], len(whole))
+    shift, whole = shift - away[:, None], whole - away
     targets = joints[:, FOOT_JOINTS[::2]] + shift + up[:, None]
     pelvis = pelvis + whole + up
     worlds = reach_ankles(worlds, place_joints(worlds, rest, pelvis), targets)

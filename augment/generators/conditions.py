@@ -1,7 +1,7 @@
 """Conditions and annotations of the motion generator.
 
-Conditions are inputs: action, length, support and its height, body shape. Annotations are outputs: 20 channels appended to the
-295 features, with the frame labels and the place of the chair or bed.
+Conditions are inputs: action, length, support and its height, body shape, goal, heading at the end. Annotations are outputs:
+20 channels appended to the 295 features, with the frame labels and the place of the chair or bed.
 
 ===========  ====  ==================================================================================
 labels         16  one-hot frame label, ``actions.FRAME_LABELS``; the user's own take the places of those that never occur
@@ -28,8 +28,11 @@ from ..types import Motion, Segment
 SUPPORTS: tuple[str, ...] = ("floor", "chair", "bed")
 """Supports of a body, in the order of the network's one-hot encoding."""
 
-CONDITION_DIM = len(SUPPORTS) + 1 + 10 + 2 + 2
-"""Support one-hot, its height, body shape, length (seconds and its square), and two flags for what is left out."""
+PLAIN_DIM = len(SUPPORTS) + 1 + 10 + 2 + 2
+"""Support one-hot, its height, body shape, length (seconds and its square), two flags for what is left out."""
+
+CONDITION_DIM = PLAIN_DIM + 4 + 2
+"""The same; goal, heading at the end (sine, cosine), two flags."""
 
 ANNOTATIONS: dict[str, slice] = {
     "labels": slice(FEATURE_DIM, FEATURE_DIM + 16),
@@ -59,15 +62,25 @@ class Conditions:
     """Body shape."""
     seconds: Float[Tensor, "b"]
     """Length of the motion."""
+    goal: Float[Tensor, "b 2"]
+    """(x, z) of the pelvis in the last frame, canonical frame, metres."""
+    heading: Float[Tensor, "b"]
+    """Heading in the last frame, canonical frame, radians."""
     drop_support: Bool[Tensor, "b"]
     """True where the support is not given."""
     drop_betas: Bool[Tensor, "b"]
     """True where the body shape is not given."""
+    drop_goal: Bool[Tensor, "b"]
+    """True where the goal is not given."""
+    drop_heading: Bool[Tensor, "b"]
+    """True where the heading is not given."""
 
-    def context(self) -> Float[Tensor, "b 18"]:
+    def context(self) -> Float[Tensor, "b 24"]:
         """All conditions but the action as one vector; what is left out is zero, with a flag."""
         has_support, has_betas = (~self.drop_support).float()[:, None], (~self.drop_betas).float()[:, None]
         kind = torch.nn.functional.one_hot(self.support, len(SUPPORTS)).float()
+        has_goal, has_heading = (~self.drop_goal).float()[:, None], (~self.drop_heading).float()[:, None]
+        turn = torch.stack([self.heading.sin(), self.heading.cos()], dim=-1).float()
         length = self.seconds[:, None].float() / 5.0 - 1.0
         return torch.cat(
             [
@@ -78,6 +91,10 @@ class Conditions:
                 length**2,
                 1 - has_support,
                 1 - has_betas,
+                self.goal.float() * has_goal,
+                turn * has_heading,
+                1 - has_goal,
+                1 - has_heading,
             ],
             dim=-1,
         )
@@ -102,8 +119,10 @@ def conditions_of(
     support_height: Sequence[float],
     betas: Float[np.ndarray, "b 10"],
     seconds: Sequence[float],
+    goal: Float[np.ndarray, "b 2"] | None = None,
+    heading: Sequence[float] | None = None,
 ) -> Conditions:
-    """Conditions from plain values, nothing left out.
+    """Conditions from plain values, nothing left out but a goal or heading of None.
 
     Raises:
         ValueError: If a support is none of ``SUPPORTS``.
@@ -118,12 +137,18 @@ def conditions_of(
         support_height=torch.as_tensor(list(support_height), dtype=torch.float32),
         betas=torch.as_tensor(np.asarray(betas), dtype=torch.float32).reshape(len(action), 10),
         seconds=torch.as_tensor(list(seconds), dtype=torch.float32),
+        goal=torch.as_tensor(np.zeros((len(action), 2)) if goal is None else goal, dtype=torch.float32),
+        heading=torch.as_tensor([0.0] * len(action) if heading is None else list(heading), dtype=torch.float32),
         drop_support=given,
         drop_betas=given.clone(),
+        drop_goal=given | (goal is None),
+        drop_heading=given | (heading is None),
     )
 
 
-def drop_some(conditions: Conditions, *, unknown: int, action: float, others: float, generator: torch.Generator) -> Conditions:
+def drop_some(
+    conditions: Conditions, *, unknown: int, action: float, others: float, goal: float, generator: torch.Generator
+) -> Conditions:
     """Leave conditions out at random, each kind independently, for classifier-free guidance.
 
     Args:
@@ -131,14 +156,17 @@ def drop_some(conditions: Conditions, *, unknown: int, action: float, others: fl
         unknown: Index that stands for any action.
         action: Chance of leaving the action out.
         others: Chance of leaving the support out, and of leaving the body out.
+        goal: Chance of leaving the goal out, and of leaving the heading at the end out.
         generator: Source of randomness.
     """
-    draws = torch.rand((3, len(conditions)), generator=generator)
+    draws = torch.rand((5, len(conditions)), generator=generator)
     return replace(
         conditions,
         action=torch.where(draws[0] < action, unknown, conditions.action),
         drop_support=draws[1] < others,
         drop_betas=draws[2] < others,
+        drop_goal=draws[3] < goal,
+        drop_heading=draws[4] < goal,
     )
 
 
@@ -150,6 +178,8 @@ WITHOUT: dict[str, Callable[[Conditions, int], Conditions]] = {
     "action": lambda conditions, unknown: replace(conditions, action=torch.full_like(conditions.action, unknown)),
     "support": _without("drop_support"),
     "body": _without("drop_betas"),
+    "goal": _without("drop_goal"),
+    "heading": _without("drop_heading"),
 }
 """Each condition that has a guidance weight, to the function that leaves it out; the second argument stands for any action."""
 

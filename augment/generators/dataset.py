@@ -204,7 +204,42 @@ def example(
         channels, rest = mirror_features(mirror_channels(channels)), mirror_joints(rest)
     if first > 0:
         channels = recanonicalise(channels)
-    return channels, rest, replace(conditions, seconds=torch.tensor([len(channels) / FPS]))
+    goal, heading = goal_of(channels)
+    seconds = torch.tensor([len(channels) / FPS])
+    given = torch.zeros(1, dtype=torch.bool)
+    conditions = replace(
+        conditions, seconds=seconds, goal=goal[None], heading=heading[None], drop_goal=given, drop_heading=given
+    )
+    return channels, rest, conditions
+
+
+def goal_of(channels: Float[Tensor, "t 315"]) -> tuple[Float[Tensor, "2"], Float[Tensor, ""]]:
+    """(x, z) of the pelvis in the last frame, metres, and its heading there, radians; canonical frame."""
+    last = channels[-1]
+    return last[FEATURES["root"]][[0, 2]], heading_of(rotation6d_to_matrix(last[FEATURES["orient"]]))
+
+
+def part_of(data: TrainingSet, rows: Sequence[int]) -> TrainingSet:
+    """Some of the motions; actions, labels and digest stay those of the whole."""
+    index = torch.as_tensor(list(rows), dtype=torch.long)
+    return replace(
+        data,
+        channels=tuple(data.channels[row] for row in rows),
+        rest_joints=data.rest_joints[index],
+        conditions=data.conditions.rows(index),
+    )
+
+
+def split_rows(data: TrainingSet, *, held_out: float, generator: torch.Generator) -> tuple[list[int], list[int]]:
+    """Rows to train on, and rows held out (the same share of each action, at least one kept)."""
+    train, test = [], []
+    for action in range(len(data.actions)):
+        rows = torch.nonzero(data.conditions.action == action)[:, 0]
+        rows = rows[torch.randperm(len(rows), generator=generator)].tolist()
+        count = int(len(rows) * held_out)
+        test += rows[:count]
+        train += rows[count:]
+    return train, test
 
 
 def recanonicalise(channels: Float[Tensor, "t 315"]) -> Float[Tensor, "t 315"]:

@@ -1,4 +1,4 @@
-"""The network: a transformer over patches of frames that predicts the clean motion from a noisy one and its conditions."""
+"""The network: a transformer over patches of frames, with a path of single frames beside it, that predicts the clean motion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from .conditions import CONDITION_DIM, Conditions
+from .conditions import CONDITION_DIM, PLAIN_DIM, Conditions
 from .diffusion import cosine_schedule
 
 
@@ -30,6 +30,14 @@ class DenoiserConfig:
     """Hidden width of a block's MLP, in widths."""
     patch: int = 4
     """Frames per token."""
+    fine: int = 0
+    """Width of the path of single frames; 0 for none."""
+    copies_below: float = 0.0
+    """Noise, in deviations of the normalised channels, below which the input is copied more than predicted; 0 for never."""
+    coloured: bool = False
+    """Noise as smooth in time as motions are (``diffusion.smooth_noise``)."""
+    goals: bool = False
+    """Whether goal and heading at the end are among the conditions."""
     diffusion_steps: int = 1000
     """Noise levels of the cosine schedule."""
 
@@ -82,6 +90,33 @@ class Block(nn.Module):
         return tokens + gate2 * self.down(F.gelu(self.up(normed), approximate="tanh"))
 
 
+class Fine(nn.Module):
+    """Frames beside the tokens: what four frames a token round off, and what joins one token to the next."""
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config, width = config, config.fine
+        self.frames = nn.Linear(config.channels, width)
+        self.tokens = nn.Linear(config.width, config.patch * width)
+        self.modulation = nn.Linear(config.width, 2 * width)
+        self.mixers = nn.ModuleList(nn.Conv1d(width, width, 3, padding=1) for _ in range(2))
+        self.out = nn.Linear(width, config.channels)
+        nn.init.zeros_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(
+        self, frames: Float[Tensor, "b t d"], tokens: Float[Tensor, "b n w"], context: Float[Tensor, "b w"], present: Tensor
+    ) -> Float[Tensor, "b t d"]:
+        """What is added to the tokens' prediction."""
+        coarse = self.tokens(tokens).unflatten(-1, (self.config.patch, -1)).flatten(1, 2)
+        hidden = self.frames(frames) + coarse
+        shift, scale = self.modulation(context)[:, None].chunk(2, dim=-1)
+        hidden = F.layer_norm(hidden, hidden.shape[-1:]) * (1 + scale) + shift
+        for mixer in self.mixers:
+            hidden = hidden + F.gelu(mixer((hidden * present).transpose(1, 2)).transpose(1, 2), approximate="tanh")
+        return self.out(hidden)
+
+
 class Denoiser(nn.Module):
     """Predicts normalised clean features from normalised noisy ones."""
 
@@ -93,15 +128,21 @@ class Denoiser(nn.Module):
         self.frames_out = nn.Linear(width, config.patch * config.channels)
         self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.action = nn.Embedding(config.actions + 1, width)  # the last row stands for "any action"
-        self.context = nn.Sequential(nn.Linear(CONDITION_DIM, width), nn.SiLU(), nn.Linear(width, width))
+        asked = CONDITION_DIM if config.goals else PLAIN_DIM
+        self.context = nn.Sequential(nn.Linear(asked, width), nn.SiLU(), nn.Linear(width, width))
         self.place = nn.Linear(width, width)
         self.what = nn.Linear(width, width)
         self.modulation = nn.Linear(width, 6 * width)
         self.last_modulation = nn.Linear(width, 2 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.fine = Fine(config) if config.fine else None
         self.signal: Tensor
-        signal = cosine_schedule(config.diffusion_steps).sqrt().float()
-        self.register_buffer("signal", signal, persistent=False)
+        self.skip: Tensor
+        self.predicted: Tensor
+        alpha_bar = cosine_schedule(config.diffusion_steps)
+        skip, predicted = skip_shares(alpha_bar, config.copies_below)
+        for name, values in (("signal", alpha_bar.sqrt()), ("skip", skip), ("predicted", predicted)):
+            self.register_buffer(name, values.float(), persistent=False)
         nn.init.normal_(self.action.weight, std=0.5)
         for last in (self.frames_out, self.last_modulation):
             nn.init.zeros_(last.weight)
@@ -122,23 +163,38 @@ class Denoiser(nn.Module):
             conditions: What is asked of each motion.
             valid: False where a motion has ended; what x_t holds there does not matter.
         """
-        frames, patch = x_t.shape[1], self.config.patch
-        missing = -frames % patch
+        config, frames, width = self.config, x_t.shape[1], self.config.width
+        missing = -frames % config.patch
         # sqrt(abar) x_t is the best estimate of x_0 given only its unit variance; with x_t itself as input the network would
         # have to learn to ignore noise, which takes longer training.
-        x_t = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
-        valid = F.pad(valid, (0, missing)).unflatten(1, (-1, patch)).any(-1)
-        tokens = self.frames_in(x_t.unflatten(1, (-1, patch)).flatten(-2))
-        context = (
-            self.step(sinusoid(step.float(), tokens.shape[-1]))
-            + self.action(conditions.action)
-            + self.context(conditions.context())
-        )
-        context = F.silu(context)
-        tokens = tokens + self.place(tokens_from_ends(valid, tokens.shape[-1])) + self.what(context)[:, None]
+        given = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
+        present = F.pad(valid, (0, missing))
+        whole = present.unflatten(1, (-1, config.patch)).any(-1)
+        tokens = self.frames_in(given.unflatten(1, (-1, config.patch)).flatten(-2))
+        context = self.step(sinusoid(step * (1000 / config.diffusion_steps), width))
+        asked = conditions.context()[:, : CONDITION_DIM if config.goals else PLAIN_DIM]
+        context = F.silu(context + self.action(conditions.action) + self.context(asked))
+        tokens = tokens + self.place(tokens_from_ends(whole, width)) + self.what(context)[:, None]
         modulation = self.modulation(context).unflatten(-1, (6, -1))
         for block in self.blocks:
-            tokens = block(tokens, modulation, valid[:, None, None, :])
+            tokens = block(tokens, modulation, whole[:, None, None, :])
         shift, scale = self.last_modulation(context)[:, None].chunk(2, dim=-1)
         tokens = F.layer_norm(tokens, tokens.shape[-1:]) * (1 + scale) + shift
-        return self.frames_out(tokens).unflatten(-1, (patch, -1)).flatten(1, 2)[:, :frames]
+        found = self.frames_out(tokens).unflatten(-1, (config.patch, -1)).flatten(1, 2)
+        if self.fine is not None:
+            found = found + self.fine(given, tokens, context, present[..., None])
+        skip, predicted = self.skip[step][:, None, None], self.predicted[step][:, None, None]
+        return skip * x_t + predicted * found[:, :frames].float()
+
+
+def skip_shares(
+    alpha_bar: Float[Tensor, "steps"], copies_below: float
+) -> tuple[Float[Tensor, "steps"], Float[Tensor, "steps"]]:
+    """Factors of the noisy input and of the network's own prediction at each step.
+
+    With noise sigma = sqrt((1 - abar) / abar) on x_0 the input weighs d^2 / (d^2 + sigma^2), d = ``copies_below``, the
+    prediction the rest: a clean motion comes out as it is, and the network need not carry noise through its tokens. (As the
+    skip path of Karras et al. 2022, "EDM", table 1, with x_0 in place of the mixture that is predicted there.)
+    """
+    share = copies_below**2 * alpha_bar / (copies_below**2 * alpha_bar + 1 - alpha_bar)
+    return share / alpha_bar.sqrt(), 1 - share

@@ -93,18 +93,6 @@ def train_evaluator(data: TrainingSet, rows: Sequence[int], *, generator: torch.
     return evaluator.requires_grad_(False).eval()
 
 
-def split_rows(data: TrainingSet, *, held_out: float, generator: torch.Generator) -> tuple[list[int], list[int]]:
-    """Rows for training the evaluator, and rows held out (the same share of each action)."""
-    train, test = [], []
-    for action in range(len(data.actions)):
-        rows = torch.nonzero(data.conditions.action == action)[:, 0]
-        rows = rows[torch.randperm(len(rows), generator=generator)].tolist()
-        count = int(len(rows) * held_out)
-        test += rows[:count]
-        train += rows[count:]
-    return train, test
-
-
 def save_evaluator(evaluator: Evaluator, actions: Sequence[str], path: Path) -> str:
     """Write an evaluator's file; its digest, which stands beside its figures."""
     content = save(evaluator.state_dict(), {"actions": json.dumps(list(actions))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ..actions import caption_for, captions_of
+from ..geometry import axis_rotation
 from ..motion.features import FEATURES, features_to_motion
+from ..motion.posture import turn_and_shift
 from ..seeds import clip_rng
 from ..types import Motion, Segment
 from .checkpoint import MotionGenerator
@@ -29,9 +32,15 @@ from .conditions import (
 )
 from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints
 from .diffusion import dpm_sample, guide, sampling_steps
+from .noise import smooth
 
 STEPS = 8
 """Denoising steps of a sample."""
+
+QUICKEST = 2.5
+"""Metres a second: a goal that asks for more is refused."""
+PACE = 0.9
+"""Metres a second at which a length is chosen for a goal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +48,13 @@ class Wish:
     """What may be asked of a motion besides its action."""
 
     seconds: float | None = None
-    """Length, 0.2 to 10; that of a random training motion if not given."""
+    """Length, 0.2 to 10; that of a random training motion, or one that suits the goal, if not given."""
+    start: tuple[float, float] = (0.0, 0.0)
+    """(x, z) of the pelvis in the first frame, metres."""
+    goal: tuple[float, float] | None = None
+    """(x, z) of the pelvis in the last frame, metres; the person faces it at the start."""
+    heading: float | None = None
+    """Heading in the last frame, degrees from +z towards +x."""
     guidance: Mapping[str, float] = field(default_factory=dict)
     """Weights of ``conditions.WITHOUT`` in classifier-free guidance; 1, the default, is as trained. Others cost time."""
     steps: int = STEPS
@@ -66,7 +81,8 @@ def sample(
         wish: What else is asked of them all.
         rest_joints_of: Joints of a body in the zero pose; those of the open default body if None.
     Returns:
-        Motions at 20 frames/s in the canonical frame, with segments, caption and support.
+        Motions at 20 frames/s with segments, caption and support; at the start the pelvis is over ``wish.start``, and the
+        heading is +z or towards the goal.
     Raises:
         ValueError: If the model does not know an action, or something else that is asked for cannot be had.
     """
@@ -104,26 +120,69 @@ def check_wish(model: MotionGenerator, actions: Sequence[str], wish: Wish) -> No
     for name in wish.guidance:
         if name not in WITHOUT:
             raise ValueError(f"guidance: unknown condition {name!r}; expected some of: {', '.join(WITHOUT)}")
+    if not model.denoiser.config.goals and (wish.goal is not None or wish.heading is not None):
+        raise ValueError("goal, heading: this generator learnt none; train another with `augment motions train`")
+    longest = QUICKEST * (wish.seconds or MAX_FRAMES / FPS)
+    if wish.goal is not None and (far := math.dist(wish.start, wish.goal)) > longest:
+        raise ValueError(f"goal: {far:.1f} m away, more than the {longest:.1f} m that a person gets in that time")
     for action in actions:
-        model.action_index(action)
+        own = model.profiles[model.profiles[:, 0] == model.action_index(action)]
+        if wish.goal is not None and bool((own[:, 2] > 0).all()):
+            raise ValueError(f"goal: {action!r} ends on a chair or bed, which decides where; leave the goal out")
 
 
 def _sample_one(
     model: MotionGenerator, action: str, wish: Wish, *, generator: torch.Generator, rest_joints_of: RestJoints
 ) -> Motion:
     profile = _draw_profile(model, action, generator=generator)
+    way = np.subtract(wish.goal, wish.start) if wish.goal is not None else None
     if wish.seconds is not None:
         profile[1] = round(wish.seconds * FPS)
+    elif way is not None:
+        profile[1] = min(max(round((1.0 + np.hypot(*way) / PACE) * FPS), 20), MAX_FRAMES)
     words = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
     noise = torch.randn((int(profile[1]), model.mean.shape[0]), generator=generator)
-    levels = sampling_steps(len(model.schedule), wish.steps)
-    channels = denoise(model, profile_conditions(profile[None]), noise, guidance=wish.guidance, levels=levels)
-    channels = even_out(channels, model.denoiser.config.patch)
+    # In the canonical frame the start is the origin, and the person faces +z.
+    facing = 0.0 if way is None else math.atan2(way[0], way[1])
+    conditions = _with_end(profile_conditions(profile[None]), way, wish.heading, facing)
+    channels = denoise(model, conditions, noise, guidance=wish.guidance, levels=sampling_steps(len(model.schedule), wish.steps))
+    if model.denoiser.fine is None:
+        channels = even_out(channels, model.denoiser.config.patch)
+    if way is not None:
+        channels = reach(channels, conditions.goal[0])
     rest = np.asarray(rest_joints_of(profile[4:].numpy()), np.float64)
     motion = _to_motion(model, action, profile, channels, rest)
     contacts = channels[:, FEATURES["contacts"]].numpy()
-    motion = settle(motion, contacts, rest, lowest=model.lowest.double().numpy())
-    return replace(motion, caption=_caption(model, motion, rng=words))
+    motion = settle(motion, contacts, rest, lowest=model.lowest.double().numpy(), keep_end=way is not None)
+    motion = replace(motion, caption=_caption(model, motion, rng=words))
+    if way is None and wish.start == (0.0, 0.0):
+        return motion
+    # The network starts its motions at the origin to within a few centimetres.
+    first = axis_rotation("y", facing) @ (np.asarray(motion.transl[0], np.float64) + rest[0])
+    return turn_and_shift(motion, facing, np.array([wish.start[0] - first[0], 0.0, wish.start[1] - first[2]]), rest[0])
+
+
+def _with_end(conditions: Conditions, way: np.ndarray | None, heading: float | None, facing: float) -> Conditions:
+    """One row of conditions with the goal and the heading at the end, if there are any, in the canonical frame."""
+    given = torch.tensor([False])
+    if way is not None:
+        conditions = replace(conditions, goal=torch.tensor([[0.0, float(np.hypot(*way))]]), drop_goal=given)
+    if heading is not None:
+        turn = torch.tensor([math.radians(heading) - facing], dtype=torch.float32)
+        conditions = replace(conditions, heading=turn, drop_heading=given)
+    return conditions
+
+
+def reach(channels: Float[Tensor, "t d"], goal: Float[Tensor, "2"]) -> Float[Tensor, "t d"]:
+    """Let the pelvis' path lead from the origin to ``goal``: what is missing is spread over it in proportion to its length."""
+    path = channels[:, FEATURES["root"]][:, [0, 2]]
+    # A little for every frame: a path that stays where it is has no length.
+    lengths = torch.cat([torch.zeros(1), (path.diff(dim=0).norm(dim=-1) + 1e-4).cumsum(0)])
+    path = path - path[0]
+    result = channels.clone()
+    moved = path + lengths[:, None] / lengths[-1] * (goal - path[-1])
+    result[:, [FEATURES["root"].start, FEATURES["root"].start + 2]] = moved
+    return result
 
 
 def _draw_profile(model: MotionGenerator, action: str, *, generator: torch.Generator) -> Float[Tensor, "14"]:
@@ -156,7 +215,7 @@ def denoise(
     Args:
         model: The generator.
         conditions: One row.
-        noise: As many frames as the motion has.
+        noise: White noise, as many frames as the motion has.
         guidance: See ``Wish``.
         levels: Falling steps, see ``diffusion.sampling_steps``.
     """
@@ -170,6 +229,7 @@ def denoise(
         return guide(given, without, list(weights.values()))
 
     with torch.inference_mode():
+        noise = smooth(noise) if model.denoiser.config.coloured else noise
         x0 = dpm_sample(model.schedule, predict, noise, levels)
     return x0.clone() * model.std + model.mean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -11,62 +12,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
 from ..files import write_atomic
-from ..motion.contacts import FOOT_JOINTS
-from ..motion.features import FEATURES, features_to_rotations, pose_joints, velocities_of
 from .checkpoint import FILE_NAME, MotionGenerator, load_generator, new_generator, save_generator
-from .conditions import ANNOTATIONS, CHANNELS, drop_some
-from .dataset import FPS, Batch, TrainingSet, draw_batch
-from .denoiser import DenoiserConfig
-from .diffusion import q_sample
-
-PART_WEIGHTS = {"root": 8.0, "orient": 4.0, "velocities": 0.5, "center": 4.0, "yaw": 2.0}
-"""Weights of channels in the simple loss that are not 1: the few that move the whole body weigh more."""
+from .conditions import CHANNELS
+from .dataset import TrainingSet, draw_batch, part_of, split_rows
+from .denoiser import Denoiser, DenoiserConfig
+from .inherit import digest_of, inherit
+from .losses import batch_losses, energy_error
+from .options import TrainConfig
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 SAVE_EVERY = 100
 """Steps between checkpoints."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """Options of training; the number of steps is not one of them, so that a run may be prolonged."""
-
-    seed: int = 0
-    batch: int = 32
-    rate: float = 6e-4
-    """Peak learning rate: reached after ``warmup`` steps, kept up to step ``hold``, then decaying with 1 / sqrt(step)."""
-    warmup: int = 200
-    hold: int = 1000
-    weight_decay: float = 0.01
-    average: float = 0.998
-    """Decay of the running average of the weights, which is the result."""
-    diffusion_steps: int = 1000
-    drop_action: float = 0.1
-    """Chance of training without the action, for classifier-free guidance."""
-    drop_others: float = 0.1
-    """Chance of training without the support, and without the body shape."""
-    joints_weight: float = 5.0
-    """Weight of the joints' error through forward kinematics, per square metre."""
-    velocity_weight: float = 0.2
-    """Weight of the same joints' velocity error, per (m/s)^2."""
-    foot_weight: float = 0.2
-    """Weight of the speed of standing feet, per (m/s)^2."""
-    window: int = 24
-    """Frames of each example that the three losses above are computed on, to save time."""
-    width: int = 256
-    layers: int = 5
-    heads: int = 4
-    mirror: bool = True
-    """Mirror each motion with chance 1/2."""
-    trim: float = 0.25
-    """Chance of cutting up to 15 % off either end."""
-    mixed: bool = True
-    """Matrix products in bfloat16."""
+ABOUT = 1.1
+"""Validations are noisy: one is about as good as the best if its error is at most so many times that."""
+KEPT = ("done", "average", "origin", "best", "best_energy", "best_step", "waited")
+"""Fields of a run that its checkpoint holds as they are."""
 
 
 def train(
@@ -76,6 +40,7 @@ def train(
     steps: int,
     config: TrainConfig,
     resume: str = "automatic",
+    start: MotionGenerator | None = None,
     report: Callable[[int, dict[str, float]], None] | None = None,
 ) -> MotionGenerator:
     """Train to ``steps`` steps, from the checkpoint in ``out`` if there is one.
@@ -86,6 +51,7 @@ def train(
         steps: Total number of steps, including those before a resume.
         config: Options.
         resume: ``automatic`` continues from a checkpoint if there is one; ``never`` starts over.
+        start: Trained weights to start from, see ``inherit``; random ones if None.
         report: Called after every step with its number and its losses.
     Returns:
         The trained generator, read back from its file.
@@ -97,17 +63,22 @@ def train(
     if steps < 1:
         raise ValueError(f"steps must be at least 1, found {steps}")
     out.mkdir(parents=True, exist_ok=True)
-    run = _start(data, config)
+    run = _start(data, config, start)
     if resume == "automatic" and (out / CHECKPOINT).exists():
         _restore(out, run)
+    learnt, held = _parts(data, config)
     started = time.monotonic()
     for step in range(run.done, steps):
-        losses = _train_step(run, data, config, step)
+        if run.waited >= config.patience:
+            break
+        losses = _train_step(run, learnt, config, step)
         run.log.append({"step": step + 1, "seconds": round(time.monotonic() - started, 2), **losses})
         run.done = step + 1
         if report is not None:
             report(step + 1, losses)
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == steps:
+        if run.done % config.validate_every == 0:
+            _validate(run, held)
+        if run.done % SAVE_EVERY == 0 or run.done == steps:
             _save(out, run, len(data))
     if not (out / FILE_NAME).exists():
         _save(out, run, len(data))
@@ -119,7 +90,8 @@ class _Run:
     """State of a training run."""
 
     model: MotionGenerator
-    optimiser: torch.optim.Optimizer
+    optimisers: tuple[torch.optim.Optimizer, ...]
+    """Muon for the blocks' matrices, which learns them in fewer steps, AdamW for the rest."""
     average: dict[str, Tensor]
     """Running average of the weights."""
     origin: dict[str, Any]
@@ -128,26 +100,70 @@ class _Run:
     """One row per step."""
     done: int = 0
     """Number of steps done."""
+    best: dict[str, Tensor] | None = None
+    """The running average of the last validation that was about as good as the best."""
+    best_energy: float = math.inf
+    """The least ``energy_error``."""
+    best_step: int = 0
+    """The step of ``best``."""
+    waited: int = 0
+    """Validations since then."""
 
 
-def _start(data: TrainingSet, config: TrainConfig) -> _Run:
+def _parts(data: TrainingSet, config: TrainConfig) -> tuple[TrainingSet, TrainingSet]:
+    """Motions to learn from, and those held out (all of them where every action has too few)."""
+    generator = torch.Generator().manual_seed(config.seed)
+    learnt, held = split_rows(data, held_out=config.held_out, generator=generator)
+    return part_of(data, learnt), part_of(data, held) if held else data
+
+
+def _validate(run: _Run, held: TrainingSet) -> None:
+    """Keep the running average if its motions move about as much like those held out as the best before."""
+    denoiser = Denoiser(run.model.denoiser.config)
+    denoiser.load_state_dict(run.average)
+    error = energy_error(replace(run.model, denoiser=denoiser.requires_grad_(False).eval()), held)
+    run.log[-1]["energy_error"] = error
+    run.waited += 1
+    if error <= ABOUT * run.best_energy:
+        run.best = {name: value.clone() for name, value in run.average.items()}
+        run.best_energy, run.best_step, run.waited = min(error, run.best_energy), run.done, 0
+
+
+def _start(data: TrainingSet, config: TrainConfig, start: MotionGenerator | None = None) -> _Run:
     size = DenoiserConfig(
         channels=CHANNELS,
         actions=len(data.actions),
         width=config.width,
         layers=config.layers,
         heads=config.heads,
+        fine=config.fine,
+        copies_below=config.copies_below,
+        coloured=config.coloured,
+        goals=True,
         diffusion_steps=config.diffusion_steps,
     )
     model = new_generator(data, size, seed=config.seed)
-    weights = model.denoiser.parameters()
+    if start is not None:
+        inherit(model, start)
+    matrices = [weight for block in model.denoiser.blocks for weight in block.parameters() if is_matrix(weight)]
+    chosen = {id(weight) for weight in matrices}
+    others = [weight for weight in model.denoiser.parameters() if id(weight) not in chosen]
+    decay = config.weight_decay
     return _Run(
         model=model,
-        optimiser=torch.optim.AdamW(weights, lr=config.rate, betas=(0.9, 0.99), weight_decay=config.weight_decay),
+        optimisers=(
+            torch.optim.Muon(matrices, lr=config.rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
+            torch.optim.AdamW(others, lr=config.rate, betas=(0.9, 0.99), weight_decay=decay),
+        ),
         average={name: value.detach().clone() for name, value in model.denoiser.state_dict().items()},
-        origin={"config": asdict(config), "data": data.digest},
+        origin={"config": asdict(config), "data": data.digest} | ({} if start is None else {"start": digest_of(start)}),
         log=[],
     )
+
+
+def is_matrix(weight: Tensor) -> bool:
+    """Whether a weight of a block maps tokens to tokens: its other weights are shares and shifts of single channels."""
+    return weight.ndim == 2 and min(weight.shape) > 6
 
 
 def _train_step(run: _Run, data: TrainingSet, config: TrainConfig, step: int) -> dict[str, float]:
@@ -155,13 +171,14 @@ def _train_step(run: _Run, data: TrainingSet, config: TrainConfig, step: int) ->
     denoiser = run.model.denoiser
     generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
     batch = draw_batch(data, config.batch, generator=generator, mirror=config.mirror, trim=config.trim)
-    for group in run.optimiser.param_groups:
-        group["lr"] = learning_rate(config, step)
     losses = batch_losses(run.model, batch, config, generator=generator)
-    run.optimiser.zero_grad(set_to_none=True)
+    denoiser.zero_grad(set_to_none=True)
     losses["total"].backward()
     torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
-    run.optimiser.step()
+    for optimiser in run.optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(config, step)
+        optimiser.step()
     decay = min(config.average, (1 + step) / (10 + step))
     for name, value in denoiser.state_dict().items():
         run.average[name].lerp_(value, 1 - decay)
@@ -170,12 +187,13 @@ def _train_step(run: _Run, data: TrainingSet, config: TrainConfig, step: int) ->
 
 def _save(out: Path, run: _Run, motions: int) -> None:
     """Write log, generator and checkpoint."""
-    state = {"step": run.done, "model": run.model.denoiser.state_dict(), "average": run.average, "origin": run.origin}
+    state = {name: getattr(run, name) for name in KEPT} | {"model": run.model.denoiser.state_dict()}
     buffer = io.BytesIO()
-    torch.save(state | {"optimiser": run.optimiser.state_dict()}, buffer)
+    torch.save(state | {"optimisers": [optimiser.state_dict() for optimiser in run.optimisers]}, buffer)
     write_atomic(out / LOG, "".join(json.dumps(row) + "\n" for row in run.log).encode())
-    facts = run.origin | {"steps": run.done, "motions": motions, "loss": run.log[-1] if run.log else {}}
-    save_generator(replace(run.model, facts=facts), out / FILE_NAME, weights=run.average)
+    loss = run.log[(run.best_step or run.done) - 1] if run.log else {}
+    facts = run.origin | {"steps": run.best_step or run.done, "motions": motions, "loss": loss}
+    save_generator(replace(run.model, facts=facts), out / FILE_NAME, weights=run.best or run.average)
     write_atomic(out / CHECKPOINT, buffer.getvalue())
 
 
@@ -183,65 +201,6 @@ def learning_rate(config: TrainConfig, step: int) -> float:
     """Linear warm-up, a plateau, then 1 / sqrt(step); independent of the number of steps."""
     number = step + 1
     return config.rate * min(number / config.warmup, 1.0, (config.hold / max(number, 1)) ** 0.5)
-
-
-def channel_weights() -> Float[Tensor, "315"]:
-    """``PART_WEIGHTS`` for every channel, with mean 1."""
-    weights = torch.ones(CHANNELS)
-    for part, weight in PART_WEIGHTS.items():
-        weights[(FEATURES | ANNOTATIONS)[part]] = weight
-    return weights / weights.mean()
-
-
-def batch_losses(model: MotionGenerator, batch: Batch, config: TrainConfig, *, generator: torch.Generator) -> dict[str, Tensor]:
-    """Losses of a batch at random noise levels: ``simple``, ``joints``, ``velocity``, ``foot``, their weighted ``total``."""
-    x0 = (batch.x0 - model.mean) / model.std * batch.valid[..., None]
-    step = torch.randint(len(model.schedule), (len(x0),), generator=generator)
-    noise = torch.randn(x0.shape, generator=generator)
-    conditions = drop_some(
-        batch.conditions,
-        unknown=len(model.actions),
-        action=config.drop_action,
-        others=config.drop_others,
-        generator=generator,
-    )
-    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=config.mixed):
-        predicted = model.denoiser(q_sample(model.schedule, x0, step, noise), step, conditions, batch.valid)
-    predicted = predicted.float()
-    # A mean over each motion's frames, then over motions: motions weigh the same whatever their length.
-    frames = batch.valid.sum(1)
-    simple = (((predicted - x0) ** 2 * channel_weights()).mean(-1) * batch.valid).sum(1) / frames
-    losses = {"simple": simple.mean(), **_kinematic_losses(model, predicted, batch, config, generator=generator)}
-    losses["total"] = (
-        losses["simple"]
-        + config.joints_weight * losses["joints"]
-        + config.velocity_weight * losses["velocity"]
-        + config.foot_weight * losses["foot"]
-    )
-    return losses
-
-
-def _kinematic_losses(
-    model: MotionGenerator, predicted: Tensor, batch: Batch, config: TrainConfig, *, generator: torch.Generator
-) -> dict[str, Tensor]:
-    """Losses on the joints of the predicted rotations, over a random window of each motion."""
-    frames = batch.valid.sum(1)
-    window = min(config.window, int(frames.min()))
-    first = (torch.rand(len(frames), generator=generator) * (frames - window + 1)).long()
-    index = (first[:, None] + torch.arange(window))[..., None].expand(-1, -1, predicted.shape[-1])
-    guess = torch.gather(predicted, 1, index) * model.std + model.mean
-    truth = torch.gather(batch.x0, 1, index)
-    rotations, root = features_to_rotations(guess)
-    joints = pose_joints(rotations, root, batch.rest_joints)
-    true_joints = truth[..., FEATURES["joints"]].unflatten(-1, (24, 3))
-    velocities, true_velocities = velocities_of(joints, fps=FPS), velocities_of(true_joints, fps=FPS)
-    stands = truth[..., FEATURES["contacts"]]
-    sliding = velocities[..., list(FOOT_JOINTS), :].square().sum(-1)
-    return {
-        "joints": (joints - true_joints).square().sum(-1).mean(),
-        "velocity": (velocities - true_velocities).square().sum(-1).mean(),
-        "foot": (stands * sliding).mean(),
-    }
 
 
 def _restore(out: Path, run: _Run) -> None:
@@ -252,12 +211,14 @@ def _restore(out: Path, run: _Run) -> None:
     """
     path = out / CHECKPOINT
     state = torch.load(path, weights_only=True)
-    for key, what in (("data", "another motion store"), ("config", "other options")):
-        if state["origin"][key] != run.origin[key]:
+    for key, what in (("data", "another motion store"), ("config", "other options"), ("start", "other weights to start from")):
+        if state["origin"].get(key) != run.origin.get(key):
             raise ValueError(f"{path} was trained with {what}; use another --out, or --resume never to start over")
     run.model.denoiser.load_state_dict(state["model"])
-    run.optimiser.load_state_dict(state["optimiser"])
-    run.done, run.average = state["step"], state["average"]
+    for optimiser, kept in zip(run.optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(kept)
+    for name in KEPT:
+        setattr(run, name, state[name])
     log = out / LOG
     rows = map(json.loads, log.read_text().splitlines() if log.exists() else [])
     run.log = [row for row in rows if row["step"] <= run.done]

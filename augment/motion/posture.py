@@ -8,8 +8,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from ..body.kinematics import joint_positions, local_vectors, world_rotations_of
-from ..geometry import axis_angle_to_matrix, heading_of, matrix_to_axis_angle, quantile, yaw_to_matrix
+from ..body.kinematics import joint_positions, local_vectors, rotation_matrices, rotation_vectors, world_rotations_of
+from ..geometry import (
+    axis_angle_to_matrix,
+    axis_rotation,
+    heading_of,
+    matrix_to_axis_angle,
+    quantile,
+    turn_about_y,
+    yaw_to_matrix,
+)
 from ..types import JOINT, SMPL_PARENTS, Motion
 
 
@@ -40,6 +48,26 @@ def with_pose(
     axis_angles = local_vectors(worlds).astype(np.float32)
     transl = (pelvis - rest[0]).astype(np.float32)
     return replace(motion, global_orient=axis_angles[:, 0], body_pose=axis_angles[:, 1:], transl=transl)
+
+
+def turn_and_shift(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], pelvis: Float[np.ndarray, "3"]) -> Motion:
+    """The motion turned by ``yaw`` radians about the world's +y through the origin, then shifted (metres).
+
+    ``pelvis`` is the pelvis of the body in the zero pose.
+    """
+    turn = axis_rotation("y", yaw)
+    transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.T + shift - pelvis
+    center = motion.support_center
+    if center is not None:
+        moved = turn_about_y(np.array([center[0], 0.0, center[1]]), yaw) + shift
+        center = (float(moved[0]), float(moved[2]))
+    return replace(
+        motion,
+        global_orient=rotation_vectors(turn @ rotation_matrices(motion.global_orient)),
+        transl=transl,
+        support_center=center,
+        support_yaw=motion.support_yaw + yaw if motion.support != "floor" else motion.support_yaw,
+    )
 
 
 def mid_hip(joints: Float[np.ndarray, "t 24 3"]) -> Float[np.ndarray, "t 3"]:

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from ..body.kinematics import rotation_matrices, rotation_vectors
 from ..body.model import Body, joints_of
 from ..body.outline import extreme_points
 from ..body.points import SkinSample, pose_points, sample_skin
-from ..geometry import axis_rotation, quantile, turn_about_y
+from ..geometry import quantile
 from ..motion.carrying import carrier_of, outline_points, prop_track
 from ..motion.legs import reach_ankles
-from ..motion.posture import place_joints, with_pose, world_rotations
+from ..motion.posture import place_joints, turn_and_shift, with_pose, world_rotations
 from ..scene.boxes import depth_is_guessed
 from ..scene.solid import Boxes, Solid, solid_of
 from ..types import JOINT, Camera, Motion, Performance, Scene
@@ -206,20 +205,7 @@ def deciding_skin(body: Body) -> tuple[SkinSample, Int[np.ndarray, " s"]]:
 
 def move_motion(motion: Motion, yaw: float, shift: Float[np.ndarray, "3"], body: Body) -> Motion:
     """The motion turned by ``yaw`` radians about the world's +y through the origin, then shifted (metres)."""
-    turn = axis_rotation("y", yaw)
-    pelvis = body.rest_joints(motion.betas)[0]
-    transl = (np.asarray(motion.transl, np.float64) + pelvis) @ turn.T + shift - pelvis
-    center = motion.support_center
-    if center is not None:
-        moved = turn_about_y(np.array([center[0], 0.0, center[1]]), yaw) + shift
-        center = (float(moved[0]), float(moved[2]))
-    return replace(
-        motion,
-        global_orient=rotation_vectors(turn @ rotation_matrices(motion.global_orient)),
-        transl=transl,
-        support_center=center,
-        support_yaw=motion.support_yaw + yaw if motion.support != "floor" else motion.support_yaw,
-    )
+    return turn_and_shift(motion, yaw, shift, body.rest_joints(motion.betas)[0])
 
 
 def raise_seated(motion: Motion, rise: float, body: Body) -> Motion:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
+from augment.body.model import load_body
 from augment.commands.motions_train import MotionsSample
 from augment.generators.card import measure_generator, write_card
-from augment.generators.checkpoint import SHIPPED, load_generator, new_generator
+from augment.generators.checkpoint import SHIPPED, load_generator, new_generator, save_generator
 from augment.generators.cleanup import even_out, settle
 from augment.generators.conditions import segments_from_labels
-from augment.generators.dataset import TrainingSet, training_set
+from augment.generators.dataset import TrainingSet, split_rows, training_set
 from augment.generators.denoiser import DenoiserConfig
 from augment.generators.metrics import (
     fall_figures,
@@ -25,13 +26,13 @@ from augment.generators.metrics import (
     nearest_distances,
     resampled,
     save_evaluator,
-    split_rows,
     train_evaluator,
 )
 from augment.generators.motion_sheet import contact_sheet
 from augment.generators.sample import fall_side
 from augment.motion.features import FEATURES, mirror_features
 from augment.motion.posture import place_joints, world_rotations
+from augment.motion.store import read_store
 from augment.types import Motion, Segment
 from tests.make.actor import moving, rest_joints
 
@@ -214,6 +215,20 @@ def test_card_and_sheet_are_written(data: TrainingSet, tmp_path: Path):
     joints = [part[:, FEATURES["joints"]].unflatten(-1, (24, 3)).numpy() for part in data.channels[:2]]
     contact_sheet(motions, joints, tmp_path / "sheet.png", columns=3)
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_sample_command_goes_where_it_is_told(data: TrainingSet, tmp_path: Path):
+    """The written motion starts and ends at the asked places, and ends on time; its heading is asked of the network."""
+    size = DenoiserConfig(channels=315, actions=3, width=32, layers=1, heads=2, goals=True)
+    save_generator(new_generator(data, size, seed=0), tmp_path / "generator.safetensors")
+    for name, heading in (("ahead", None), ("turned", 90.0)):
+        wish = {"start": (1.0, 2.0), "to": (2.0, 2.0), "seconds": 2.0, "heading": heading, "steps": 2}
+        MotionsSample(model=tmp_path, action=("wave",), n=1, out=tmp_path / name, **wish).run()
+    ahead, turned = (read_store(tmp_path / name)[0] for name in ("ahead", "turned"))
+    pelvis = ahead.transl + load_body().rest_joints(ahead.betas)[0]
+    assert pelvis[0, [0, 2]] == pytest.approx((1.0, 2.0), abs=0.01)
+    assert pelvis[-1, [0, 2]] == pytest.approx((2.0, 2.0), abs=0.01)
+    assert ahead.seconds == turned.seconds == 2.0
 
 
 def test_sample_command_refuses_what_cannot_be(tmp_path: Path):

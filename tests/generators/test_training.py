@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,28 @@ from augment.generators.conditions import (
     label_channels,
     segments_from_labels,
 )
-from augment.generators.dataset import TrainingSet, collate, draw_batch, example, training_set, valid_frames
-from augment.generators.denoiser import DenoiserConfig
+from augment.generators.dataset import (
+    MAX_FRAMES,
+    TrainingSet,
+    collate,
+    draw_batch,
+    example,
+    part_of,
+    split_rows,
+    training_set,
+    valid_frames,
+)
+from augment.generators.denoiser import DenoiserConfig, skip_shares
 from augment.generators.diffusion import sampling_steps
+from augment.generators.inherit import inherit
+from augment.generators.losses import batch_losses, energy_error, spread_steps
+from augment.generators.noise import SPANS, smooth
+from augment.generators.options import TrainConfig
 from augment.generators.sample import Wish, denoise, profile_conditions, sample
-from augment.generators.train import TrainConfig, batch_losses, learning_rate, train
+from augment.generators.train import learning_rate, train
+from augment.geometry import axis_rotation
 from augment.motion.features import FEATURES, canonical_start
+from augment.motion.posture import turn_and_shift
 from augment.types import Motion, Segment
 from tests.make.actor import moving, rest_joints
 
@@ -35,6 +52,7 @@ TINY = TrainConfig(
     width=64,
     layers=2,
     heads=2,
+    fine=32,
     batch=8,
     warmup=20,
     hold=200,
@@ -62,7 +80,7 @@ def data(two_motions: list[Motion]) -> TrainingSet:
 def trained(data: TrainingSet, tmp_path_factory: pytest.TempPathFactory) -> tuple[MotionGenerator, list[float]]:
     losses: list[float] = []
     model = train(
-        data, tmp_path_factory.mktemp("run"), steps=400, config=TINY, report=lambda step, parts: losses.append(parts["simple"])
+        data, tmp_path_factory.mktemp("run"), steps=250, config=TINY, report=lambda step, parts: losses.append(parts["simple"])
     )
     return model, losses
 
@@ -134,7 +152,7 @@ def test_every_loss_weight_counts(option: str, trained: tuple[MotionGenerator, l
 def test_padding_does_not_matter(trained: tuple[MotionGenerator, list[float]], data: TrainingSet):
     model, _ = trained
     batch = collate([example(data, k, generator=torch.Generator().manual_seed(0), mirror=False, trim=0.0) for k in range(2)])
-    step = torch.tensor([500, 500])
+    step = torch.tensor([25, 25])
     junk = torch.where(batch.valid[..., None], batch.x0, 1e3)
     short, frames = batch.conditions.rows(slice(1, 2)), len(data.channels[1])
     together = model.denoiser(junk, step, batch.conditions, batch.valid)[1, :frames]
@@ -201,7 +219,7 @@ def test_any_length_up_to_ten_seconds(seconds: float, trained: tuple[MotionGener
 def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
     plain = _ask(model, ["sit"], steps=4)[0]
-    options: list[dict[str, Any]] = [{"guidance": {"action": 3.0}}, {"steps": 8}, {"seconds": 1.0}]
+    options: list[dict[str, Any]] = [{"guidance": {"action": 3.0}}, {"steps": 8}, {"heading": 90.0}, {"seconds": 1.0}]
     for option in options:
         other = _ask(model, ["sit"], **({"steps": 4} | option))[0]
         assert not np.array_equal(plain.body_pose, other.body_pose), option
@@ -210,8 +228,9 @@ def test_options_change_the_sample(trained: tuple[MotionGenerator, list[float]])
 @pytest.mark.parametrize("name", WITHOUT)
 def test_guidance_of_one_is_as_trained_and_of_none_leaves_it_out(name: str, trained: tuple[MotionGenerator, list[float]]):
     model, _ = trained
-    conditions = profile_conditions(model.profiles[:1])
-    noise, levels = torch.randn(24, 315, generator=torch.Generator().manual_seed(3)), sampling_steps(1000, 4)
+    given = torch.tensor([False])
+    conditions = replace(profile_conditions(model.profiles[:1]), goal=torch.ones(1, 2), drop_goal=given, drop_heading=given)
+    noise, levels = torch.randn(24, 315, generator=torch.Generator().manual_seed(3)), sampling_steps(50, 4)
     plain, one, nearly, none = (
         denoise(model, conditions, noise, guidance=guidance, levels=levels)
         for guidance in ({}, {name: 1.0}, {name: 1.0 + 1e-9}, {name: 0.0})
@@ -224,10 +243,14 @@ def test_guidance_of_one_is_as_trained_and_of_none_leaves_it_out(name: str, trai
 
 def test_conditions_are_dropped_as_often_as_asked(data: TrainingSet):
     many = data.conditions.rows(torch.zeros(4000, dtype=torch.long))
-    dropped = drop_some(many, unknown=9, action=0.1, others=0.3, generator=torch.Generator().manual_seed(0))
+    many = replace(many, goal=many.goal + 1, drop_goal=torch.zeros(4000, dtype=torch.bool))
+    dropped = drop_some(many, unknown=9, action=0.1, others=0.3, goal=0.6, generator=torch.Generator().manual_seed(0))
     assert float((dropped.action == 9).float().mean()) == pytest.approx(0.1, abs=0.02)
     assert float(dropped.drop_support.float().mean()) == pytest.approx(0.3, abs=0.03)
+    assert float(dropped.drop_goal.float().mean()) == pytest.approx(0.6, abs=0.03)
     assert (dropped.context()[dropped.drop_betas][:, 4:14] == 0).all()
+    assert (dropped.context()[dropped.drop_goal][:, 18:20] == 0).all()
+    assert (dropped.context()[~dropped.drop_goal][:, 18:20] == 1).all()
 
 
 def test_wrong_requests_are_refused_with_what_is_right(trained: tuple[MotionGenerator, list[float]], tmp_path: Path):
@@ -236,10 +259,14 @@ def test_wrong_requests_are_refused_with_what_is_right(trained: tuple[MotionGene
         _ask(model, ["moonwalk"])
     with pytest.raises(ValueError, match="to 10"):
         _ask(model, ["wave"], seconds=11.0)
-    with pytest.raises(ValueError, match=r"1\.\.1000"):
-        _ask(model, ["wave"], steps=1001)
-    with pytest.raises(ValueError, match="unknown condition 'weather'; expected some of: action, support, body"):
+    with pytest.raises(ValueError, match=r"1\.\.50"):
+        _ask(model, ["wave"], steps=51)
+    with pytest.raises(ValueError, match="unknown condition 'weather'; expected some of: action, support, body, goal, heading"):
         _ask(model, ["wave"], guidance={"weather": 2.0})
+    with pytest.raises(ValueError, match=r"goal: 9\.0 m away, more than the 5\.0 m"):
+        _ask(model, ["wave"], goal=(9.0, 0.0), seconds=2.0)
+    with pytest.raises(ValueError, match="'sit' ends on a chair or bed, which decides where; leave the goal out"):
+        _ask(model, ["sit"], goal=(1.0, 0.0))
     with pytest.raises(ValueError, match="augment motions train"):
         load_generator(tmp_path)
     (tmp_path / "generator.safetensors").write_bytes(b"nothing")
@@ -247,11 +274,99 @@ def test_wrong_requests_are_refused_with_what_is_right(trained: tuple[MotionGene
         load_generator(tmp_path)
 
 
+@pytest.mark.parametrize(("start", "goal"), [((0.0, 0.0), (0.0, 1.0)), ((2.0, -1.0), (1.0, -2.0))])
+def test_a_motion_starts_and_ends_where_it_was_asked_to(
+    start: tuple[float, float], goal: tuple[float, float], trained: tuple[MotionGenerator, list[float]]
+):
+    """Also of a network that has not learnt to walk there; and it faces the goal at first."""
+    motion = _ask(trained[0], ["wave"], start=start, goal=goal, steps=4)[0]
+    pelvis = motion.transl + rest_joints(motion.betas)[0]
+    assert np.abs(pelvis[0, [0, 2]] - start).max() < 0.05
+    assert np.abs(pelvis[-1, [0, 2]] - goal).max() < 0.05
+    turned = turn_and_shift(motion, 0.7, np.array([1.0, 0.0, 2.0]), rest_joints(motion.betas)[0])
+    back = turn_and_shift(turned, -0.7, -axis_rotation("y", -0.7) @ [1.0, 0.0, 2.0], rest_joints(motion.betas)[0])
+    assert np.abs(back.transl - motion.transl).max() < 1e-6
+
+
+def test_a_clean_motion_is_copied_and_pure_noise_is_not():
+    """Law: the shares of input and prediction together keep a motion's size, whatever the level; without a skip path, none."""
+    alpha_bar = torch.tensor([1.0, 0.5, 1e-9], dtype=torch.float64)
+    skip, predicted = skip_shares(alpha_bar, 0.1)
+    torch.testing.assert_close(predicted, torch.tensor([0.0, 0.99, 1.0], dtype=torch.float64), atol=1e-2, rtol=0)
+    torch.testing.assert_close(skip * alpha_bar.sqrt() + predicted, torch.ones(3, dtype=torch.float64))
+    assert (skip_shares(alpha_bar[1:], 0.0)[0] == 0).all()
+
+
+def test_smooth_noise_keeps_its_size_and_changes_as_slowly_as_asked():
+    white = torch.randn(300, MAX_FRAMES, CHANNELS, generator=torch.Generator().manual_seed(0))
+    noise = smooth(white)
+    for part in ("joints", "velocities"):
+        values = noise[..., FEATURES[part]]
+        assert float(values.square().mean()) == pytest.approx(1.0, abs=0.05)
+        scaled = 3**0.5 / SPANS[part]  # Matern 3/2, one frame apart
+        change = 2 - 2 * (1 + scaled) * np.exp(-scaled)
+        assert float(values.diff(dim=1).square().mean()) == pytest.approx(change, rel=0.05)
+    assert torch.equal(smooth(white[0, :24]), noise[0, :24])  # the first frames do not depend on those that follow
+
+
+@pytest.mark.parametrize("option", [{"coloured": False}, {"copies_below": 0.0}, {"fine": 0}])
+def test_every_part_of_the_network_counts(option: dict[str, Any], data: TrainingSet, tmp_path: Path):
+    runs = [
+        train(data, tmp_path / str(number), steps=3, config=replace(TINY, **changed))
+        for number, changed in enumerate(({}, option))
+    ]
+    assert getattr(runs[1].denoiser.config, next(iter(option))) == next(iter(option.values()))
+    one, other = (_ask(run, ["wave"], steps=4)[0] for run in runs)
+    assert not np.array_equal(one.body_pose, other.body_pose)
+
+
+def test_a_generator_without_goals_says_so(data: TrainingSet):
+    """Weights of earlier versions: no goals, white noise, tokens alone."""
+    model = new_generator(data, DenoiserConfig(channels=CHANNELS, actions=2, width=32, layers=1, heads=2), seed=0)
+    assert _ask(model, ["wave"], steps=2)[0].action == "wave"
+    options: list[dict[str, Any]] = [{"goal": (0.0, 1.0)}, {"heading": 10.0}]
+    for option in options:
+        with pytest.raises(ValueError, match="this generator learnt none; train another"):
+            _ask(model, ["wave"], **option)
+
+
+def test_training_keeps_the_best_validation_and_stops(data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    errors = iter([0.5, 0.3, 0.32, 0.4, 0.6, 0.1])
+    monkeypatch.setattr("augment.generators.train.energy_error", lambda model, held: next(errors))
+    model = train(data, tmp_path, steps=100, config=replace(TINY, validate_every=2, patience=2))
+    rows = [json.loads(row) for row in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row.get("energy_error") for row in rows] == [None, 0.5, None, 0.3, None, 0.32, None, 0.4, None, 0.6]
+    assert model.facts["steps"] == 6  # the last one that is about as good as the best
+    assert model.facts["loss"]["energy_error"] == 0.32
+
+
+def test_validation_is_on_motions_that_are_not_learnt():
+    rng = np.random.default_rng(5)
+    data = training_set([moving(frames=24, rng=rng) for _ in range(10)], rest_joints)
+    learnt, held = split_rows(data, held_out=0.2, generator=torch.Generator().manual_seed(0))
+    assert sorted([*learnt, *held]) == list(range(10))
+    assert len(held) == 2
+    part = part_of(data, held)
+    assert len(part) == len(part.conditions) == len(part.rest_joints) == 2
+    assert torch.equal(part.channels[1], data.channels[held[1]])
+
+
+def test_a_still_network_has_a_large_energy_error(data: TrainingSet):
+    model = new_generator(data, DenoiserConfig(channels=CHANNELS, actions=2, width=32, layers=1, heads=2), seed=0)
+    assert energy_error(model, data) > 1.0  # an untrained network predicts the mean pose
+
+
+def test_noise_levels_of_a_batch_are_spread():
+    levels = spread_steps(50, 10, generator=torch.Generator().manual_seed(0))
+    assert sorted((levels // 5).tolist()) == list(range(10))
+
+
 def test_crops_start_canonically_and_long_motions_are_cut():
     motion = moving(frames=260, rng=np.random.default_rng(1), support="chair", action="sit")
     data = training_set([motion], rest_joints)
     for seed in range(6):
         channels, _, conditions = example(data, 0, generator=torch.Generator().manual_seed(seed), mirror=True, trim=1.0)
+        assert torch.equal(conditions.goal[0], channels[-1, FEATURES["root"]][[0, 2]])
         yaw, origin = canonical_start(channels)
         assert len(channels) <= 200
         assert float(conditions.seconds[0]) == pytest.approx(len(channels) / 20)
@@ -326,3 +441,30 @@ def test_what_has_only_our_names_is_written_as_before(trained: tuple[MotionGener
     with safe_open(tmp_path / "generator.safetensors", framework="pt") as file:
         assert not {"labels", "own"} & (file.metadata() or {}).keys()
     assert load_generator(tmp_path).labels == FRAME_LABELS
+
+
+def test_training_starts_from_trained_weights(
+    trained: tuple[MotionGenerator, list[float]], data: TrainingSet, two_motions: list[Motion], tmp_path: Path
+):
+    """Law: before the first step a network with the same actions samples what the trained one does, however it normalises."""
+    stretched = replace(data, channels=tuple(1.3 * channels for channels in data.channels))
+    model = new_generator(stretched, trained[0].denoiser.config, seed=5)
+    assert not torch.allclose(model.std, trained[0].std)
+    inherit(model, trained[0])
+    x_t = torch.randn(1, 24, CHANNELS, generator=torch.Generator().manual_seed(0))
+    level, valid = torch.tensor([30]), valid_frames([24])
+    conditions = profile_conditions(model.profiles[:1])
+    factor = model.std / trained[0].std
+    ours = model.denoiser(x_t / factor, level, conditions, valid) * model.std + model.mean
+    theirs = trained[0].denoiser(x_t, level, conditions, valid) * trained[0].std + trained[0].mean
+    torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=1e-3)  # the skip path's share of the means differs
+
+    more = training_set([*two_motions, wandering()], rest_joints)
+    first = train(more, tmp_path / "a", steps=1, config=TINY, start=trained[0])
+    again = train(more, tmp_path / "b", steps=1, config=TINY)
+    assert first.facts["start"] != again.facts.get("start")
+    assert not torch.equal(first.denoiser.action.weight, again.denoiser.action.weight)
+    with pytest.raises(ValueError, match="other weights to start from"):
+        train(more, tmp_path / "a", steps=2, config=TINY)
+    with pytest.raises(ValueError, match="start: expected a network with width 32, found 64"):
+        train(more, tmp_path / "c", steps=1, config=replace(TINY, width=32), start=trained[0])

@@ -1,0 +1,55 @@
+"""Start a new generator from the weights of a trained one, whose data, actions and conditions may be others."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..files import sha256_of
+from .checkpoint import MotionGenerator
+
+SAME = ("width", "layers", "heads", "mlp", "patch")
+"""Sizes of a network that both must have."""
+
+
+def digest_of(model: MotionGenerator) -> str:
+    """Digest of a network's weights."""
+    return sha256_of(b"".join(value.numpy().tobytes() for value in model.denoiser.state_dict().values()))
+
+
+def inherit(model: MotionGenerator, trained: MotionGenerator) -> None:
+    """Copy the trained weights into a new network, in place: what one has and the other has not stays as it was drawn.
+
+    Actions are matched by name; one that is new starts as "any action". Channels keep their meaning although the deviations by
+    which they are normalised differ.
+
+    Raises:
+        ValueError: If the networks differ in size.
+    """
+    ours, theirs = model.denoiser.config, trained.denoiser.config
+    for name in SAME:
+        if getattr(ours, name) != getattr(theirs, name):
+            raise ValueError(f"start: expected a network with {name} {getattr(ours, name)}, found {getattr(theirs, name)}")
+    weights, state = trained.denoiser.state_dict(), model.denoiser.state_dict()
+    factor, offset = model.std / trained.std, (model.mean - trained.mean) / trained.std
+    with torch.no_grad():
+        for name, value in weights.items():
+            if name in state and name not in ("action.weight", "context.0.weight") and state[name].shape == value.shape:
+                state[name].copy_(value)
+        known = {action: row for row, action in enumerate(trained.actions)}
+        rows = [known.get(action, len(known)) for action in (*model.actions, "any action")]
+        state["action.weight"].copy_(weights["action.weight"][rows])
+        columns = min(state["context.0.weight"].shape[1], weights["context.0.weight"].shape[1])
+        state["context.0.weight"].zero_()
+        state["context.0.weight"][:, :columns] = weights["context.0.weight"][:, :columns]
+        for into, out, repeats in (("frames_in", "frames_out", ours.patch), ("fine.frames", "fine.out", 1)):
+            if f"{into}.weight" in weights and f"{into}.weight" in state:
+                _rescale(state, into, out, factor.repeat(repeats), offset.repeat(repeats) if repeats > 1 else 0.0 * offset)
+
+
+def _rescale(state: dict[str, Tensor], into: str, out: str, factor: Float[Tensor, "d"], offset: Float[Tensor, "d"]) -> None:
+    """Let layers read and write channels that are normalised in another way: theirs = factor * ours + offset."""
+    state[f"{into}.weight"].mul_(factor)
+    state[f"{out}.weight"].div_(factor[:, None])
+    state[f"{out}.bias"].sub_(offset).div_(factor)
