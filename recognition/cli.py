@@ -51,7 +51,8 @@ class Train:
         import tempfile
 
         from .checkpoint import save_checkpoint
-        from .data import drop_undecodable, few_events, held_out_from, open_input, read_data
+        from .clip_warnings import few_events
+        from .data import drop_undecodable, held_out_from, open_input, read_data
         from .evaluate import predict, watch_whole
         from .scoring import figures_of, settle
         from .study_file import load_study
@@ -114,7 +115,8 @@ class Evaluate:
         import tempfile
 
         from .checkpoint import load_checkpoint, rule_of, study_of
-        from .data import label_warnings, open_input, person_warnings, read_source
+        from .clip_warnings import label_warnings, late_warnings, person_warnings
+        from .data import open_input, read_source
         from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
         from .scoring import Settled, figures_of
@@ -133,7 +135,7 @@ class Evaluate:
         rule = None if about["alarm_threshold"] is None else rule_of(about, watch_for=study.rare_class)
         settled = Settled(temperature=about["temperature"], rule=rule)
         figures = figures_of(predictions, watched, study, settled=settled)
-        _print_figures(figures, problems + label_warnings(study, good) + person_warnings(study, good))
+        _print_figures(figures, problems + label_warnings(study, good) + late_warnings(good) + person_warnings(study, good))
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
             print(f"figures: {self.out}")

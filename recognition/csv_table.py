@@ -16,7 +16,8 @@ from .recordings import Place, Recording
 COLUMNS = ("video", "fps", "frames", "segments")
 """Columns that the CSV must have; others may be used in ``where`` and ``group_by``."""
 KEYPOINTS = "keypoints"
-"""Column with a detector's results for each video: COCO or OpenPose JSON, a folder of OpenPose's, a MediaPipe npz."""
+"""Column with a detector's results for each video: COCO or OpenPose JSON, AlphaPose's, a folder of OpenPose's, a MediaPipe
+npz."""
 PERSON = "person"
 """Column with the number of the person that the labels are about, where several are in the keypoints: the file's own id."""
 PLATE = "plate"
@@ -76,12 +77,14 @@ def _read_rows(path: Path, *, needed: Mapping[str, Sequence[str] | Mapping[str, 
 
 
 def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, place: str) -> Recording:
+    if not (row["video"] or "").strip():
+        raise ValueError(f"{place}: video: empty; expected the path of a video")
     try:
-        fps, frames = float(row["fps"]), int(row["frames"])
+        fps, frames = float(row["fps"]), float(row["frames"])  # a spreadsheet may have made 40 to 40.0
     except (TypeError, ValueError) as error:
         raise ValueError(f"{place}: fps and frames must be numbers, found {row['fps']!r}, {row['frames']!r}") from error
-    if not (fps > 0 and frames > 0):
-        raise ValueError(f"{place}: fps and frames must be positive, found {row['fps']!r}, {row['frames']!r}")
+    if not (0 < fps < math.inf and frames > 0 and frames.is_integer()):
+        raise ValueError(f"{place}: fps and frames must be positive, frames whole, found {row['fps']!r}, {row['frames']!r}")
     video = table.parent / row["video"]
     keypoints = Place(path=table.parent / row[KEYPOINTS]) if row.get(KEYPOINTS) else None
     return Recording(
@@ -91,7 +94,7 @@ def _recording(table: Path, row: Mapping[str, Any], group_by: Sequence[str], *, 
         person=_person(row.get(PERSON) or "", place=place),
         plate=table.parent / row[PLATE] if row.get(PLATE) else None,
         fps=fps,
-        frames=frames,
+        frames=int(frames),
         segments=parse_segments(row["segments"] or "", where=place),
         group="|".join(f"{column}={row[column]}" for column in group_by) or str(video.resolve()),
         row={key: value or "" for key, value in row.items() if isinstance(key, str) and isinstance(value, str | None)},

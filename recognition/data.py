@@ -10,26 +10,21 @@ from typing import Any
 
 import torch
 
-from augment.actions import DOUBTFUL, FRAME_LABELS, did_you_mean
 from augment.files import code_digest, sha256_of_json
 
+from .clip_warnings import label_warnings, late_warnings, no_class, person_warnings, require_labels
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
 from .held_out import hold_out
-from .inputs.keypoints import person_doubts
 from .inputs.kinds import INPUTS, ClipInput
 from .inputs.readable import decodable
 from .leaks import has_unknown_sources, refuse_leaks
+from .networks.build import build_model, start_from
 from .networks.weights import weights_file
-from .recordings import Place, Recording, TrainingClips, class_of_label, describe, place_digest, recordings_digest
+from .recordings import Place, Recording, TrainingClips, describe, place_digest, recordings_digest
 from .shard_samples import read_samples
 from .study import Arm, Source, Study
 from .subsets import clips_of, without_useless_arms
-
-FEW_EVENTS = 20
-"""With fewer test events the report warns."""
-DOUBTS = 5
-"""Of so many recordings at most it is said that somebody else may be meant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +58,7 @@ def read_data(study: Study) -> StudyData:
     """Read all clips of a study, decoding nothing, and refuse it if an arm would be trained on what it is tested on.
 
     Raises:
-        ValueError: For clips that cannot be read or would leak, or if no test clip has a class.
+        ValueError: For clips that cannot be read or would leak, if no test clip has a class, or for weights that do not fit.
         OSError: If a file cannot be read.
     """
     read: dict[str, list[Recording]] = {}
@@ -76,6 +71,8 @@ def read_data(study: Study) -> StudyData:
             read[key] = read_source(source, group_by=study.group_by)
         return read[key]
 
+    for one in study.each_input().values():
+        require_weights(one)
     test = clips(study.test)
     training = {
         arm.name: TrainingClips(real=clips(study.source(arm, "real")), synthetic=clips(study.source(arm, "synthetic")))
@@ -90,6 +87,7 @@ def read_data(study: Study) -> StudyData:
         *_test_warnings(study, test),
         *_training_warnings(study, {arm.name: training[arm.name] for arm in arms}, test),
         *label_warnings(study, everything),
+        *late_warnings(everything),
         *person_warnings(study, everything),
     ]
     if len(study.seeds) < 3:
@@ -98,6 +96,19 @@ def read_data(study: Study) -> StudyData:
     study, dropped = without_useless_arms(study, training)
     training = {arm.name: training[arm.name] for arm in study.arms}
     return StudyData(study=study, training=training, test=test, held_out=held_out, warnings=warnings + dropped)
+
+
+def require_weights(study: Study) -> None:
+    """Check that the file of ``weights`` of a study with one input fits its network, before anything is decoded.
+
+    Raises:
+        ValueError: If it does not; the message names the field and the file.
+    """
+    if weights_file(study.weights, input=study.input, model=study.model) is None:
+        return
+    with torch.random.fork_rng():
+        network = build_model(study.model, len(study.classes), frames=study.frames, size=study.size)
+        start_from(network, study.weights, model=study.model, input=study.input)
 
 
 def _keep_apart(
@@ -110,7 +121,7 @@ def _keep_apart(
     if study.validation is not None:
         held_out = clips(study.validation)
         if not any(describe(held_out, study.classes)["seconds_per_class"].values()):
-            raise ValueError("no clip of `validation` has a segment of any class; compare `classes` with the segments' labels")
+            raise ValueError(f"validation: {no_class(study, held_out)}")
         refuse_leaks(held_out, test, arm="validation", sides=("validation", "test"))
         for name, found in training.items():
             refuse_leaks(found.all, held_out, arm=name, sides=("training", "validation"))
@@ -138,57 +149,11 @@ def open_input(study: Study, folder: Path) -> ClipInput:
     return kind.store(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec)
 
 
-def require_labels(study: Study, recordings: Sequence[Recording], others: Callable[[], Sequence[Recording]]) -> None:
-    """Check that the frame labels of the user's own in ``classes`` occur in some clip.
-
-    Args:
-        study: Its classes.
-        recordings: The clips it uses.
-        others: Gives further clips that its file names; asked only if a label is missing.
-    Raises:
-        ValueError: If such a label occurs nowhere: then it is a typing mistake in ``classes``.
-    """
-    own = {label: name for name, labels in study.classes.items() for label in labels if label not in FRAME_LABELS}
-    present = _labels_in(recordings)
-    if not own.keys() <= present:
-        present |= _labels_in(others())
-    for label, name in own.items():
-        if label not in present:
-            hint, found = did_you_mean(label, {*present, *FRAME_LABELS}), ", ".join(sorted(present))
-            raise ValueError(f"class {name!r}: no clip has the frame label {label!r}{hint}; the clips have: {found}")
-
-
-def _labels_in(recordings: Iterable[Recording]) -> set[str]:
-    return {segment.label for recording in recordings for segment in recording.segments}
-
-
-def label_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
-    """Own frame labels that no class has, with the class's label they may have been meant to be."""
-    gathered = class_of_label(study.classes)
-    missed = sorted(_labels_in(recordings) - gathered.keys() - set(FRAME_LABELS))
-    if not missed:
-        return []
-    named = ", ".join(f"{label!r}{did_you_mean(label, gathered, least=DOUBTFUL)}" for label in missed)
-    return [f"No class has the frame label(s) {named}: clips are not used where they have these."]
-
-
-def person_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
-    """The recordings in whose keypoints somebody else may be meant than is taken, where an input of the study uses them."""
-    if all(one.input == "rgb" for one in study.each_input().values()):
-        return []
-    doubts = person_doubts(recordings)
-    return (
-        doubts
-        if len(doubts) <= DOUBTS
-        else [*doubts[:DOUBTS], f"The same may be so in {len(doubts) - DOUBTS} other recordings."]
-    )
-
-
 def _test_warnings(study: Study, test: list[Recording]) -> list[str]:
     counts = describe(test, study.classes)
     empty = [name for name, seconds in counts["seconds_per_class"].items() if seconds == 0]
     if len(empty) == len(study.classes):
-        raise ValueError("no test clip has a segment of any class; compare `classes` with the segments' labels")
+        raise ValueError(f"test: {no_class(study, test)}")
     found = []
     if empty:
         found.append(f"No test window of: {', '.join(empty)}; macro accuracy is over the other classes.")
@@ -198,16 +163,6 @@ def _test_warnings(study: Study, test: list[Recording]) -> list[str]:
             "the results say nothing about real clips."
         )
     return found
-
-
-def few_events(groups: Iterable[str]) -> list[str]:
-    """A warning where there are few test events: groups of recordings that have a test window.
-
-    They are those that comparisons are made over; a recording whose labels are all outside the classes is none.
-    """
-    count = len(set(groups))
-    several = f"{count} test event{'' if count == 1 else 's'}"
-    return [f"The test windows are of {several}: small differences may not carry over to others."] if count < FEW_EVENTS else []
 
 
 def _training_warnings(study: Study, training: dict[str, TrainingClips], test: list[Recording]) -> list[str]:

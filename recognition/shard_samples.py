@@ -20,7 +20,7 @@ def read_samples(source: Path) -> list[Recording]:
     """The samples of shards (a finished folder, or one tar).
 
     Raises:
-        ValueError: If the folder is unfinished, a tar is unreadable, or a sample lacks a member or field.
+        ValueError: If the folder is unfinished, a tar is unreadable or cut short, or a sample lacks a member or field.
         OSError: If there is no such folder or file.
     """
     if not source.exists():

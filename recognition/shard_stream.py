@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from augment.shards.tar import FORMAT, MANIFEST, Sample, read_manifest
+from augment.shards.tar import FORMAT, MANIFEST, Sample, read_manifest, require_end
 
 from .epoch_plan import WorkerPlan
 
@@ -88,6 +88,8 @@ def open_url(url: str) -> Any:
 
 def _count(url: str) -> int:
     keys = {name.partition(".")[0] for name, _ in _members(url, wanted=lambda _: False)}
+    if (path := _local(url)) is not None:
+        require_end(path)
     return len(keys)
 
 

@@ -17,6 +17,10 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _labels(value: Any) -> Any:
+    return [] if value is None else _as_list(value)
+
+
 class Source(Strict):
     """Clips from one place: a CSV of real videos, or folders (or tars) of shards."""
 
@@ -129,7 +133,7 @@ class Study(InputSettings):
     """Shown at the top of the report: what a reader must know about the clips."""
     labels: str | None = None
     """A ready list of classes: a key of ``label_maps.LABEL_MAPS``; ``classes`` adds to it and changes it."""
-    classes: dict[str, Annotated[list[str], BeforeValidator(_as_list)]]
+    classes: dict[str, Annotated[list[str], BeforeValidator(_labels)]]
     """Class name to the frame labels it gathers (OmniFall's, or your own), in the order of the confusion matrix."""
     rare_class: str = "fall"
     """The class whose average precision and false alarms are reported."""
@@ -202,9 +206,9 @@ class Study(InputSettings):
                     raise ValueError(f"frame label {label!r} is in two classes, {seen[label]!r} and {name!r}")
                 seen[label] = name
         if empty := [name for name, labels in self.classes.items() if not labels]:
-            raise ValueError(f"class {empty[0]!r} gathers no frame labels; name some, or leave the class out")
+            raise ValueError(f"classes: class {empty[0]!r} gathers no frame labels; name some, or leave the class out")
         if len(self.classes) < 2:
-            raise ValueError("a study needs two classes at least")
+            raise ValueError(f"classes: a study needs two at least, found {len(self.classes)}")
         if self.rare_class not in self.classes:
             raise ValueError(f"rare_class {self.rare_class!r} is not a class; expected one of: {', '.join(self.classes)}")
         names = [arm.name for arm in self.arms]

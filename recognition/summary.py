@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from .clip_warnings import few_events
 from .comparison import advise, compare, over_seeds
 from .curves import few_curves
-from .data import StudyData, few_events, held_out_from
+from .data import StudyData, held_out_from
 from .input_settings import FUSED, InputSettings
 from .inputs.kinds import INPUTS
 from .recordings import describe

@@ -94,7 +94,7 @@ class WindowSampler:
         self.classes = [label for label, found in enumerate(self.segments) if found]
         """Indices of the classes that have a window."""
         if not self.classes:
-            raise ValueError("no training clip has a segment of any class; compare `classes` with the segments' labels")
+            raise ValueError("no training clip has a segment of any class before its end; compare `classes` and `segments`")
 
     def draw(self, label: int, *, rng: np.random.Generator) -> Window:
         """A random window of a class (one of ``classes``)."""

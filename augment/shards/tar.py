@@ -24,6 +24,8 @@ INDEX = "index.json"
 """``wids`` random-access index (shard url, samples, size, md5)."""
 SHARD_NAME = "clips-{:06d}.tar"
 FORMAT = "understudy-shards-1"
+TAR_END = 1024
+"""Bytes of zeros that a tar ends with, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,4 +162,18 @@ def member_offsets(path: Path) -> dict[str, list[tuple[str, int, int]]]:
     except tarfile.TarError as error:
         what = f"cut short or damaged after {len(offsets)} samples" if offsets else "not a readable tar"
         raise ValueError(f"{path}: {what} ({error}); copy it again") from error
+    require_end(path)
     return offsets
+
+
+def require_end(path: Path) -> None:
+    """Refuse a tar without its end, blocks of zeros: it may have been cut between two samples, where no header tells.
+
+    Raises:
+        ValueError: If it has none.
+        OSError: If it cannot be read.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAR_END))
+        if stream.read().strip(b"\0"):
+            raise ValueError(f"{path}: cut short: it lacks the zeros that a tar ends with; copy it again")

@@ -149,7 +149,7 @@ def decode_video(source: bytes | Path, *, pixel_format: str = "rgb24") -> tuple[
             rate = stream.average_rate or stream.guessed_rate
             frames = [frame.to_ndarray(format=pixel_format) for frame in container.decode(stream)]
     except av.FFmpegError as error:
-        raise ValueError(f"{name}: not a decodable video ({error})") from error
+        raise ValueError(f"{name}: not a decodable video ({error.strerror})") from error
     if not frames or rate is None:
         raise ValueError(f"{name}: no frame could be decoded")
     return np.stack(frames), float(rate)

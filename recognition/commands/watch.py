@@ -60,6 +60,7 @@ class Watch:
         from ..checkpoint import load_checkpoint, rule_of
         from ..inputs.keypoints import person_doubts
         from ..inputs.kinds import INPUTS
+        from ..inputs.readable import require_video
         from ..recordings import Recording
         from ..watch import in_words, timeline_json, watch
         from ..watch_pictures import annotate_video, draw_timeline
@@ -86,6 +87,7 @@ class Watch:
             size = {name: about[name] for name in ("size", "frames", "window_sec")}
             store = kind.store(folder=Path(folder), **size)
             progress.update("reading video", 0, 1)
+            require_video(recording)
             store.get(recording)
             progress.update("reading video", 1, 1)
             if about["input"] != "rgb" and recording.keypoints is not None:

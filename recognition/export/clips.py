@@ -16,6 +16,7 @@ from augment.shards.video_codec import decode_video, encode_video
 from augment.types import Segment
 
 from ..inputs.keypoints import person_points
+from ..inputs.stated import require_whole
 from ..recordings import Recording
 
 
@@ -100,6 +101,8 @@ def write_video(clip: ExportClip, path: Path, *, kept: dict[str, np.ndarray]) ->
     path.parent.mkdir(parents=True, exist_ok=True)
     video = clip.recording.video()
     if clip.is_whole and (isinstance(video, bytes) or video.suffix.lower() == ".mp4"):
+        if isinstance(video, Path):
+            require_whole(clip.recording, video)
         write_atomic(path, video if isinstance(video, bytes) else video.read_bytes())
         return
     frames = all_frames(clip.recording, kept)[clip.first : clip.last]
@@ -117,9 +120,10 @@ def all_frames(recording: Recording, kept: dict[str, np.ndarray]) -> UInt8[np.nd
     if recording.name not in kept:
         kept.clear()
         try:
-            frames, _ = decode_video(recording.video())
+            video = recording.video()
+            frames, _ = decode_video(video)
         except ValueError as error:
-            raise ValueError(f"{recording.name}: {error}") from error
+            raise ValueError(f"{recording.name}: {str(error).removeprefix(f'{recording.path}: ')}") from error
         height, width = (side // 2 * 2 for side in frames.shape[1:3])
         kept[recording.name] = frames[:, :height, :width]
     return kept[recording.name]

@@ -25,6 +25,7 @@ from ..recordings import Recording
 from ..windows import Window
 from .detector_errors import spoil_keypoints, states_of
 from .kept import kept
+from .stated import picture_size
 from .who import SURE, choose
 
 MIRRORED = tuple(
@@ -54,11 +55,12 @@ class KeypointStore:
         times, with other errors, for a synthetic one.
 
         Raises:
-            ValueError: If there are no keypoints, they cannot be read, or belong to another video.
+            ValueError: If there are no keypoints, they cannot be read, belong to another video, or show nobody; or if the video
+                is there and is none.
         """
         key = (recording.name, *recording.place)
         if key not in self.read:
-            self.read[key] = self._spoiled_once(recording) if recording.is_synthetic else [_filled(_detected(recording))]
+            self.read[key] = self._spoiled_once(recording) if recording.is_synthetic else [_detected(recording)]
         return self.read[key]
 
     def _spoiled_once(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
@@ -134,9 +136,15 @@ def _tensor(points: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(points.transpose(2, 0, 1))
 
 
-def _detected(recording: Recording) -> Float[np.ndarray, "t 17 3"]:
-    """A detector's points of the person that the video is about."""
-    return one_person(detected_person(recording), frames=recording.frames)
+def _detected(recording: Recording) -> Float32[np.ndarray, "t 17 3"]:
+    """A detector's points of the person that the video is about, gaps filled."""
+    points = _filled(one_person(detected_person(recording), frames=recording.frames))
+    if not (points[..., 2] > SURE).any():
+        file = recording.keypoints.path.name if recording.keypoints else ""
+        raise ValueError(
+            f"{recording.name}: nobody found in it: `keypoints` ({file}): no point of confidence above {SURE} in any frame"
+        )
+    return points
 
 
 def detected_person(recording: Recording) -> People:
@@ -169,7 +177,8 @@ def _people(recording: Recording) -> People:
     """Everybody that a detector found, checked against the video."""
     if recording.keypoints is None:
         raise ValueError(f"{recording.name}: no keypoints: the table needs a column `keypoints` with a file for each video")
-    people = read_keypoints(recording.keypoints.path)
+    width, height = picture_size(recording) or (None, None)
+    people = read_keypoints(recording.keypoints.path, width=width, height=height)
     if people.frames is not None and abs(people.frames - recording.frames) > max(2, 0.1 * recording.frames):
         raise ValueError(
             f"{people.path}: holds {people.frames} frames, the video {recording.name} has {recording.frames}: they belong to "

@@ -20,13 +20,12 @@ from torch import Tensor
 from ..recordings import Recording
 from ..windows import Window
 from .kept import kept, window_frames
+from .stated import require_frames
 
 MARGIN = 1.25
 """Frames are kept this much larger than the network's picture, so that a random crop loses no sharpness."""
 OVERSAMPLING = 2
 """Frames are kept at this many times the rate at which a window takes them."""
-SHORTEST_SHARE = 0.9
-"""A video with less than this share of the frames that its table states counts as truncated."""
 
 
 def each_frame(recording: Recording, *, rate: float) -> Iterator[tuple[int, Any]]:
@@ -38,7 +37,7 @@ def each_frame(recording: Recording, *, rate: float) -> Iterator[tuple[int, Any]
     Yields:
         The frame's number in the video, and PyAV's frame.
     Raises:
-        ValueError: If it is missing, not a video, or ends early.
+        ValueError: If it is missing, not a video, ends early, or is longer than its row says.
     """
     import av
 
@@ -59,9 +58,8 @@ def each_frame(recording: Recording, *, rate: float) -> Iterator[tuple[int, Any]
     except FileNotFoundError as error:
         raise ValueError(f"{recording.name}: no such file: {recording.path}") from error
     except (av.FFmpegError, OSError) as error:
-        raise ValueError(f"{recording.name}: not a decodable video ({str(error).split(':')[0]})") from error
-    if decoded < SHORTEST_SHARE * recording.frames:
-        raise ValueError(f"{recording.name}: truncated: {decoded} of {recording.frames} frames could be decoded")
+        raise ValueError(f"{recording.name}: not a decodable video ({error.strerror})") from error
+    require_frames(recording, decoded)
 
 
 def decode_small(recording: Recording, *, side: int, rate: float) -> UInt8[np.ndarray, "n side side 3"]:

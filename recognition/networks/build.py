@@ -141,8 +141,7 @@ def start_from(network: nn.Module, weights: str, *, model: str, input: str) -> N
         model: The network's name.
         input: The study's input, which shipped weights depend on.
     Raises:
-        ValueError: If they are of another network, unknown, or cannot be had.
-        OSError: If the file cannot be read.
+        ValueError: If they are of another network, unknown, or cannot be had; the message names the field and the file.
     """
     check_weights(weights, model=model, input=input)
     if weights == NONE:
@@ -151,10 +150,15 @@ def start_from(network: nn.Module, weights: str, *, model: str, input: str) -> N
     if path is None:
         load_backbone(network, library_weights(weights, MODELS[model].library, model=model), source=weights)
         return
-    tensors, about = read_checkpoint(path)
-    if about["model"] != model:
+    try:
+        tensors, about = read_checkpoint(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"weights: {path}: no such file; expected a checkpoint of `recognition train`") from error
+    except (ValueError, OSError) as error:
+        raise ValueError(f"weights: {error}") from error
+    if about.get("model") != model:
         raise ValueError(
-            f"weights: {path}: its field model is {about['model']!r}, the study's {model!r}; give weights of that one"
+            f"weights: {path}: its field model is {about.get('model')!r}, the study's {model!r}; give weights of that one"
         )
     load_backbone(network, tensors, source=str(path))
 

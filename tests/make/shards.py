@@ -10,7 +10,7 @@ import numpy as np
 
 from augment.files import canonical_json, npz_arrays, npz_bytes
 from augment.shards.sample import Sample, clip_to_sample, decode_sample, motion_arrays
-from augment.shards.tar import read_shard, shard_paths, write_manifest, write_shard
+from augment.shards.tar import member_offsets, read_shard, shard_paths, write_manifest, write_shard
 from augment.types import Camera, Clip, Motion, Segment
 
 
@@ -45,6 +45,14 @@ def write_folder(folder: Path) -> Path:
     ]
     write_manifest(folder, records, name="tiny")
     return folder
+
+
+def cut_between_samples(tar: Path, out: Path) -> None:
+    """Write a tar's first sample alone, whole but without the tar's end, as a copy that broke off."""
+    offsets = iter(member_offsets(tar).values())
+    next(offsets)
+    second = min(offset for _, offset, _ in next(offsets)) - 512  # a member's header is one block
+    out.write_bytes(tar.read_bytes()[:second])
 
 
 def rewrite(folder: Path, change) -> None:

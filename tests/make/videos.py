@@ -75,6 +75,18 @@ def write_samples(folder: Path, *counts: int, seed: int, provenance: dict | None
     return folder
 
 
+def write_sound(path: Path) -> None:
+    """An mp4 with sound alone."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 16000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
 def write_npz_keypoints(path: Path, points: np.ndarray, *, size: tuple[int, int]) -> None:
     """COCO's points as MediaPipe's landmarks of a video: the points that COCO lacks lie where the nearest one does."""
     people = People(

@@ -11,9 +11,10 @@ import torch
 
 from recognition import cli
 from recognition.ablation import ablate, run_one
-from recognition.checkpoint import load_checkpoint
+from recognition.checkpoint import load_checkpoint, save_checkpoint
 from recognition.data import open_input, read_data, run_digest
 from recognition.evaluate import Predictions, score
+from recognition.networks.build import build_model
 from recognition.report import write_report
 from recognition.study import Arm, Study
 from recognition.study_file import make_study
@@ -114,8 +115,10 @@ def test_a_run_is_reused_only_if_everything_that_decides_its_result_is_the_same(
     changed += [digest(test=str(real), real=str(test)), digest(arms=[{"name": "mixed", "real": False, "synthetic": True}])]
     assert len({digest(), *changed}) == len(changed) + 1
     start = tmp_path / "start.safetensors"
-    for content in (b"some weights", b"others"):  # only their bytes count before training starts
-        start.write_bytes(content)
+    study = make_study(data)
+    for seed in range(2):
+        network = build_model(study.model, len(study.classes), frames=study.frames, size=study.size)
+        save_checkpoint(start, network, study, arm="mixed", seed=seed)  # which is written into it
         changed.append(digest(weights=str(start)))
     assert len({digest(), *changed}) == len(changed) + 1
     assert ONLY_SHOWN.keys() <= Study.model_fields.keys()

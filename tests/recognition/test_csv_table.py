@@ -57,6 +57,30 @@ def test_needed_columns_and_bad_segments_are_named(tmp_path):
             read_csv(path)
 
 
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (",8,40", "video: empty; expected the path of a video"),
+        ("a.mp4,8,x", "must be numbers, found '8', 'x'"),
+        ("a.mp4,inf,40", "must be positive, frames whole, found 'inf', '40'"),
+        ("a.mp4,nan,40", "must be positive, frames whole, found 'nan', '40'"),
+        ("a.mp4,8,40.5", "must be positive, frames whole, found '8', '40.5'"),
+        ("a.mp4,8,0", "must be positive, frames whole, found '8', '0'"),
+    ],
+)
+def test_a_cell_that_cannot_be_used_is_named(tmp_path, row, message):
+    path = tmp_path / "labels.csv"
+    path.write_text(f"video,fps,frames,segments\n{row},fall:0-1\n")
+    with pytest.raises(ValueError, match=rf"labels.csv, line 2: .*{message}"):
+        read_csv(path)
+
+
+def test_a_spreadsheets_whole_number_with_a_point_is_read(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("video,fps,frames,segments\na.mp4,8.0,40.0,fall:0-1\n")
+    assert read_csv(path)[0].frames == 40
+
+
 def test_the_real_table_is_read_and_two_cameras_of_an_event_are_one_group():
     path = require("upfall") / "labels.csv"
     group = ["action", "trial"]

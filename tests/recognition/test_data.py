@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from recognition.data import label_warnings, read_data, read_source
+from recognition.checkpoint import save_checkpoint
+from recognition.clip_warnings import label_warnings
+from recognition.data import read_data, read_source
+from recognition.networks.build import build_model
 from recognition.study import Study
 from recognition.study_file import make_study
 from tests.make.videos import CLASSES, study_data, write_samples, write_videos
@@ -55,6 +58,44 @@ def test_a_label_in_clips_of_other_arms_is_no_mistake(tables: tuple[Path, Path],
 
 def test_a_label_of_omnifall_may_occur_nowhere(tables: tuple[Path, Path]):
     read_data(study_of(tables, "lying"))
+
+
+def test_a_class_without_labels_and_clips_without_classes_name_field_and_labels(tables: tuple[Path, Path]):
+    for empty in ([], None):
+        with pytest.raises(ValueError, match="classes: class 'down' gathers no frame labels"):
+            make_study(study_data(*tables, classes=CLASSES | {"down": empty}))
+    elsewhere = {"fall": ["crawl"], "down": ["lying"]}
+    with pytest.raises(ValueError, match=r"test: no clip has a .* `classes` gathers crawl, lying, the clips have: fall, sl"):
+        read_data(make_study(study_data(*tables, classes=elsewhere)))
+
+
+def test_times_in_frames_instead_of_seconds_are_pointed_out(tables: tuple[Path, Path]):
+    """Videos last 5 s; a segment that merely ends late is no reason for a warning."""
+    table = tables[0]
+    lines = table.read_text().splitlines()
+    for segments, warned in (("standing:0-16;fall:16-24", True), ("standing:0-2;fall:2-24", False)):
+        table.write_text("\n".join([lines[0], f"{lines[1].rpartition(',')[0]},{segments}", lines[2]]) + "\n")
+        found = [warning for warning in read_data(study_of(tables, "slid down")).warnings if "behind their end" in warning]
+        assert bool(found) == warned
+        assert not warned or "videos/train0.mp4 lasts 5.0 s and has one at 16.0 s; `segments` are in seconds" in found[0]
+
+
+def test_weights_that_do_not_fit_are_refused_before_anything_is_decoded(tables: tuple[Path, Path], tmp_path: Path):
+    """The message names field and file; the tables' videos are gone."""
+    network = build_model("keypoint_cnn", 3, frames=4, size=32)
+    data = study_data(*tables, classes=CLASSES | {"down": ["slid down"]}, model="frame_cnn")
+    path = tmp_path / "other.safetensors"
+    save_checkpoint(path, network, make_study({**data, "input": "keypoints", "model": "keypoint_cnn"}), arm="real", seed=0)
+    (tmp_path / "text.safetensors").write_text("hello")
+    for video in (tmp_path / "videos").iterdir():
+        video.unlink()
+    for name, message in (
+        ("other", "other.safetensors: its field model is 'keypoint_cnn', the study's 'frame_cnn'"),
+        ("text", "text.safetensors: not a checkpoint of `recognition train`"),
+        ("none", "none.safetensors: no such file; expected a checkpoint"),
+    ):
+        with pytest.raises(ValueError, match=rf"^weights: .*{message}"):
+            read_data(make_study({**data, "weights": f"{name}.safetensors"}, folder=tmp_path))
 
 
 def test_a_label_that_no_class_has_is_pointed_out(tables: tuple[Path, Path]):

@@ -20,7 +20,8 @@ from augment.sources.people.people import People
 from recognition.cli import main
 from recognition.commands.export import ExportClips
 from recognition.export.formats import FORMATS, write_detections
-from tests.make.videos import CLASSES, FPS, SEGMENTS, write_samples, write_videos
+from tests.make.shards import cut_between_samples
+from tests.make.videos import CLASSES, FPS, SEGMENTS, write_samples, write_sound, write_videos
 
 
 @pytest.fixture(scope="module")
@@ -209,8 +210,19 @@ def test_bad_input_is_refused_in_one_line_that_names_it(table, shards, tmp_path,
     cut = tmp_path / "clips-000000.tar"
     cut.write_bytes((shards / "clips-000000.tar").read_bytes()[:20_000])
     assert "clips-000000.tar: " in refused(cut, "class-folders")
+    cut_between_samples(shards / "clips-000000.tar", cut)
+    assert "clips-000000.tar: cut short: it lacks the zeros" in refused(cut, "class-folders")
     lines = table.read_text().splitlines()
     bare = table.parent / "bare.csv"
     bare.write_text("\n".join(",".join(line.split(",")[:1] + line.split(",")[2:4] + line.split(",")[-1:]) for line in lines))
     assert "none of 6 clips can be exported: videos/v0.mp4: no keypoints" in refused(bare, "coco")
+    for name, write, message in (
+        ("sound", write_sound, "no video stream in it"),
+        ("cut", lambda path: path.write_bytes((table.parent / "videos/v0.mp4").read_bytes()[:3000]), "not a decodable video"),
+        ("gone", lambda path: None, "no such file"),
+    ):
+        write(table.parent / f"videos/{name}.mp4")
+        (table.parent / "bad.csv").write_text("\n".join([lines[0], lines[1].replace("v0.mp4", f"{name}.mp4")]))
+        whole = refused(table.parent / "bad.csv", "omnifall")  # it would be copied as it is
+        assert f"none of 1 clips can be exported: videos/{name}.mp4: {message}" in whole
     assert "field action is empty or missing" in refused(bare, "mmaction2", "--unit", "clip")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from augment.shards.video_codec import encode_video
 from augment.sources.people.people import COCO17
 from augment.types import Segment
 from recognition.csv_table import read_csv
@@ -18,7 +19,7 @@ from recognition.recordings import Place, Recording
 from recognition.study_file import make_study
 from recognition.windows import Window
 from tests.make.realdata import require
-from tests.make.videos import study_data
+from tests.make.videos import bar_keypoints, study_data, write_npz_keypoints, write_sound, write_videos
 
 FPS, FRAMES = 10.0, 50
 
@@ -144,6 +145,33 @@ def test_a_model_of_another_input_is_refused():
         make_study({**data, "input": "keypoints", "model": "x3d_xs"})
     with pytest.raises(ValueError, match=r"unknown input 'keypoint' \(did you mean 'keypoints'\?\)"):
         make_study({**data, "input": "keypoint"})
+
+
+def test_keypoints_and_video_of_a_row_belong_together(tmp_path):
+    """Points of another picture size, points of nobody, a file that is no video or a shorter one; a video may be absent."""
+    (found,) = read_csv(write_videos(tmp_path, 1, seed=0, keypoints=True))
+    assert found.keypoints is not None
+    assert store().get(found)[0].shape == (40, 17, 3)
+    points = found.keypoints.path
+    whole = points.read_bytes()
+    write_npz_keypoints(points, bar_keypoints(rng=np.random.default_rng(0)) * [10, 10, 1], size=(640, 480))
+    with pytest.raises(ValueError, match=r"v0.npz: field size: found in a 640x480 video but this is 64x48"):
+        store().get(found)
+    write_npz_keypoints(points, bar_keypoints(rng=np.random.default_rng(0)) * [1, 1, 0], size=(64, 48))
+    with pytest.raises(ValueError, match=r"v0.mp4: nobody found in it: `keypoints` \(v0.npz\): no point of confidence above"):
+        store().get(found)
+    points.write_bytes(whole)
+    write_sound(found.path)
+    with pytest.raises(ValueError, match=r"v0.mp4: no video stream in it"):
+        store().get(found)
+    found.path.write_bytes(encode_video(np.zeros((1, 48, 64, 3), np.uint8), fps=8.0))
+    with pytest.raises(ValueError, match=r"v0.mp4: truncated: 1 of 40 frames"):
+        store().get(found)
+    found.path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"v0.mp4: not a decodable video"):
+        store().get(found)
+    found.path.unlink()
+    assert store().get(found)[0].shape == (40, 17, 3)
 
 
 def test_keypoints_of_another_video_are_refused():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,13 @@ def test_a_single_frame_is_no_video(tmp_path):
     found = Recording(name="one.mp4", path=tmp_path / "one.mp4", fps=FPS, frames=1, segments=SEGMENTS)
     with pytest.raises(ValueError, match=r"one.mp4: frames: expected a video of 2 or more, found 1;"):
         decodable([found], small_store(tmp_path / "frames"), max_bad_share=0.05)
+
+
+def test_a_video_longer_than_its_row_says_is_another(tmp_path):
+    found = read_csv(write_videos(tmp_path, 1, seed=0))[0]
+    with pytest.raises(ValueError, match=r"videos/v0.mp4: frames: the table says 30, the video has 40; correct"):
+        small_store(tmp_path / "frames").get(dataclasses.replace(found, frames=30))
+    assert len(small_store(tmp_path / "frames").get(dataclasses.replace(found, frames=38)))
 
 
 def test_a_video_that_ends_early_is_truncated(tmp_path):

@@ -12,7 +12,7 @@ from recognition.evaluate import Predictions, fuse, score
 from recognition.report import write_report
 from recognition.study_file import make_study
 from tests.make.sticks import stick_study, write_stick_films, write_sticks
-from tests.make.videos import SEGMENTS, study_data, write_videos
+from tests.make.videos import study_data, write_videos
 
 TWO = ["keypoints", {"kind": "keypoints", "name": "short", "frames": 3, "steps": 10}]
 
@@ -120,14 +120,10 @@ def test_two_inputs_resume_to_the_same_report_and_are_fused(tables, tmp_path):
 
 def test_all_inputs_are_tested_on_the_recordings_that_each_can_read(tmp_path):
     # Of five videos with pictures, one lacks its keypoints: the classifiers that look at pictures are not tested on it either.
-    real, test = (write_videos(tmp_path / name, 5, seed=seed, prefix=name) for seed, name in enumerate(("r", "t")))
-    for table in (real, test):
-        write_sticks(table.parent, 5, seed=7, prefix="k", segments=SEGMENTS)
-        lines = table.read_text().splitlines()
-        rows = [f"{line},k{number}.npz" for number, line in enumerate(lines[1:])]
-        if table == test:
-            rows[0] = rows[0].removesuffix("k0.npz")
-        table.write_text("\n".join([lines[0] + ",keypoints", *rows]) + "\n")
+    real, test = (
+        write_videos(tmp_path / name, 5, seed=seed, prefix=name, keypoints=True) for seed, name in enumerate(("r", "t"))
+    )
+    test.write_text(test.read_text().replace("keypoints/t0.npz", ""))
     given = study_data(real, test, input=["rgb", "keypoints"], steps=2, max_bad_share=0.2)
     result = ablate(make_study(given), tmp_path / "out", workers=1, threads=1)
     tested = [set(run["test"]["recordings"]) for run in result["runs"]]

@@ -26,6 +26,7 @@ from recognition.shard_samples import read_samples
 from recognition.stream import Streaming, WindowStream, stream_windows
 from recognition.torch_data import ClipDataset, StreamedClipDataset
 from recognition.windows import Window
+from tests.make.shards import cut_between_samples
 from tests.make.videos import CLASSES, small_store, write_samples
 
 COUNTS = (3, 4, 1, 5)
@@ -230,6 +231,10 @@ def test_a_tar_cut_short_stops_the_stream_and_is_named(shards, tmp_path):
         ) as error:
             names(stream_windows(folder, small(), workers=workers, rank=0, world=1))
         assert "\n" not in str(error.value)
+    cut_between_samples(shards / "clips-000000.tar", tar)
+    for source, message in ((tar, "it lacks the zeros that a tar ends with"), (folder, r"holds 1 of \d+ samples")):
+        with pytest.raises(ValueError, match=rf"clips-000003.tar: cut short: {message}"):
+            names(stream_windows(source, small(), rank=0, world=1))
 
 
 def test_unusable_clips_are_left_out_and_told(shards, tmp_path):

@@ -21,7 +21,16 @@ from recognition.networks.build import build_model
 from recognition.networks.weights import FOLDER
 from recognition.study_file import make_study
 from recognition.watch_pictures import OTHERS, RED
-from tests.make.videos import CLASSES, FPS, bar_keypoints, bar_video, study_data, write_npz_keypoints, write_videos
+from tests.make.videos import (
+    CLASSES,
+    FPS,
+    bar_keypoints,
+    bar_video,
+    study_data,
+    write_npz_keypoints,
+    write_sound,
+    write_videos,
+)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +181,7 @@ def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys
     )
     (tmp_path / "one.mp4").write_bytes(encode_video(np.zeros((1, 48, 64, 3), np.uint8), fps=8.0))
     assert "one.mp4: frames: expected a video of 2 or more, found 1" in refused(capsys, checkpoint, tmp_path / "one.mp4", *out)
+    assert "one.mp4: frames: expected" in refused(capsys, "understudy:person", tmp_path / "one.mp4", *out)
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:3000])
     assert "cut.mp4: cannot be opened as a video" in refused(capsys, checkpoint, tmp_path / "cut.mp4", *out)
     write_sound(tmp_path / "sound.mp4")
@@ -181,18 +191,6 @@ def test_bad_input_is_refused_in_one_line_that_names_it(folder, tmp_path, capsys
     assert "--watch-for jump: " in refused(capsys, checkpoint, video, "--watch-for", "jump", *out)
     assert "--plate nothing.png: no such picture" in refused(capsys, checkpoint, video, "--plate", "nothing.png", *out)
     assert "threshold 1.5: expected a probability" in refused(capsys, checkpoint, video, "--threshold", 1.5, *out)
-
-
-def write_sound(path: Path) -> None:
-    """An mp4 with sound alone."""
-    import av
-
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("aac", rate=16000)
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
-        frame.sample_rate = 16000
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
 
 
 def test_thirteen_classes_have_colours_of_their_own():

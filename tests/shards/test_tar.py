@@ -14,7 +14,7 @@ import pytest
 from augment.shards.sample import clip_to_sample
 from augment.shards.tar import member_offsets, read_manifest, read_shard, write_shard
 from augment.shards.video_codec import decode_video
-from tests.make.shards import read_shards, sample_to_clip, tiny_clip, write_folder
+from tests.make.shards import cut_between_samples, read_shards, sample_to_clip, tiny_clip, write_folder
 
 
 def test_a_clip_survives_the_round_trip():
@@ -80,6 +80,19 @@ def test_offsets_give_random_access(folder):
     data = path.read_bytes()
     found = {member: data[offset : offset + size] for member, offset, size in member_offsets(path)["c-1-1"]}
     assert found == {k: v for k, v in whole["c-1-1"].items() if k != "__key__"}
+
+
+def test_a_tar_cut_anywhere_is_refused(folder, tmp_path):
+    """Also between two samples, where every header that is left is whole."""
+    path, cut = folder / "clips-000001.tar", tmp_path / "clips-000001.tar"
+    whole = path.read_bytes()
+    cut_between_samples(path, cut)
+    (kept,) = read_shard(cut, decode=False)
+    for length in (cut.stat().st_size, 100, 700, len(whole) // 2, whole.rstrip(b"\0").__len__()):
+        cut.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"clips-000001.tar: (not a readable tar|cut short)"):
+            member_offsets(cut)
+    assert kept["__key__"] == "c-1-0"
 
 
 def test_a_full_disk_names_the_path_and_leaves_no_debris(tmp_path):
