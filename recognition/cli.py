@@ -115,7 +115,7 @@ class Evaluate:
         import tempfile
 
         from .checkpoint import load_checkpoint, rule_of, study_of
-        from .clip_warnings import label_warnings, late_warnings, person_warnings
+        from .clip_warnings import belonging_warnings, label_warnings, late_warnings, person_warnings
         from .data import open_input, read_source
         from .evaluate import predict, watch_whole
         from .inputs.readable import decodable
@@ -135,7 +135,14 @@ class Evaluate:
         rule = None if about["alarm_threshold"] is None else rule_of(about, watch_for=study.rare_class)
         settled = Settled(temperature=about["temperature"], rule=rule)
         figures = figures_of(predictions, watched, study, settled=settled)
-        _print_figures(figures, problems + label_warnings(study, good) + late_warnings(good) + person_warnings(study, good))
+        _print_figures(
+            figures,
+            problems
+            + label_warnings(study, good)
+            + late_warnings(good)
+            + person_warnings(study, good)
+            + belonging_warnings(study, good),
+        )
         if self.out:
             write_atomic(self.out, json.dumps(figures, indent=1).encode())
             print(f"figures: {self.out}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from augment.actions import DOUBTFUL, FRAME_LABELS, did_you_mean
+from augment.reconstruct.watch.checks import require_belonging
+from augment.reconstruct.watch.stillness import sample_frames
 
-from .inputs.keypoints import person_doubts
+from .inputs.keypoints import detected_person, person_doubts
 from .recordings import Recording, class_of_label
 from .study import Study
 
@@ -14,6 +16,8 @@ FEW_EVENTS = 20
 """With fewer test events the report warns."""
 LATE_SEC = 1.0
 """A segment that begins so long after its video's end is pointed out."""
+LOOKED_AT, LONGEST_SEC = 8, 120.0
+"""Of so many recordings, none longer, it is looked at whether their keypoints move where the picture changes (0.7 s each)."""
 DOUBTS = 5
 """Of so many recordings at most it is said that somebody else may be meant."""
 
@@ -74,6 +78,27 @@ def person_warnings(study: Study, recordings: Sequence[Recording]) -> list[str]:
         if len(doubts) <= DOUBTS
         else [*doubts[:DOUBTS], f"The same may be so in {len(doubts) - DOUBTS} other recordings."]
     )
+
+
+def belonging_warnings(study: Study, recordings: Iterable[Recording]) -> list[str]:
+    """A warning for each recording looked at whose keypoints move where its picture does not change: they may be of another
+    video of the same length, such as the other camera's. Some with keypoints and a video are looked at, spread over the table.
+    """
+    if all(one.input == "rgb" for one in study.each_input().values()):
+        return []
+    asked = [r for r in recordings if r.keypoints and not r.is_synthetic and r.seconds <= LONGEST_SEC and r.path.is_file()]
+    found = []
+    for recording in asked[:: max(1, -(-len(asked) // LOOKED_AT))]:
+        try:
+            people = detected_person(recording)
+            sampled = sample_frames(recording.path)
+        except ValueError:  # told where it is read for use
+            continue
+        try:
+            require_belonging(sampled, people)
+        except ValueError as error:
+            found.append(f"{recording.name}: `keypoints`: {error}.")
+    return found
 
 
 def no_class(study: Study, recordings: Sequence[Recording]) -> str:

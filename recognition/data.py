@@ -12,7 +12,14 @@ import torch
 
 from augment.files import code_digest, sha256_of_json
 
-from .clip_warnings import label_warnings, late_warnings, no_class, person_warnings, require_labels
+from .clip_warnings import (
+    belonging_warnings,
+    label_warnings,
+    late_warnings,
+    no_class,
+    person_warnings,
+    require_labels,
+)
 from .csv_table import read_csv
 from .device import compute_device, compute_dtype
 from .held_out import hold_out
@@ -89,6 +96,7 @@ def read_data(study: Study) -> StudyData:
         *label_warnings(study, everything),
         *late_warnings(everything),
         *person_warnings(study, everything),
+        *belonging_warnings(study, everything),
     ]
     if len(study.seeds) < 3:
         warnings.append(f"{len(study.seeds)} seed(s): intervals over seeds need at least three.")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from recognition.checkpoint import save_checkpoint
-from recognition.clip_warnings import label_warnings
+from recognition.clip_warnings import belonging_warnings, label_warnings
+from recognition.csv_table import read_csv
 from recognition.data import read_data, read_source
 from recognition.networks.build import build_model
 from recognition.study import Study
 from recognition.study_file import make_study
+from tests.make.realdata import require
 from tests.make.videos import CLASSES, study_data, write_samples, write_videos
 
 
@@ -78,6 +81,18 @@ def test_times_in_frames_instead_of_seconds_are_pointed_out(tables: tuple[Path, 
         found = [warning for warning in read_data(study_of(tables, "slid down")).warnings if "behind their end" in warning]
         assert bool(found) == warned
         assert not warned or "videos/train0.mp4 lasts 5.0 s and has one at 16.0 s; `segments` are in seconds" in found[0]
+
+
+def test_keypoints_of_the_other_camera_are_pointed_out():
+    """Two cameras' recordings of one event have the same length and size; right ones are not doubted."""
+    recordings = {recording.name: recording for recording in read_csv(require("upfall") / "labels.csv")}
+    mine, other = (recordings[f"videos/a06_t1_c{camera}.mp4"] for camera in (1, 2))
+    study = make_study({**study_data(Path("r.csv"), Path("t.csv")), "input": "keypoints", "model": "keypoint_cnn"})
+    assert belonging_warnings(study, [mine]) == []
+    (warning,) = belonging_warnings(study, [dataclasses.replace(mine, keypoints=other.keypoints)])
+    assert "videos/a06_t1_c1.mp4: `keypoints`: " in warning
+    assert "a06_t1_c2.npz: these detections are not of" in warning
+    assert belonging_warnings(make_study(study_data(Path("r.csv"), Path("t.csv"))), [mine]) == []
 
 
 def test_weights_that_do_not_fit_are_refused_before_anything_is_decoded(tables: tuple[Path, Path], tmp_path: Path):
