@@ -101,7 +101,8 @@ class Evaluate:
     """
 
     checkpoint: Positional[Path]
-    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`
+    (`:person-x3d_xs` and `:rgb-x3d_xs` for those of X3D-XS)."""
     data: Path
     """CSV of real videos, folder of shards, or one tar."""
     where: tuple[str, ...] = ()
@@ -196,7 +197,8 @@ class Ablate:
       the rare class reaches a threshold in alarm_windows: 2 in a row, until it falls below alarm_release: 0.6 of it; the
       threshold finds alarm_recall: 0.9 of the held-out events. `recognition watch` raises the same alarms
 
-    - weights: classifier.safetensors -- what training starts from: a checkpoint of the same model, or torchvision's and others'
+    - weights: understudy -- what training starts from: those shipped here (keypoints; person and rgb with frame_cnn or
+      x3d_xs), a library's own (torchvision, pytorchvideo, transformers), or the file of a checkpoint of the same model
 
     - show_clips: all -- the report plays up to five clips: films, and of real people drawn keypoints at most (synthetic, the
       default), real footage too (all: mind who gets the report), or no clip (none)

@@ -27,7 +27,8 @@ class Watch:
     """
 
     checkpoint: tyro.conf.Positional[Path]
-    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`."""
+    """Checkpoint of `recognition train`, or weights shipped here as they are: `understudy:keypoints`, `:person` or `:rgb`
+    (`:person-x3d_xs` and `:rgb-x3d_xs` for those of X3D-XS)."""
     video: tyro.conf.Positional[Path]
     """The video."""
     out: Path = Path("watched")

@@ -17,7 +17,9 @@ FOLDER = Path(__file__).parents[1] / "weights"
 UNDERSTUDY: dict[tuple[str, str], str] = {
     ("keypoints", "keypoint_cnn"): "keypoints.safetensors",
     ("person", "frame_cnn"): "person.safetensors",
+    ("person", "x3d_xs"): "person-x3d_xs.safetensors",
     ("rgb", "frame_cnn"): "rgb.safetensors",
+    ("rgb", "x3d_xs"): "rgb-x3d_xs.safetensors",
 }
 """Input and model to the file in ``FOLDER`` with weights trained on films made here (``benchmarks/pretraining.py``)."""
 

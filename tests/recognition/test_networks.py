@@ -147,7 +147,9 @@ def test_weights_of_another_network_or_window_are_refused_naming_file_and_field(
 
 def test_unknown_weights_are_refused_when_the_study_is_read(tmp_path):
     data = study_data(Path("r.csv"), Path("t.csv"))
-    with pytest.raises(ValueError, match="weights: unknown 'torchvision' for model 'x3d_xs'; expected one of: none, py"):
+    with pytest.raises(
+        ValueError, match="weights: unknown 'torchvision' for model 'x3d_xs'; expected one of: none, understudy, pytorchvideo"
+    ):
         make_study({**data, "weights": "torchvision"})
     with pytest.raises(ValueError, match="weights: no shipped weights for input 'rgb' with model 'slowfast_r50'"):
         make_study({**data, "weights": "understudy", "model": "slowfast_r50"})
