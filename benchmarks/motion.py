@@ -29,8 +29,10 @@ from augment.files import sha256_of_file, write_atomic
 from augment.generators.checkpoint import MotionGenerator, load_generator
 from augment.generators.dataset import TrainingSet, default_rest_joints, load_training_set
 from augment.generators.metrics import Figure, figures_of, load_evaluator, save_evaluator, train_evaluator
-from augment.generators.sample import STEPS, Wish, sample
+from augment.generators.sample import PACE, STEPS, Wish, sample
+from augment.motion.contacts import foot_contacts
 from augment.motion.features import motion_to_features
+from augment.motion.plausibility import foot_skate
 
 MOST_STEPS = 50
 """Steps of the sampler that few steps are measured against."""
@@ -161,7 +163,7 @@ class Speed:
 
 @dataclass(frozen=True, kw_only=True)
 class Goals:
-    """How far from its goal a walk ends, with the goal as a condition, and without it."""
+    """How far from its goal a walk ends and how much its feet slide: asked for a goal, and asked only for the same length."""
 
     generator: Path | None = None
     """Folder or file of a trained generator; the shipped one if not given."""
@@ -172,22 +174,28 @@ class Goals:
 
     def run(self) -> None:
         model, body, rng = load_generator(self.generator), load_body(), np.random.default_rng(self.seed)
-        errors: dict[str, list[float]] = {"goal": [], "without": []}
-        starts = []
+        rows: dict[str, list[tuple[float, ...]]] = {"with a goal": [], "without": []}
         for number in range(self.count):
             far, way = rng.uniform(0.5, 4.0), rng.uniform(-np.pi, np.pi)
             goal = (float(far * np.sin(way)), float(far * np.cos(way)))
-            seconds = round(1.0 + far / 0.9, 2)
-            for name, wish in (("goal", Wish(goal=goal)), ("without", Wish(seconds=seconds))):
+            seconds = round(1.0 + far / PACE, 2)
+            for name, wish, target in (("with a goal", Wish(goal=goal), goal), ("without", Wish(seconds=seconds), (0.0, far))):
                 generator = torch.Generator().manual_seed(self.seed + number)
                 (motion,) = sample(model, ["walk"], generator=generator, wish=wish, rest_joints_of=body.rest_joints)
-                pelvis = joints_of(body, motion)[:, 0]
-                target = np.array(goal if name == "goal" else (0.0, far))
-                errors[name].append(float(np.linalg.norm(pelvis[-1, [0, 2]] - target)))
-                starts.append(float(np.linalg.norm(pelvis[0, [0, 2]])))
-        for name, found in errors.items():
-            print(f"{name}: {np.median(found):.3f} m median, {np.max(found):.3f} m at most")
-        print(f"start: {np.max(starts):.3f} m off at most")
+                joints = np.asarray(joints_of(body, motion), np.float64)
+                start, end = joints[0, 0, [0, 2]], joints[-1, 0, [0, 2]]
+                late = abs(motion.seconds - seconds)
+                skate = foot_skate(joints, foot_contacts(joints, motion.fps), motion.fps)
+                rows[name].append((float(np.linalg.norm(end - target)), float(np.linalg.norm(start)), late, skate))
+        print(
+            "| | goal, m off: median / worst | start, m off: worst | length, s off: worst | foot skate, m/s |\n"
+            + "|---" * 5
+            + "|"
+        )
+        for name, found in rows.items():
+            off, start, late, skate = np.array(found).T
+            cells = (f"{np.median(off):.3f} / {off.max():.3f}", *(f"{x:.3f}" for x in (start.max(), late.max(), skate.mean())))
+            print(f"| {name} | {' | '.join(cells)} |")
 
 
 def _table(found: dict[str, dict[str, Figure]]) -> str:

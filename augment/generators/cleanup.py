@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -17,6 +18,8 @@ from ..types import JOINT, Motion
 
 SMOOTH = 1.0
 """Frames (sigma) over which a change of a foot's correction is evened out."""
+ROUNDS, NEAR = 5, 0.003
+"""Times that ``settle_at`` stretches a path, and metres from its end that are near enough."""
 LIFT_SPAN, LIFT_SMOOTH = 5, 1.5
 """Frames that a lift is held for, and over which (sigma) it is evened out."""
 FROM_ROOT = 4.0
@@ -80,6 +83,35 @@ def settle(
     if raised.any():
         worlds = reach_wrists(worlds, joints, joints[:, [hand[0] for hand in _HANDS]] + raised)
     return with_pose(motion, worlds, pelvis, rest)
+
+
+def settle_at(
+    motion: Motion,
+    contacts: Float[np.ndarray, "t 4"],
+    rest: Float[np.ndarray, "24 3"],
+    *,
+    lowest: Float[np.ndarray, "24"],
+) -> Motion:
+    """As ``settle``, but the pelvis also ends over the same place: the path is stretched until holding the feet leads there.
+
+    Where that fails, the feet slide. Arguments are those of ``settle``.
+    """
+    goal, tried = motion.transl[-1, [0, 2]].astype(np.float64), motion
+    for _ in range(ROUNDS):
+        settled = settle(tried, contacts, rest, lowest=lowest)
+        missing = goal - settled.transl[-1, [0, 2]]
+        if np.hypot(*missing) < NEAR:
+            return settled
+        transl = np.array(tried.transl, np.float64)
+        transl[:, [0, 2]] += shares_of_path(transl[:, [0, 2]])[:, None] * missing
+        tried = replace(tried, transl=transl)
+    return settle(motion, contacts, rest, lowest=lowest, keep_end=True)
+
+
+def shares_of_path(path: Float[np.ndarray, "t 2"]) -> Float[np.ndarray, "t"]:
+    """How much of its length a path has behind it in each frame, 0 to 1; a path of no length is as if at an even pace."""
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1) + 1e-4
+    return np.concatenate([[0.0], steps.cumsum()]) / steps.sum() if len(steps) else np.zeros(len(path))
 
 
 def _lift(under: Float[np.ndarray, "t n"]) -> Float[np.ndarray, "t 3"]:

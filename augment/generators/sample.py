@@ -14,12 +14,12 @@ from torch import Tensor
 
 from ..actions import caption_for, captions_of
 from ..geometry import axis_rotation
-from ..motion.features import FEATURES, features_to_motion
+from ..motion.features import FEATURES, features_to_motion, velocities_of
 from ..motion.posture import turn_and_shift
 from ..seeds import clip_rng
 from ..types import Motion, Segment
 from .checkpoint import MotionGenerator
-from .cleanup import even_out, settle
+from .cleanup import even_out, settle, settle_at, shares_of_path
 from .conditions import (
     ANNOTATIONS,
     SUPPORTS,
@@ -120,8 +120,8 @@ def check_wish(model: MotionGenerator, actions: Sequence[str], wish: Wish) -> No
     for name in wish.guidance:
         if name not in WITHOUT:
             raise ValueError(f"guidance: unknown condition {name!r}; expected some of: {', '.join(WITHOUT)}")
-    if not model.denoiser.config.goals and (wish.goal is not None or wish.heading is not None):
-        raise ValueError("goal, heading: this generator learnt none; train another with `augment motions train`")
+    if not model.denoiser.config.goals and wish.heading is not None:
+        raise ValueError("heading: this generator learnt none; train another with `augment motions train`")
     longest = QUICKEST * (wish.seconds or MAX_FRAMES / FPS)
     if wish.goal is not None and (far := math.dist(wish.start, wish.goal)) > longest:
         raise ValueError(f"goal: {far:.1f} m away, more than the {longest:.1f} m that a person gets in that time")
@@ -145,15 +145,18 @@ def _sample_one(
     # In the canonical frame the start is the origin, and the person faces +z.
     facing = 0.0 if way is None else math.atan2(way[0], way[1])
     conditions = _with_end(profile_conditions(profile[None]), way, wish.heading, facing)
-    channels = denoise(model, conditions, noise, guidance=wish.guidance, levels=sampling_steps(len(model.schedule), wish.steps))
+    levels = sampling_steps(len(model.schedule), wish.steps)
+    goal = None if way is None else conditions.goal[0]
+    channels = denoise(model, conditions, noise, guidance=wish.guidance, levels=levels, goal=goal)
     if model.denoiser.fine is None:
         channels = even_out(channels, model.denoiser.config.patch)
-    if way is not None:
-        channels = reach(channels, conditions.goal[0])
+    if goal is not None:
+        channels = reach(channels, goal)
     rest = np.asarray(rest_joints_of(profile[4:].numpy()), np.float64)
     motion = _to_motion(model, action, profile, channels, rest)
     contacts = channels[:, FEATURES["contacts"]].numpy()
-    motion = settle(motion, contacts, rest, lowest=model.lowest.double().numpy(), keep_end=way is not None)
+    correct = settle if goal is None else settle_at
+    motion = correct(motion, contacts, rest, lowest=model.lowest.double().numpy())
     motion = replace(motion, caption=_caption(model, motion, rng=words))
     if way is None and wish.start == (0.0, 0.0):
         return motion
@@ -174,14 +177,19 @@ def _with_end(conditions: Conditions, way: np.ndarray | None, heading: float | N
 
 
 def reach(channels: Float[Tensor, "t d"], goal: Float[Tensor, "2"]) -> Float[Tensor, "t d"]:
-    """Let the pelvis' path lead from the origin to ``goal``: what is missing is spread over it in proportion to its length."""
-    path = channels[:, FEATURES["root"]][:, [0, 2]]
-    # A little for every frame: a path that stays where it is has no length.
-    lengths = torch.cat([torch.zeros(1), (path.diff(dim=0).norm(dim=-1) + 1e-4).cumsum(0)])
-    path = path - path[0]
+    """Let the pelvis' path lead from the origin to ``goal``: what is missing is spread over it in proportion to its length.
+
+    Joints and their velocities move with the pelvis.
+    """
+    root, joints, velocities = (FEATURES[name] for name in ("root", "joints", "velocities"))
+    path = channels[:, root][:, [0, 2]]
+    share = torch.from_numpy(shares_of_path(path.double().numpy())).float()
+    shift = torch.zeros(len(path), 3)
+    shift[:, [0, 2]] = share[:, None] * (goal - path[-1] + path[0]) - path[0]
     result = channels.clone()
-    moved = path + lengths[:, None] / lengths[-1] * (goal - path[-1])
-    result[:, [FEATURES["root"].start, FEATURES["root"].start + 2]] = moved
+    result[:, root] += shift
+    result[:, joints] += shift.repeat(1, 24)
+    result[:, velocities] += velocities_of(shift[:, None].expand(-1, 24, -1), fps=FPS).flatten(1)
     return result
 
 
@@ -209,6 +217,7 @@ def denoise(
     *,
     guidance: Mapping[str, float],
     levels: Sequence[int],
+    goal: Float[Tensor, "2"] | None = None,
 ) -> Float[Tensor, "t d"]:
     """Denoise one motion to channels that are not normalised.
 
@@ -218,6 +227,7 @@ def denoise(
         noise: White noise, as many frames as the motion has.
         guidance: See ``Wish``.
         levels: Falling steps, see ``diffusion.sampling_steps``.
+        goal: Every prediction is led there (``reach``), so that the body finds steps that fit.
     """
     weights = {name: weight for name, weight in guidance.items() if weight != 1.0}
     passes = stack_conditions([conditions, *(WITHOUT[name](conditions, len(model.actions)) for name in weights)])
@@ -226,7 +236,8 @@ def denoise(
     def predict(x_t: Tensor, step: int) -> Tensor:
         level = torch.full((len(passes),), step)
         given, *without = model.denoiser(x_t.expand(len(passes), -1, -1), level, passes, valid)
-        return guide(given, without, list(weights.values()))
+        x0 = guide(given, without, list(weights.values()))
+        return x0 if goal is None else (reach(x0 * model.std + model.mean, goal) - model.mean) / model.std
 
     with torch.inference_mode():
         noise = smooth(noise) if model.denoiser.config.coloured else noise

@@ -40,10 +40,10 @@ from augment.generators.inherit import inherit
 from augment.generators.losses import batch_losses, energy_error, spread_steps
 from augment.generators.noise import SPANS, smooth
 from augment.generators.options import TrainConfig
-from augment.generators.sample import Wish, denoise, profile_conditions, sample
+from augment.generators.sample import Wish, denoise, profile_conditions, reach, sample
 from augment.generators.train import learning_rate, train
 from augment.geometry import axis_rotation
-from augment.motion.features import FEATURES, canonical_start
+from augment.motion.features import FEATURES, canonical_start, velocities_of
 from augment.motion.posture import turn_and_shift
 from augment.types import Motion, Segment
 from tests.make.actor import moving, rest_joints
@@ -321,13 +321,26 @@ def test_every_part_of_the_network_counts(option: dict[str, Any], data: Training
 
 
 def test_a_generator_without_goals_says_so(data: TrainingSet):
-    """Weights of earlier versions: no goals, white noise, tokens alone."""
+    """Weights of earlier versions: white noise, tokens alone; a goal is reached all the same, a heading has to be learnt."""
     model = new_generator(data, DenoiserConfig(channels=CHANNELS, actions=2, width=32, layers=1, heads=2), seed=0)
     assert _ask(model, ["wave"], steps=2)[0].action == "wave"
-    options: list[dict[str, Any]] = [{"goal": (0.0, 1.0)}, {"heading": 10.0}]
-    for option in options:
-        with pytest.raises(ValueError, match="this generator learnt none; train another"):
-            _ask(model, ["wave"], **option)
+    motion = _ask(model, ["wave"], goal=(1.0, 0.5), steps=2)[0]
+    assert (motion.transl[-1] + rest_joints(motion.betas)[0])[[0, 2]] == pytest.approx((1.0, 0.5), abs=0.01)
+    with pytest.raises(ValueError, match="heading: this generator learnt none; train another"):
+        _ask(model, ["wave"], heading=10.0)
+
+
+def test_a_led_path_keeps_its_features_consistent(data: TrainingSet):
+    """Law: joints move with the pelvis, velocities stay those of the joints, and a path that leads there is not changed."""
+    channels = data.channels[0]
+    joints, speeds = FEATURES["joints"], FEATURES["velocities"]
+    led = reach(channels, torch.tensor([2.0, -1.0]))
+    assert torch.allclose(led[[0, -1]][:, [0, 2]], torch.tensor([[0.0, 0.0], [2.0, -1.0]]), atol=1e-5)
+    moved = (led - channels)[:, joints].unflatten(-1, (24, 3))
+    torch.testing.assert_close(moved, (led - channels)[:, None, :3].expand(-1, 24, -1), atol=1e-5, rtol=0)
+    change = velocities_of(moved, fps=20.0)
+    torch.testing.assert_close((led - channels)[:, speeds].unflatten(-1, (24, 3)), change, atol=1e-3, rtol=0)
+    torch.testing.assert_close(reach(led, torch.tensor([2.0, -1.0])), led, atol=1e-4, rtol=0)
 
 
 def test_training_keeps_the_best_validation_and_stops(data: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
