@@ -102,7 +102,9 @@ def options(kind: type) -> Iterator[tuple[str, bool, str]]:
                 yield from options(hints[field.target.id])
             else:
                 words = doc.value.value if isinstance(doc, ast.Expr) else ""
-                yield field.target.id, "Positional" in ast.unparse(field.annotation), words
+                annotation = ast.unparse(field.annotation)
+                renamed = re.search(r"\bname='([^']+)'", annotation)  # ``from`` is no name of a field
+                yield renamed[1] if renamed else field.target.id, "Positional" in annotation, words
 
 
 def letters(text: str) -> str:
