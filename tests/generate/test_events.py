@@ -127,7 +127,7 @@ def planned(
             "auto",
             r"wander.bvh: action 'wlak' is none of ours \(did you mean 'walk'\?\), .* actions: {wlak: {label: other}}",
         ),
-        ("absent.bvh", "walk", "auto", "absent.bvh: expected a BVH or npz file"),
+        ("absent.bvh", "walk", "auto", "absent.bvh: expected a motion file"),
         ("torn.npz", "walk", "auto", "torn: expected an AMASS npz"),
         ("short.bvh", "walk", "auto", r"short: expected at least 0.25 s"),
         ("wander.bvh", "walk", "chair", "wander: support chair: nobody rests as on a chair for a second; use auto or floor"),
@@ -148,7 +148,7 @@ def test_a_dry_run_shows_the_file_and_finds_what_is_wrong_with_it(kitchen: Path,
     Generate(recipe=kitchen / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
     assert "wander.bvh" in capsys.readouterr().out
     (tmp_path / "recipe.yaml").write_text(THREE_LINES)
-    with pytest.raises(ValueError, match=r"doze\.npz: expected a BVH or npz file"):
+    with pytest.raises(ValueError, match=r"doze\.npz: expected a motion file"):
         Generate(recipe=tmp_path / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
     assert not (tmp_path / "out").exists()
 
