@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from ..progress import Progress
 from ..sources.mocap.amass import load_amass
 from ..sources.mocap.babel import BabelEntry, read_babel
 from ..sources.mocap.files import MocapFile, count_files, iterate_files
+from ..sources.mocap.humanml3d import CaptionLine
 from ..sources.mocap.labels import UNKNOWN, MocapLabel, label_of, read_cmu_index
 from ..types import Motion, Segment
 from .labels import core_label, own_label
@@ -136,17 +136,22 @@ def import_motions(
                     seen.add(_clean(file.name))
                     continue
                 try:
-                    for motion in _read(file, body, overrides.support, entries):
+                    captions = captions_beside(file)
+                    for motion in motions_in(file, body):
                         name = _clean(motion.name)
-                        if name in seen:
-                            raise ValueError(f"{file.name}: another file of this import has the same name; rename one")
-                        seen.add(name)
-                        if store.rows.get(name, {}).get("origin") == origin:
-                            continue
-                        motion = _described(motion, file, descriptions, overrides)
-                        motion = resample(replace(motion, name=name, provenance=motion.provenance | {"origin": origin}), fps)
-                        store.add(motion, rest_pelvis=rest_pelvis)
-                        added += 1
+                        try:
+                            if name in seen:
+                                raise ValueError(f"{file.name}: another file of this import has the same name; rename one")
+                            seen.add(name)
+                            if store.rows.get(name, {}).get("origin") == origin:
+                                continue
+                            motion = _complete(motion, file, body, support=overrides.support, captions=captions, babel=entries)
+                            motion = _described(motion, file, descriptions, overrides)
+                            motion = replace(motion, name=name, provenance=motion.provenance | {"origin": origin})
+                            store.add(resample(motion, fps), rest_pelvis=rest_pelvis)
+                            added += 1
+                        except ValueError as error:  # the file's other motions may be good
+                            rejected[motion.name] = str(error)
                 except ValueError as error:
                     rejected[file.name] = str(error)
         overall = _write_report(out, store, rejected)
@@ -187,7 +192,9 @@ def read_motion(path: Path, body: Body, *, action: str, label: str = "", support
         ValueError: If the file is missing, cannot be used, or nothing says the action's frame label.
     """
     file = next(iter(iterate_files(path)))
-    motion, overrides = next(_read(file, body, support, {})), Overrides(action=action, label=label)
+    motion = next(motions_in(file, body))
+    motion = _complete(motion, file, body, support=support, captions=captions_beside(file), babel={})
+    overrides = Overrides(action=action, label=label)
     if not motion.segments or motion.action != action:
         try:
             overrides.check(f"such as actions: {{{action}: {{label: other}}}} in the recipe")
@@ -211,17 +218,21 @@ def _described(motion: Motion, file: MocapFile, descriptions: dict[str, str], ov
     )
 
 
-def _read(file: MocapFile, body: Body, support: str, babel: dict[str, BabelEntry]) -> Iterator[Motion]:
-    """The motions of a file with what supports them, and what their data set says of them."""
-    captions = captions_beside(file)
-    for motion in motions_in(file, body):
-        if motion.seconds < _SHORTEST_SEC:
-            raise ValueError(
-                f"{motion.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use"
-            )
-        written_here = bool(motion.segments)
-        motion = with_babel(captioned(motion, captions), file, babel)
-        yield motion if written_here and support == "auto" else find_support(motion, body, support)
+def _complete(
+    motion: Motion,
+    file: MocapFile,
+    body: Body,
+    *,
+    support: str,
+    captions: tuple[CaptionLine, ...],
+    babel: dict[str, BabelEntry],
+) -> Motion:
+    """A motion of a file with what supports it, and what its data set says of it."""
+    if motion.seconds < _SHORTEST_SEC:
+        raise ValueError(f"{motion.name}: expected at least {_SHORTEST_SEC} s, found {motion.seconds:.3f} s; too short to use")
+    written_here = bool(motion.segments)
+    motion = with_babel(captioned(motion, captions), file, babel)
+    return motion if written_here and support == "auto" else find_support(motion, body, support)
 
 
 def _labelled(motion: Motion, label: MocapLabel, overrides: Overrides) -> Motion:

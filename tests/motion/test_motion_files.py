@@ -141,6 +141,16 @@ def test_humanact12_and_ntu13_come_out_upright_with_what_they_show(body):
         assert joints_of(body, motion)[0, JOINT["head"], 1] > 1.2
 
 
+def test_a_motion_of_a_file_that_is_too_short_leaves_the_others(tmp_path, body):
+    """Law: of a file of many motions the good ones are imported, and the bad one is named."""
+    clips = [np.zeros((n_frames, 72)) for n_frames in (30, 2, 30)]
+    joints = [np.zeros((len(clip), 24, 3)) for clip in clips]
+    (tmp_path / "act.pkl").write_bytes(pickle.dumps({"poses": clips, "joints3D": joints, "y": [1, 1, 6]}))
+    summary = import_motions((tmp_path / "act.pkl",), tmp_path / "store")
+    assert summary.kept == 2
+    assert list(summary.rejected) == ["act-0001"]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
