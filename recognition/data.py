@@ -154,7 +154,7 @@ def held_out_from(data: StudyData) -> str:
 def open_input(study: Study, folder: Path) -> ClipInput:
     """What the study's classifiers look at; it keeps what it reads in ``folder``."""
     kind = INPUTS[study.input]
-    return kind.store(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec)
+    return kind.store(folder=folder, size=study.size, frames=study.frames, window_sec=study.window_sec, room_gb=study.keep_gb)
 
 
 def _test_warnings(study: Study, test: list[Recording]) -> list[str]:
@@ -219,8 +219,9 @@ def drop_undecodable(data: StudyData, store: ClipInput, *, progress: Callable[[i
     places, problems, before, total = set(), [], 0, sum(map(len, parts.values()))
     for recordings in parts.values():
         done = functools.partial(_shifted, progress, before, total)
-        good, bad = decodable(recordings, store, max_bad_share=data.study.max_bad_share, progress=done)
-        places |= {recording.place for recording in good}
+        near = [recording for recording in recordings if not recording.url]  # the others are fetched when they are drawn
+        good, bad = decodable(near, store, max_bad_share=data.study.max_bad_share, progress=done)
+        places |= {recording.place for recording in recordings if recording.url} | {recording.place for recording in good}
         problems, before = problems + bad, before + len(recordings)
 
     def keep(recordings: list[Recording]) -> list[Recording]:
@@ -248,7 +249,7 @@ def run_digest(data: StudyData, arm: Arm, seed: int, *, threads: int) -> str:
     digest by default.
     """
     labels = {"name", "note", "baseline", "max_bad_share", "labels", "hard_negatives", "alarm_windows", "alarm_recall"}
-    labels |= {"alarm_release", "show_clips"}
+    labels |= {"alarm_release", "show_clips", "keep_gb"}
     labels |= {"shares", "few", "films"}  # they make arms, whose settings count
     elsewhere = {
         "real",

@@ -15,6 +15,8 @@ from typing import Any
 
 from augment.types import Segment
 
+from .url_parts import read_part
+
 
 @functools.lru_cache(maxsize=100_000)
 def _digest(path: Path, member: tuple[int, int] | None, _modified_ns: int) -> str:
@@ -34,11 +36,17 @@ class Place:
     """Offset and size in the file, bytes; None for the whole."""
     content: bytes | None = None
     """Its bytes, where they were streamed."""
+    url: str = ""
+    """Where it is read from, a part at a time, where it is no file of this machine."""
+    known: str = ""
+    """SHA-256 of its bytes, where it need not be read for that."""
 
     def read(self) -> bytes:
         """Its bytes; OSError if there is no such file."""
         if self.content is not None:
             return self.content
+        if self.url and self.member:
+            return read_part(self.url, *self.member)
         offset, size = self.member or (0, -1)
         with open(self.path, "rb") as stream:
             stream.seek(offset)
@@ -82,6 +90,10 @@ class Recording:
     """Width and height of the picture, pixels, where known without decoding."""
     content: bytes | None = None
     """The video's bytes, where they were streamed."""
+    url: str = ""
+    """Where the video is read from, a part at a time, where ``path`` is no file of this machine."""
+    known: str = ""
+    """SHA-256 of the video's bytes, where it need not be read for that."""
 
     @property
     def seconds(self) -> float:
@@ -103,17 +115,22 @@ class Recording:
             raise ValueError(f"{self.name}: it holds keypoints and no video; use `input: keypoints`, or film it with layer rgb")
         if self.content is not None:
             return self.content
-        return self.path if self.member is None else Place(path=self.path, member=self.member).read()
+        return self.path if self.member is None else self._place().read()
+
+    def _place(self) -> Place:
+        return Place(path=self.path, member=self.member, content=self.content, url=self.url, known=self.known)
 
     def digest(self) -> str:
         """SHA-256 of the video's bytes; empty if the file is missing (which is reported when it is decoded)."""
-        return place_digest(Place(path=self.path, member=self.member, content=self.content))
+        return place_digest(self._place())
 
 
 def place_digest(place: Place | None) -> str:
     """SHA-256 of a place's bytes; of names and sizes where it is a folder; empty if there is nothing."""
     if place is None:
         return ""
+    if place.known:
+        return place.known
     if place.content is not None:
         return hashlib.sha256(place.content).hexdigest()
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,24 +26,25 @@ class ShardUrl:
     samples: int
 
 
-def find_shards(source: str | Path | Sequence[str | Path]) -> list[ShardUrl]:
+def find_shards(source: str | Path | Sequence[str | Path], *, count: bool = True) -> list[ShardUrl]:
     """The tars of a source with their numbers of samples.
 
     Args:
         source: A folder of shards, or its URL ending in ``/`` (its ``manifest.json`` is read); or tars, by path, URL or with
             braces (``http://host/clips-{000000..000009}.tar``), whose headers are read once to count their samples. Several as
             a list.
+        count: Count the samples of tars; else only those of a folder are known, and the others 0.
     Raises:
         ValueError: If a source cannot be read, holds no samples, or is no tar.
     """
     sources = [source] if isinstance(source, str | Path) else list(source)
-    found = [shard for one in sources for shard in _shards_of(str(one))]
-    if not found or not sum(shard.samples for shard in found):
+    found = [shard for one in sources for shard in _shards_of(str(one), count=count)]
+    if not found or (count and not sum(shard.samples for shard in found)):
         raise ValueError(f"{', '.join(map(str, sources)) or 'no source'}: no samples in it; expected shards")
     return found
 
 
-def _shards_of(source: str) -> list[ShardUrl]:
+def _shards_of(source: str, *, count: bool) -> list[ShardUrl]:
     from webdataset.shardlists import expand_urls
 
     local = _local(source)
@@ -51,7 +52,7 @@ def _shards_of(source: str) -> list[ShardUrl]:
         return [ShardUrl(url=str(local / s["name"]), samples=s["samples"]) for s in read_manifest(local)["shards"]]
     if source.endswith("/"):
         return _remote_manifest(source)
-    return [ShardUrl(url=url, samples=_count(url)) for url in expand_urls(source)]
+    return [ShardUrl(url=url, samples=_count(url) if count else 0) for url in expand_urls(source)]
 
 
 def _local(url: str) -> Path | None:
@@ -87,14 +88,19 @@ def open_url(url: str) -> Any:
 
 
 def _count(url: str) -> int:
-    keys = {name.partition(".")[0] for name, _ in _members(url, wanted=lambda _: False)}
+    keys = {name.partition(".")[0] for name, *_ in tar_members(url, wanted=lambda _: False)}
     if (path := _local(url)) is not None:
         require_end(path)
     return len(keys)
 
 
-def _members(url: str, *, wanted: Any) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of a tar's files, in order; contents are read only where ``wanted(name)``."""
+def tar_members(url: str, *, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes, int]]:
+    """A tar's files in order: name, content (read only where ``wanted(name)``), and where in the tar it begins, bytes.
+
+    Raises:
+        ValueError: If the tar is damaged, ends early, or is none.
+        FileNotFoundError: If there is no such file.
+    """
     count = 0
     try:
         mode: Any = "r|" if _local(url) is None else "r:"  # a file can be skipped through, a stream must be read
@@ -105,7 +111,7 @@ def _members(url: str, *, wanted: Any) -> Iterator[tuple[str, bytes]]:
                     content = member.read() if member else b""
                     if member and len(content) < info.size:
                         raise tarfile.ReadError("unexpected end of data")
-                    yield info.name, content
+                    yield info.name, content, info.offset_data
                     count += 1
                 tar.members = []  # type: ignore[attr-defined]  (or they pile up)
     except FileNotFoundError:
@@ -131,7 +137,7 @@ def shard_samples(shard: ShardUrl, last: int, wanted: frozenset[int]) -> Iterato
         prefix, _, member = name.partition(".")
         return member in MEMBERS and (number if prefix == key else number + 1) in wanted
 
-    for name, content in _members(shard.url, wanted=want):
+    for name, content, _ in tar_members(shard.url, wanted=want):
         prefix, _, member = name.partition(".")
         if prefix != key:
             if sample:

@@ -11,10 +11,15 @@ from augment.actions import did_you_mean, require_label
 
 from .input_settings import ChosenInput, InputSettings, Strict, require_network, with_inputs
 from .label_maps import with_classes
+from .url_parts import is_url
 
 
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
+
+
+def _paths_or_urls(value: Any) -> Any:
+    return [Path(one) if isinstance(one, str) and not is_url(one) else one for one in _as_list(value)]
 
 
 def _labels(value: Any) -> Any:
@@ -26,8 +31,10 @@ class Source(Strict):
 
     csv: Path | None = None
     """Table of real videos with columns video, fps, frames, segments and whatever ``where`` and ``group_by`` name."""
-    shards: Annotated[tuple[Path, ...], BeforeValidator(_as_list)] = ()
-    """Folders with ``manifest.json``, or single ``.tar`` files; one or several."""
+    shards: Annotated[tuple[Path | str, ...], BeforeValidator(_paths_or_urls)] = ()
+    """Folders with ``manifest.json``, or single ``.tar`` files; one or several. URLs, such as ``https://host/shards/`` or
+    ``s3://bucket/clips-{000000..000009}.tar``, are read through once for the labels; of clips that are drawn, then, as many
+    bytes as they have."""
     plate: Path | None = None
     """Picture of the empty room, of the videos' size, for rows without a column `plate`. Where it is transparent, people are
     not looked for. CSV only."""
@@ -177,6 +184,9 @@ class Study(InputSettings):
     films: list[Annotated[int, Field(ge=0)]] = Field(default_factory=list)
     """Numbers of synthetic clips with the rare class to try, beside the fewest real recordings of ``few``: how many real
     recordings are they worth?"""
+    keep_gb: float | None = Field(None, ge=0)
+    """Disk for decoded clips while the study runs, 1e9 bytes; the clips that find no room are decoded whenever one of their
+    windows is drawn, so that shards may be larger than the disk. None: all are kept. It changes no result."""
     max_bad_share: float = Field(0.05, ge=0, lt=1)
     """Videos that cannot be read are counted and left out, up to this share of all; beyond it the study stops."""
     show_clips: Literal["synthetic", "all", "none"] = "synthetic"

@@ -57,7 +57,9 @@ def make_study(data: dict[str, Any], *, folder: Path = Path(), name: str = "stud
             update={
                 "csv": csv,
                 "plate": source.plate and (folder / source.plate.expanduser()).resolve(),
-                "shards": tuple((folder / path.expanduser()).resolve() for path in source.shards),
+                "shards": tuple(
+                    path if isinstance(path, str) else (folder / path.expanduser()).resolve() for path in source.shards
+                ),
             }
         )
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..networks.silhouette import SILHOUETTE_WEIGHTS
 from ..recordings import Place, Recording, place_digest
 from ..windows import Window
-from .kept import kept, window_frames
+from .kept import KeptArrays, window_frames
 from .motion import mirrored_motion, motion_crops, vary_motion
 from .places import cut_square, followed, person_boxes
 from .rgb import MARGIN, OVERSAMPLING, each_frame, vary_colours
@@ -74,8 +74,12 @@ class CropStore:
     frames: int
     """Frames a window."""
     window_sec: float
-    opened: dict[str, np.ndarray] = field(default_factory=dict)
-    """Memory-mapped files by their key."""
+    room_gb: float | None = None
+    """Disk that the kept files may take, 1e9 bytes; the rest is decoded when it is asked for. None: no limit."""
+    arrays: KeptArrays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arrays = KeptArrays(self.folder, self.room_gb)
 
     @property
     def side(self) -> int:
@@ -93,17 +97,20 @@ class CropStore:
         Raises:
             ValueError: If it cannot be decoded, or shows nobody.
         """
-        key = f"{recording.name}|{recording.place}"
-        if key not in self.opened:
-            beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
-            if recording.keypoints is None and recording.mask is None:
-                beside += [Place(path=SILHOUETTE_WEIGHTS)]  # they decide where the person is
-            facts = [self.kind.name, recording.digest(), self.side, self.rate, recording.fps, *map(place_digest, beside)]
-            # The drawn errors of a film's keypoints depend on its labels too.
-            facts += [recording.is_synthetic, recording.size, recording.segments]
-            make = functools.partial(self.kind.make, recording, side=self.side, rate=self.rate)
-            self.opened[key] = kept(self.folder, facts, make)
-        return self.opened[key]
+        return self.arrays.get(
+            f"{recording.name}|{recording.place}",
+            functools.partial(self._facts, recording),
+            functools.partial(self.kind.make, recording, side=self.side, rate=self.rate),
+        )
+
+    def _facts(self, recording: Recording) -> list[Any]:
+        """All that decides a recording's squares."""
+        beside = [recording.keypoints, recording.mask, recording.plate and Place(path=recording.plate)]
+        if recording.keypoints is None and recording.mask is None:
+            beside += [Place(path=SILHOUETTE_WEIGHTS)]  # they decide where the person is
+        facts = [self.kind.name, recording.digest(), self.side, self.rate, recording.fps, *map(place_digest, beside)]
+        # The drawn errors of a film's keypoints depend on its labels too.
+        return [*facts, recording.is_synthetic, recording.size, recording.segments]
 
     def plain(self, recording: Recording, window: Window) -> UInt8[Tensor, "3 t size size"]:
         """A window as the network sees it."""

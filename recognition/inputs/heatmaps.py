@@ -29,16 +29,20 @@ class HeatmapStore:
     """Keypoints of recordings, as ``KeypointStore`` reads and varies them, drawn when a window is cut."""
 
     folder: Path | None
-    """Not used: nothing is kept in files."""
+    """Of the keypoints; no volume is kept."""
     size: int
     """Side of the maps, pixels."""
     frames: int
     """Times in a window."""
     window_sec: float
+    room_gb: float | None = None
+    """As of ``KeypointStore``."""
     keypoints: KeypointStore = field(init=False)
 
     def __post_init__(self) -> None:
-        self.keypoints = KeypointStore(folder=self.folder, size=self.size, frames=self.frames, window_sec=self.window_sec)
+        self.keypoints = KeypointStore(
+            folder=self.folder, size=self.size, frames=self.frames, window_sec=self.window_sec, room_gb=self.room_gb
+        )
 
     def get(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
         """The recording's keypoints; ValueError as ``KeypointStore.get``."""

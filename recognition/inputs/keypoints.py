@@ -6,6 +6,7 @@ Real ones come from a file of a detector's results; synthetic ones are the true 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -21,10 +22,10 @@ from augment.files import DAMAGED_NPZ, npz_arrays
 from augment.sources.people.keypoints import read_keypoints
 from augment.sources.people.people import COCO17, People
 
-from ..recordings import Recording
+from ..recordings import Recording, place_digest
 from ..windows import Window
 from .detector_errors import spoil_keypoints, states_of
-from .kept import kept
+from .kept import KeptArrays
 from .stated import picture_size
 from .who import SURE, choose
 
@@ -47,8 +48,15 @@ class KeypointStore:
     frames: int
     """Times in a window."""
     window_sec: float
-    read: dict[tuple[Any, ...], list[Float32[np.ndarray, "t 17 3"]]] = field(default_factory=dict)
-    """Variants of what was read, by the recording's name and place."""
+    room_gb: float | None = None
+    """Disk that the kept files may take, 1e9 bytes; None: no limit."""
+    arrays: KeptArrays = field(init=False)
+    """Synthetic ones."""
+    read: dict[str, Float32[np.ndarray, "t 17 3"]] = field(default_factory=dict)
+    """Real ones, by the recording's name and place."""
+
+    def __post_init__(self) -> None:
+        self.arrays = KeptArrays(self.folder, self.room_gb)
 
     def get(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
         """COCO's points of one person in every frame, gaps filled with confidence 0: once for a real recording, ``VARIANTS``
@@ -58,19 +66,12 @@ class KeypointStore:
             ValueError: If there are no keypoints, they cannot be read, belong to another video, or show nobody; or if the video
                 is there and is none.
         """
-        key = (recording.name, *recording.place)
+        key = f"{recording.name}|{recording.place}"
+        if recording.is_synthetic:
+            return list(self.arrays.get(key, functools.partial(_facts, recording), functools.partial(_variants, recording)))
         if key not in self.read:
-            self.read[key] = self._spoiled_once(recording) if recording.is_synthetic else [_detected(recording)]
-        return self.read[key]
-
-    def _spoiled_once(self, recording: Recording) -> list[Float32[np.ndarray, "t 17 3"]]:
-        """A film's points with errors, taken from ``folder`` where another process has made them."""
-        if recording.keypoints is None:
-            raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
-        data = recording.keypoints.read()
-        labels = [(segment.label, segment.start_sec, segment.end_sec) for segment in recording.segments]
-        facts = ["keypoints", hashlib.sha256(data).hexdigest(), recording.fps, recording.size, labels]
-        return list(kept(self.folder, facts, lambda: np.stack([_filled(points) for points in _spoiled(recording, data)])))
+            self.read[key] = _detected(recording)
+        return [self.read[key]]
 
     def plain(self, recording: Recording, window: Window) -> Float32[Tensor, "3 t 17"]:
         """A window: x and y relative to the person's middle, in shares of its size, and confidence."""
@@ -199,6 +200,19 @@ def one_person(people: People, *, frames: int) -> Float[np.ndarray, "t 17 3"]:
     for index, name in enumerate(COCO17):
         points[people.frame[inside], index] = people.point(name)[inside]
     return points
+
+
+def _facts(recording: Recording) -> list[Any]:
+    """All that decides a film's points and their errors."""
+    labels = [(segment.label, segment.start_sec, segment.end_sec) for segment in recording.segments]
+    return ["keypoints", place_digest(recording.keypoints), recording.fps, recording.size, labels]
+
+
+def _variants(recording: Recording) -> Float32[np.ndarray, "v t 17 3"]:
+    """A film's points with drawn errors, ``VARIANTS`` times, gaps filled."""
+    if recording.keypoints is None:
+        raise ValueError(f"{recording.name}: the sample has no npz, so no keypoints; generate it anew")
+    return np.stack([_filled(points) for points in _spoiled(recording, recording.keypoints.read())])
 
 
 def _spoiled(recording: Recording, data: bytes) -> list[Float[np.ndarray, "t 17 3"]]:

@@ -40,7 +40,7 @@ class InputKind:
     """One kind of input."""
 
     store: Callable[..., ClipInput]
-    """From ``folder`` (of kept files), ``size``, ``frames``, ``window_sec`` to the input."""
+    """From ``folder`` (of kept files), ``size``, ``frames``, ``window_sec`` and ``room_gb`` (if any) to the input."""
     models: tuple[str, ...]
     """Networks that take it, of ``networks.build.MODELS``."""
     defaults: Mapping[str, Any]

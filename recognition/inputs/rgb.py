@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..recordings import Recording
 from ..windows import Window
-from .kept import kept, window_frames
+from .kept import KeptArrays, window_frames
 from .stated import require_frames
 
 MARGIN = 1.25
@@ -102,8 +102,12 @@ class FrameStore:
     frames: int
     """Frames a window."""
     window_sec: float
-    opened: dict[str, np.ndarray] = field(default_factory=dict)
-    """Memory-mapped files by their key."""
+    room_gb: float | None = None
+    """Disk that the kept files may take, 1e9 bytes; the rest is decoded when it is asked for. None: no limit."""
+    arrays: KeptArrays = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arrays = KeptArrays(self.folder, self.room_gb)
 
     @property
     def side(self) -> int:
@@ -121,12 +125,11 @@ class FrameStore:
         Raises:
             ValueError: If it cannot be decoded.
         """
-        key = f"{recording.name}|{recording.place}"
-        if key not in self.opened:
-            facts = ["rgb", recording.digest(), self.side, self.rate, recording.fps, recording.frames]
-            make = functools.partial(decode_small, recording, side=self.side, rate=self.rate)
-            self.opened[key] = kept(self.folder, facts, make)
-        return self.opened[key]
+        return self.arrays.get(
+            f"{recording.name}|{recording.place}",
+            lambda: ["rgb", recording.digest(), self.side, self.rate, recording.fps, recording.frames],
+            functools.partial(decode_small, recording, side=self.side, rate=self.rate),
+        )
 
     def cut(self, recording: Recording, window: Window) -> UInt8[Tensor, "t 3 side side"]:
         """A window's frames, at the size they are kept in."""

@@ -97,7 +97,7 @@ DECISIVE_OF_ARM = {"augment": True, "synthetic_share": 0.3, "check_labels": True
 # Settings of the report alone.
 ONLY_SHOWN = {
     "labels": None, "hard_negatives": ["lying"], "alarm_windows": 1, "alarm_recall": 0.5, "alarm_release": 1.0,
-    "show_clips": "all",
+    "show_clips": "all", "keep_gb": 0.1,
 }  # fmt: skip
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import os
 import socket
 import subprocess
 import sys
-import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
@@ -26,6 +23,7 @@ from recognition.shard_samples import read_samples
 from recognition.stream import Streaming, WindowStream, stream_windows
 from recognition.torch_data import ClipDataset, StreamedClipDataset
 from recognition.windows import Window
+from tests.make.server import served
 from tests.make.shards import cut_between_samples
 from tests.make.videos import CLASSES, small_store, write_samples
 
@@ -40,15 +38,8 @@ def shards(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(shards) -> Iterator[str]:
     """The shards' folder served over HTTP on this machine."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(shards)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
+    with served(shards) as url:
+        yield url
 
 
 def small(**changes: Any) -> Streaming:
@@ -63,7 +54,7 @@ def names(stream: WindowStream) -> list[str]:
 EVERY = sorted(f"clip{number}" for number in range(sum(COUNTS)))
 
 
-@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("workers", [0, 1, 4])
 def test_an_epoch_gives_every_clip_once_over_all_processes_and_workers(shards, workers):
     ranks = [stream_windows(shards, small(), workers=workers, rank=rank, world=2) for rank in range(2)]
     for _ in range(2):
