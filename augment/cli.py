@@ -11,6 +11,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 from .command_line import exit_code_of
 from .commands.demo import Demo
 from .commands.generate import Generate
+from .commands.merge import Merge
 from .commands.motions_import import MotionsImport
 from .commands.motions_library import MotionsLibrary
 from .commands.motions_train import MotionsSample, MotionsTrain
@@ -73,6 +74,7 @@ Command = (
     | Annotated[Scenes, subcommand("scenes")]
     | Annotated[Priors, subcommand("priors")]
     | Annotated[Generate, subcommand("generate")]
+    | Annotated[Merge, subcommand("merge")]
     | Annotated[Verify, subcommand("verify")]
 )
 

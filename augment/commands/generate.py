@@ -24,6 +24,12 @@ class Generate:
     - an event of your own: clips: [{action: wander, from: takes/wander.bvh}] -- or .npz (AMASS), with
       actions: {wander: {label: wandering, captions: "{who} wanders about."}} -- its frame label, and words if you like
 
+    - on a cluster: a job array of n jobs, each with a part of its own, then `augment merge`:
+
+      augment generate RECIPE.yaml --part $SLURM_ARRAY_TASK_ID/20 --out parts/$SLURM_ARRAY_TASK_ID   (sbatch --array=1-20)
+
+      augment merge parts/* --out shards
+
     - further keys: name, seed, people, film, shards, attempts; a wrong one is answered with those that are right
     """
 
@@ -35,6 +41,9 @@ class Generate:
     """Overrides the recipe's seed."""
     workers: int = 0
     """Processes; 0 takes one for each core. The clips do not depend on it."""
+    part: str | None = None
+    """Make one part of the run, i/n: the i-th of n, which are as large as whole shards allow. Motions that clips share
+    (``motions:``) are made by every part that needs them."""
     dry_run: bool = False
     """Check the recipe and what it names, show the plan and stop."""
 
@@ -44,6 +53,7 @@ class Generate:
 
         from ..generate.casting import check_sources
         from ..generate.events import doubtful_labels
+        from ..generate.parts import parse_part
         from ..generate.recipe import load_recipe, make_plan
         from ..generate.run import generate, plan_table
 
@@ -51,6 +61,7 @@ class Generate:
             raise ValueError(f"--workers {self.workers}: expected 0 (one for each core) or more")
         if self.seed is not None and self.seed < 0:
             raise ValueError(f"--seed {self.seed}: expected 0 or more")
+        part = parse_part(self.part) if self.part is not None else None
         recipe = load_recipe(self.recipe)
         for line in doubtful_labels(recipe.actions):
             print(f"note: {line}", file=sys.stderr)
@@ -58,14 +69,16 @@ class Generate:
             check_sources(make_plan(recipe, recipe.seed), recipe.people.body)
             _show(plan_table(recipe, self.seed))
             return
-        manifest = generate(recipe, self.out, seed=self.seed, workers=self.workers or len(os.sched_getaffinity(0)))
+        workers = self.workers or len(os.sched_getaffinity(0))
+        manifest = generate(recipe, self.out, seed=self.seed, workers=workers, part=part)
         tries = sum(manifest["rejections"].values())
         given_up = ""
         if manifest["given_up"]:
             reason = max(manifest["rejections"], key=manifest["rejections"].__getitem__)
             given_up = f", {len(manifest['given_up'])} given up (most often {reason}; see {self.out / 'manifest.json'})"
+        which = "" if part is None else f"part {part}: "
         print(
-            f"{self.out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
+            f"{self.out}: {which}{manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
             f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'} and coverage.png"
         )
 

@@ -28,6 +28,8 @@ PATHS = 40
 """People's paths drawn in a room."""
 FAN = 1.3
 """Length of a camera's fan, metres."""
+CLIPS = 4096
+"""Clips that figures and picture are made of, at most about so many: of a larger run every n-th shard is taken."""
 _COLORS = ("#3d6fb4", "#d1762b", "#5a9367", "#8a6bb1", "#b04a5a", "#e3b23c", "#7fa7d9", "#6b6b6b")
 
 
@@ -54,6 +56,34 @@ class Take:
     """Vertical extent of the joints inside the picture, pixels."""
     heading: Float[np.ndarray, "t"]
     """Degrees that the person is turned away from facing the camera, -180..180."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoomOutline:
+    """A room from above, in (x, z), world, metres."""
+
+    name: str
+    floor: Float[np.ndarray, "n 2"]
+    furniture: list[Float[np.ndarray, "4 2"]]
+    """Obstacles."""
+    surfaces: list[Float[np.ndarray, "4 2"]]
+    """What people sit and lie on."""
+
+
+def outline_of(name: str, scene: Scene) -> RoomOutline:
+    """A room from above, called ``name``."""
+    return RoomOutline(
+        name=name,
+        floor=np.asarray(scene.floor, float),
+        furniture=[_rectangle(box.center, (float(box.size[0]), float(box.size[2])), box.yaw) for box in scene.obstacles],
+        surfaces=[_rectangle(surface.center, surface.size, surface.yaw) for surface in scene.surfaces],
+    )
+
+
+def outline_from_json(fields: dict[str, Any]) -> RoomOutline:
+    """A room's outline from its fields as JSON holds them."""
+    corners = {name: [np.array(shape, float) for shape in fields[name]] for name in ("furniture", "surfaces")}
+    return RoomOutline(name=fields["name"], floor=np.array(fields["floor"], float), **corners)
 
 
 def take_of(sample: Sample) -> Take:
@@ -94,6 +124,16 @@ def read_takes(shards: Iterable[Path]) -> Iterator[Take]:
             yield take_of(sample)
 
 
+def covered(shards: Sequence[str], planned: int) -> list[str]:
+    """The shards that figures and picture are made of: all, or every n-th.
+
+    Args:
+        shards: All shards of the run by name, in order.
+        planned: Clips of the run.
+    """
+    return list(shards[:: -(-planned // CLIPS) or 1])
+
+
 def figures(takes: Sequence[Take]) -> dict[str, Any]:
     """Numbers for the manifest: cameras, and 5, 50 and 95 % of what the histograms show."""
     values = {
@@ -106,52 +146,47 @@ def figures(takes: Sequence[Take]) -> dict[str, Any]:
     return {"cameras": len({_seat(take) for take in takes}), **spread}
 
 
-def draw_coverage(takes: Sequence[Take], scenes: dict[str, tuple[str, Path]], path: Path) -> None:
+def draw_coverage(takes: Sequence[Take], rooms: dict[str, RoomOutline], path: Path) -> None:
     """Draw rooms and histograms as a PNG.
 
     Args:
         takes: At least one.
-        scenes: Digest of each of the run's scenes to its name and folder.
+        rooms: The run's rooms by digest.
         path: The same takes give the same bytes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from ..scene.store import load_scene
-
     counts = Counter(take.scene for take in takes)
-    rooms = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:ROOMS]]
+    drawn = [digest for digest, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:ROOMS]]
     labels = sorted(Counter(take.label for take in takes).items(), key=lambda item: (-item[1], item[0]))
     colors = {label: _COLORS[min(rank, len(_COLORS) - 1)] for rank, (label, _) in enumerate(labels)}
-    rows = -(-len(rooms) // 4)
+    rows = -(-len(drawn) // 4)
     figure = Figure(figsize=(15, 3.9 * rows + 3.2), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     upper, lower = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=[3.9 * rows, 3.2])))
     plans = np.atleast_1d(upper.subplots(rows, 4)).ravel()
-    for axes in plans[len(rooms) :]:
+    for axes in plans[len(drawn) :]:
         axes.set_axis_off()
-    for axes, digest in zip(plans, rooms, strict=False):
-        name, folder = scenes[digest]
-        _draw_room(axes, [take for take in takes if take.scene == digest], load_scene(folder), colors)
-        axes.set_title(f"{name}: {counts[digest]} clips", fontsize=9)
-    _legend(upper, colors, len(counts) - len(rooms))
+    for axes, digest in zip(plans, drawn, strict=False):
+        _draw_room(axes, [take for take in takes if take.scene == digest], rooms[digest], colors)
+        axes.set_title(f"{rooms[digest].name}: {counts[digest]} clips", fontsize=9)
+    _legend(upper, colors, len(counts) - len(drawn))
     _histograms(lower.subplots(1, 4), takes)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, metadata={"Software": None})
     write_atomic(path, buffer.getvalue())
 
 
-def _draw_room(axes: Any, takes: Sequence[Take], scene: Scene, colors: dict[str, str]) -> None:
+def _draw_room(axes: Any, takes: Sequence[Take], room: RoomOutline, colors: dict[str, str]) -> None:
     """Floor and furniture seen from above, cameras with their fans, and where the people went."""
     from matplotlib.patches import Polygon
 
-    axes.add_patch(Polygon(scene.floor, closed=True, fc="#f6f4ef", ec="#6b6b6b", lw=1.4, zorder=0))
-    axes.update_datalim(scene.floor)
-    for box in scene.obstacles:
-        corners = _rectangle(box.center, (float(box.size[0]), float(box.size[2])), box.yaw)
+    axes.add_patch(Polygon(room.floor, closed=True, fc="#f6f4ef", ec="#6b6b6b", lw=1.4, zorder=0))
+    axes.update_datalim(room.floor)
+    for corners in room.furniture:
         axes.add_patch(Polygon(corners, closed=True, fc="#e3e6ea", ec="#8892a0", lw=0.8, zorder=1))
-    for surface in scene.surfaces:
-        corners = _rectangle(surface.center, surface.size, surface.yaw)
+    for corners in room.surfaces:
         axes.add_patch(Polygon(corners, closed=True, fc="#cfe0f3", ec="#50719a", lw=0.8, ls="--", zorder=2))
     # Spread over the run, not its first clips.
     for index in np.unique(np.linspace(0, len(takes) - 1, PATHS).astype(int)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,28 +36,42 @@ class FinishedShard:
         }  # fmt: skip
 
 
-def open_journal(folder: Path, plan_sha256: str) -> dict[str, FinishedShard]:
+def open_journal(folder: Path, plan_sha256: str, *, part: str | None = None) -> dict[str, FinishedShard]:
     """Read which shards of a plan are finished: those whose file still has the recorded digest.
 
     Args:
         folder: The run's output; made if absent.
         plan_sha256: Digest of recipe, seed, code and all sources.
+        part: Which part of the plan is made here, such as ``2/4``; None: all of it.
     Raises:
-        ValueError: If the folder holds another run's shards.
+        ValueError: If the folder holds another run's shards, or another part's.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
     lines = _manifest_lines(folder) or _journal_lines(folder)
-    header = {"plan_sha256": plan_sha256}
+    header = _header(plan_sha256, part)
+    if lines and lines[0] != header and lines[0].get("plan_sha256") == plan_sha256:
+        found = lines[0].get("part")
+        held = f"part {found}" if found else "the whole"
+        asked = f"part {part}" if part else "the whole run"
+        raise ValueError(f"{folder}: holds {held} of this run, and {asked} is asked for; choose another --out")
     if lines and lines[0] != header:
         raise ValueError(
             f"{folder}: holds clips of another recipe, seed or version; choose another --out, or delete it to start anew"
         )
-    found = [shard for line in lines[1:] if (shard := _shard_of(line)) is not None]
-    finished = {shard.record.name: shard for shard in found if _intact(folder, shard.record)}
+    finished = {shard.record.name: shard for shard in finished_of(lines[1:]) if _intact(folder, shard.record)}
     kept = [header, *(shard.to_line() for shard in finished.values())]
     write_atomic(folder / JOURNAL, "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept).encode())
     return finished
+
+
+def _header(plan_sha256: str | None, part: str | None) -> dict[str, Any]:
+    return {"plan_sha256": plan_sha256} | ({"part": part} if part else {})
+
+
+def finished_of(lines: Iterable[dict[str, Any]]) -> list[FinishedShard]:
+    """The shards that lines of a journal or a manifest's ``finished`` describe; damaged lines are left out."""
+    return [shard for line in lines if (shard := _shard_of(line)) is not None]
 
 
 def _shard_of(line: dict[str, Any]) -> FinishedShard | None:
@@ -114,7 +129,9 @@ def _manifest_lines(folder: Path) -> list[dict[str, Any]]:
     if not (folder / MANIFEST).exists():
         return []
     manifest = read_manifest(folder)
-    return [{"plan_sha256": manifest.get("plan_sha256")}, *manifest.get("finished", [])]
+    part = manifest.get("part")
+    header = _header(manifest.get("plan_sha256"), f"{part['number']}/{part['of']}" if part else None)
+    return [header, *manifest.get("finished", [])]
 
 
 def _journal_lines(folder: Path) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..body.model import load_body
-from ..files import remove_unfinished, sha256_of_json
+from ..files import remove_unfinished, sha256_of, sha256_of_json, write_atomic
 from ..motion.store import StoreWriter, read_store
 from ..progress import Progress
 from ..seeds import clip_rng
@@ -40,7 +40,9 @@ class Pool:
     names: tuple[str, ...]
     """Those that could be made."""
     rejections: Counter[str] = field(default_factory=Counter)
-    """Number of failed attempts by reason."""
+    """Number of failed attempts by reason, of all motions."""
+    failed: dict[str, Counter[str]] = field(default_factory=dict)
+    """Those of each motion that could not be made."""
 
     def describe(self) -> dict[str, Any]:
         """For the manifest."""
@@ -57,25 +59,42 @@ class PoolTask:
     seed: int
 
 
-def make_pool(recipe: Recipe, seed: int, plan: list[PlannedClip], out: Path, *, workers: int) -> Pool | None:
-    """Make every motion that clips of the plan share; None if there is none.
+def make_pool(
+    recipe: Recipe, seed: int, plan: list[PlannedClip], out: Path, *, clips: list[PlannedClip], workers: int
+) -> Pool | None:
+    """Make every motion that some clips need; None if clips of this plan share no motions.
 
     Args:
         recipe: The run's.
         seed: The run's.
         plan: All clips of the run.
         out: The run's folder; motions that it holds are kept.
+        clips: Those to be filmed. Where a motion of theirs cannot be made, all of its kind are, as one may stand in for it.
         workers: Processes.
     Raises:
         OSError: If the disk is full or a worker dies; finished motions stay.
     """
-    wanted = {clip.motion: clip for clip in plan if clip.motion is not None}
-    if not wanted:
+    planned = {clip.motion: clip for clip in plan if clip.motion is not None}
+    if not planned:
         return None
-    rejections: Counter[str] = Counter()
-    if (out / POOL).exists():
-        remove_unfinished(out / POOL)
-    with StoreWriter(out / POOL) as store:
+    needed = {clip.motion for clip in clips if clip.motion is not None}
+    wanted = {name: clip for name, clip in planned.items() if name in needed}
+    failed = _make_motions(recipe, seed, wanted, out / POOL, workers=workers)
+    kinds = {_kind(name) for name in failed}
+    others = {name: clip for name, clip in planned.items() if name not in wanted and _kind(name) in kinds}
+    if others:
+        failed |= _make_motions(recipe, seed, others, out / POOL, workers=workers)
+    return pool_of(out / POOL, failed)
+
+
+def _make_motions(
+    recipe: Recipe, seed: int, wanted: dict[str, PlannedClip], folder: Path, *, workers: int
+) -> dict[str, Counter[str]]:
+    """Add missing motions to the store; why those that could not be made failed."""
+    failed: dict[str, Counter[str]] = {}
+    if folder.exists():
+        remove_unfinished(folder)
+    with StoreWriter(folder) as store:
         todo = [PoolTask(clip=clip, recipe=recipe, seed=seed) for name, clip in wanted.items() if name not in store.rows]
         made = map_unordered(make_motion, todo, workers=min(workers, max(len(todo), 1)), initializer=_init_worker)
         with Progress() as progress, closing(made):
@@ -85,16 +104,45 @@ def make_pool(recipe: Recipe, seed: int, plan: list[PlannedClip], out: Path, *, 
                 if motion is not None:
                     store.add(motion, rest_pelvis=_body(recipe.people.body).rest_joints(motion.betas)[0])
                 else:
-                    rejections.update(reasons)
+                    failed[name] = reasons
                 done += 1
                 progress.update("motions", done, len(wanted), note=name)
-    motions = read_store(out / POOL)
-    for motion in motions:
-        rejections.update(motion.provenance["pool"]["rejections"])
-    names = tuple(row["name"] for row in motions.rows)
+    return failed
+
+
+def pool_of(folder: Path, failed: dict[str, Counter[str]]) -> Pool:
+    """The pool in a store, with the reasons why others could not be made."""
+    motions = read_store(folder)
+    tries = [Counter(motion.provenance["pool"]["rejections"]) for motion in motions]
     return Pool(
-        folder=out / POOL, sha256=sha256_of_json([row["sha256"] for row in motions.rows]), names=names, rejections=rejections
+        folder=folder,
+        sha256=sha256_of_json([row["sha256"] for row in motions.rows]),
+        names=tuple(row["name"] for row in motions.rows),
+        rejections=sum([*tries, *failed.values()], Counter()),
+        failed=failed,
     )
+
+
+def join_pools(pools: list[Path], out: Path) -> None:
+    """Copy the motions of several parts' stores into one.
+
+    Raises:
+        ValueError: If a motion is missing or was changed.
+    """
+    with StoreWriter(out) as store:
+        for folder in pools:
+            for row in read_store(folder).rows:
+                data = (folder / row["file"]).read_bytes() if (folder / row["file"]).exists() else b""
+                if sha256_of(data) != row["sha256"]:
+                    raise ValueError(f"{folder / row['file']}: missing or changed since it was made; make this part again")
+                if row["name"] not in store.rows:
+                    write_atomic(out / row["file"], data)
+                    store.rows[row["name"]] = row
+
+
+def _kind(name: str) -> str:
+    """Motions of one line of the recipe are called alike but for their number."""
+    return name.rsplit("-", 1)[0]
 
 
 def make_motion(task: PoolTask) -> tuple[str, Motion | None, Counter[str]]:
@@ -125,11 +173,11 @@ def with_motions(clips: list[PlannedClip], pool: Pool) -> list[PlannedClip]:
     """The clips, each with a motion that could be made: one that could not is replaced by others of the same kind."""
     kinds: dict[str, list[str]] = {}
     for name in pool.names:
-        kinds.setdefault(name.rsplit("-", 1)[0], []).append(name)
+        kinds.setdefault(_kind(name), []).append(name)
     found = []
     for clip in clips:
         if clip.motion is not None and clip.motion not in pool.names:
-            others = kinds.get(clip.motion.rsplit("-", 1)[0])
+            others = kinds.get(_kind(clip.motion))
             clip = dataclasses.replace(clip, motion=others[clip.number % len(others)] if others else clip.motion)
         found.append(clip)
     return found

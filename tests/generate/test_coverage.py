@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.generate.coverage import PATHS, draw_coverage, figures, read_takes, take_of
+from augment.generate.coverage import CLIPS, PATHS, covered, draw_coverage, figures, outline_of, read_takes, take_of
 from augment.geometry import look_at
-from augment.scene.store import save_scene
+from augment.scene.store import load_scene, save_scene
 from augment.shards.tar import write_shard
 from tests.make.rooms import room
 
@@ -61,7 +61,7 @@ def test_joints_outside_the_picture_do_not_make_a_person_larger():
 def test_the_picture_is_the_same_for_the_same_clips_and_shows_more_with_more(tmp_path: Path):
     digest = save_scene(room(), tmp_path / "room")
     takes = [take_of(sample(pelvis=(0.2 * k, 1.0, 0.1 * k), scene=digest)) for k in range(PATHS // 8)]
-    scenes = {digest: ("box", tmp_path / "room")}
+    scenes = {digest: outline_of("box", load_scene(tmp_path / "room"))}
     for name, some in (("a", takes), ("b", takes), ("c", takes[:2])):
         draw_coverage(some, scenes, tmp_path / f"{name}.png")
     pictures = [(tmp_path / f"{name}.png").read_bytes() for name in "abc"]
@@ -79,3 +79,13 @@ def test_no_video_is_read(tmp_path: Path):
     made |= {"json": canonical_json(made["json"]), "npz": npz_bytes(made["npz"]), "mp4": b"not a video"}
     write_shard(tmp_path / "clips-000000.tar", [made])
     assert len(list(read_takes([tmp_path / "clips-000000.tar"]))) == 1
+
+
+@pytest.mark.parametrize(("planned", "size"), [(1, 1), (CLIPS, 32), (CLIPS + 1, 32), (1_000_000, 32), (100_000, 1000)])
+def test_of_a_large_run_only_so_many_clips_are_read_spread_over_all_of_it(planned: int, size: int):
+    names = [f"{number:06d}" for number in range(-(-planned // size))]
+    taken = covered(names, planned)
+    assert len(taken) * size < CLIPS + 2 * size
+    assert taken[0] == names[0]
+    assert planned > CLIPS or taken == names
+    assert len(names) - names.index(taken[-1]) <= -(-planned // CLIPS)
