@@ -136,13 +136,18 @@ def read_json(path: Path, *, format: str, remedy: str) -> dict[str, Any]:
         ValueError: If it is not JSON, or of another format.
         FileNotFoundError: If it does not exist.
     """
+    return parse_json(path.read_bytes(), str(path), format=format, remedy=remedy)
+
+
+def parse_json(data: bytes, name: str, *, format: str, remedy: str) -> dict[str, Any]:
+    """As ``read_json``, of a file's content; ``name`` says in errors which file."""
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(data)
     except ValueError as error:
-        raise ValueError(f"{path}: not JSON ({error}); {remedy}") from error
+        raise ValueError(f"{name}: not JSON ({error}); {remedy}") from error
     found = value.get("format") if isinstance(value, dict) else type(value).__name__
     if not isinstance(value, dict) or found != format:
-        raise ValueError(f"{path}: expected format {format!r}, found {found!r}; {remedy}")
+        raise ValueError(f"{name}: expected format {format!r}, found {found!r}; {remedy}")
     return value
 
 

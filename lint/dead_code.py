@@ -17,6 +17,7 @@ USERS = ("benchmarks", "examples", "lint")
 """Read for uses only."""
 CALLED_BY_LIBRARIES = (
     "readable", "readinto",  # io.RawIOBase
+    "persistent_id", "persistent_load",  # pickle.Pickler, Unpickler
 )  # fmt: skip
 PYDANTIC = ["@model_validator", "@field_validator"]
 KINDS = ("function", "class", "method", "property", "variable", "import", "unreachable_code")

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from augment.remote import open_stream
 from augment.shards.tar import FORMAT, MANIFEST, Sample, read_manifest, require_end
 
 from .epoch_plan import WorkerPlan
 
+WEBDATASET = ("pipe:", "http://", "https://")
+"""URLs that webdataset opens; others are fsspec's."""
 MEMBERS = ("json", "mp4", "npz", "mask.mp4")
 """Members that are read; a sample's further layers are passed over."""
 
@@ -22,7 +25,7 @@ class ShardUrl:
     """One tar somewhere."""
 
     url: str
-    """A path, or a URL that webdataset opens."""
+    """A path, or a URL that webdataset or fsspec opens."""
     samples: int
 
 
@@ -30,9 +33,9 @@ def find_shards(source: str | Path | Sequence[str | Path], *, count: bool = True
     """The tars of a source with their numbers of samples.
 
     Args:
-        source: A folder of shards, or its URL ending in ``/`` (its ``manifest.json`` is read); or tars, by path, URL or with
-            braces (``http://host/clips-{000000..000009}.tar``), whose headers are read once to count their samples. Several as
-            a list.
+        source: A folder of shards, or its URL (http's ending in ``/``), whose ``manifest.json`` is read; or tars, by path, URL
+            or with braces (``http://host/clips-{000000..000009}.tar``), whose headers are read once to count their samples.
+            Several as a list.
         count: Count the samples of tars; else only those of a folder are known, and the others 0.
     Raises:
         ValueError: If a source cannot be read, holds no samples, or is no tar.
@@ -50,6 +53,8 @@ def _shards_of(source: str, *, count: bool) -> list[ShardUrl]:
     local = _local(source)
     if local is not None and local.is_dir():
         return [ShardUrl(url=str(local / s["name"]), samples=s["samples"]) for s in read_manifest(local)["shards"]]
+    if not source.startswith(WEBDATASET) and "://" in source and not source.endswith(".tar"):
+        source = source.rstrip("/") + "/"
     if source.endswith("/"):
         return _remote_manifest(source)
     return [ShardUrl(url=url, samples=_count(url) if count else 0) for url in expand_urls(source)]
@@ -81,7 +86,7 @@ def open_url(url: str) -> Any:
 
     path = _local(url)
     if path is None:
-        return gopen(url)
+        return gopen(url) if url.startswith(WEBDATASET) else open_stream(url)
     if not path.is_file():
         raise FileNotFoundError(2, "no such tar of shards" if path.suffix == ".tar" else "no such folder or file", str(path))
     return open(path, "rb")

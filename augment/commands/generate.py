@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
@@ -35,12 +35,16 @@ class Generate:
 
     recipe: Annotated[Path, tyro.conf.Positional]
     """A YAML recipe."""
-    out: Path
-    """Folder for shards, rooms, sheet.png, coverage.png and manifest.json."""
+    out: str
+    """Folder for shards, rooms, sheet.png, coverage.png and manifest.json; or its URL: s3://bucket/run (pip install
+    'understudy[cloud]'; AWS_... in the environment), or any other that fsspec opens. Shards are sent when they are finished."""
     seed: int | None = None
     """Overrides the recipe's seed."""
     workers: int = 0
     """Processes; 0 takes one for each core. The clips do not depend on it."""
+    engine: Literal["local", "ray"] = "local"
+    """Where clips are made: by processes of this machine, or by a Ray cluster (pip install 'understudy[cluster]' on each node),
+    the one of RAY_ADDRESS, with --workers 0 for all its processors, else one of this machine's. Clips do not depend on it."""
     part: str | None = None
     """Make one part of the run, i/n: the i-th of n, which are as large as whole shards allow. Motions that clips share
     (``motions:``) are made by every part that needs them."""
@@ -56,12 +60,14 @@ class Generate:
         from ..generate.parts import parse_part
         from ..generate.recipe import load_recipe, make_plan
         from ..generate.run import generate, plan_table
+        from ..remote import place_of
 
         if self.workers < 0:
             raise ValueError(f"--workers {self.workers}: expected 0 (one for each core) or more")
         if self.seed is not None and self.seed < 0:
             raise ValueError(f"--seed {self.seed}: expected 0 or more")
         part = parse_part(self.part) if self.part is not None else None
+        out = place_of(self.out)
         recipe = load_recipe(self.recipe)
         for line in doubtful_labels(recipe.actions):
             print(f"note: {line}", file=sys.stderr)
@@ -69,17 +75,18 @@ class Generate:
             check_sources(make_plan(recipe, recipe.seed), recipe.people.body)
             _show(plan_table(recipe, self.seed))
             return
-        workers = self.workers or len(os.sched_getaffinity(0))
-        manifest = generate(recipe, self.out, seed=self.seed, workers=workers, part=part)
+        joined = self.engine == "ray" and os.environ.get("RAY_ADDRESS")
+        workers = self.workers or (0 if joined else len(os.sched_getaffinity(0)))
+        manifest = generate(recipe, out, seed=self.seed, workers=workers, part=part, engine=self.engine)
         tries = sum(manifest["rejections"].values())
         given_up = ""
         if manifest["given_up"]:
             reason = max(manifest["rejections"], key=manifest["rejections"].__getitem__)
-            given_up = f", {len(manifest['given_up'])} given up (most often {reason}; see {self.out / 'manifest.json'})"
+            given_up = f", {len(manifest['given_up'])} given up (most often {reason}; see {out / 'manifest.json'})"
         which = "" if part is None else f"part {part}: "
         print(
-            f"{self.out}: {which}{manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
-            f"{tries} tries rejected{given_up}; look at {self.out / 'sheet.png'} and coverage.png"
+            f"{out}: {which}{manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards, "
+            f"{tries} tries rejected{given_up}; look at {out / 'sheet.png'} and coverage.png"
         )
 
 

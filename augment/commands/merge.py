@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -19,16 +18,18 @@ class Merge:
     augment merge parts/* --out shards
     """
 
-    parts: Annotated[tuple[Path, ...], tyro.conf.Positional]
-    """Folders of all parts, in any order. They stay; on the same disk their shards are linked, not copied."""
-    out: Path
-    """Folder for the whole run."""
+    parts: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Folders of all parts, or their URLs, in any order. They stay; on the same disk their shards are linked, not copied."""
+    out: str
+    """Folder for the whole run, or its URL."""
 
     def run(self) -> None:
         from ..generate.merge import merge
+        from ..remote import place_of
 
-        manifest = merge(self.parts, self.out)
+        out = place_of(self.out)
+        manifest = merge([place_of(part) for part in self.parts], out)
         print(
-            f"{self.out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards from "
-            f"{len(self.parts)} parts; look at {self.out / 'sheet.png'} and coverage.png"
+            f"{out}: {manifest['samples']} of {manifest['planned']} clips in {len(manifest['shards'])} shards from "
+            f"{len(self.parts)} parts; look at {out / 'sheet.png'} and coverage.png"
         )

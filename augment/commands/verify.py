@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -13,20 +12,22 @@ import tyro
 class Verify:
     """Check a folder of shards: digests, schema, shapes, labels, segments, video. Problems go one to a line; exit code 1."""
 
-    shards: Annotated[Path, tyro.conf.Positional]
-    """Folder that `augment generate --out` wrote."""
+    shards: Annotated[str, tyro.conf.Positional]
+    """Folder that `augment generate --out` wrote, or its URL."""
     quick: bool = False
     """Do not decode the videos (digests and labels only)."""
 
     def run(self) -> None:
+        from ..remote import place_of
         from ..shards.tar import read_manifest
         from ..shards.verify import verify
 
-        problems = verify(self.shards, decode_frames=not self.quick)
+        shards = place_of(self.shards)
+        problems = verify(shards, decode_frames=not self.quick)
         for problem in problems:
             print(problem)
         if problems:
-            print(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {self.shards}")
+            print(f"{len(problems)} problem{'s' * (len(problems) != 1)} in {shards}")
             raise SystemExit(1)
-        manifest = read_manifest(self.shards)
-        print(f"ok: {self.shards}: {manifest['samples']} clips in {len(manifest['shards'])} shards")
+        manifest = read_manifest(shards)
+        print(f"ok: {shards}: {manifest['samples']} clips in {len(manifest['shards'])} shards")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from ..shards.tar import write_manifest
 from .contact import SHEET, write_sheet
-from .coverage import COVERAGE, RoomOutline, covered, draw_coverage, figures, read_takes
-from .journal import FinishedShard, close_journal
+from .coverage import COVERAGE, RoomOutline, Take, covered, draw_coverage, figures, read_takes
+from .journal import FinishedShard
 from .motion_pool import Pool
+from .output import Output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +36,20 @@ class Outcome:
     """See ``parts.describe_part``; None for a whole run."""
 
 
-def write_end(out: Path, outcome: Outcome, rows: Sequence[bytes]) -> dict[str, Any]:
+def write_end(output: Output, outcome: Outcome, rows: Sequence[bytes], takes: dict[str, list[Take]]) -> dict[str, Any]:
     """Write sheet, coverage and, last, the manifest; the journal is removed.
 
     Args:
-        out: Folder with the shards.
+        output: Where the shards are.
         outcome: What was made.
         rows: Of the contact sheet.
+        takes: Of shards by name; those of others are read from them.
     Returns:
         The manifest.
     Raises:
         ValueError: If no clip of a whole run could be made.
     """
-    shards, pool = outcome.shards, outcome.pool
+    out, shards, pool = output.folder, outcome.shards, outcome.pool
     records = [shard.record for shard in shards if shard.record.samples]
     rejections = sum((shard.rejections for shard in shards), pool.rejections if pool else Counter())
     if not records and outcome.part is None:
@@ -60,19 +61,24 @@ def write_end(out: Path, outcome: Outcome, rows: Sequence[bytes]) -> dict[str, A
         out, records, name=outcome.name, plan_sha256=outcome.plan_sha256, **outcome.facts, planned=outcome.planned,
         actions=dict(sum((shard.actions for shard in shards), Counter())), rejections=dict(rejections),
         given_up=[key for shard in shards for key in shard.given_up], finished=[shard.to_line() for shard in shards],
-        coverage=_write_coverage(out, outcome), motions=pool.describe() if pool else None,
+        coverage=_write_coverage(output, outcome, takes), motions=pool.describe() if pool else None,
         **({} if outcome.part is None else {"part": outcome.part}),
     )  # fmt: skip
-    close_journal(out)
+    output.close()
     return manifest
 
 
-def _write_coverage(out: Path, outcome: Outcome) -> dict[str, Any] | None:
+def _write_coverage(output: Output, outcome: Outcome, takes: dict[str, list[Take]]) -> dict[str, Any] | None:
     """Draw what the clips cover; the numbers behind it and the picture's name, for the manifest."""
     made = {shard.record.name for shard in outcome.shards if shard.record.samples}
     names = [name for name in covered([shard.record.name for shard in outcome.shards], outcome.planned) if name in made]
-    takes = list(read_takes(out / name for name in names))
-    if not takes:
+    shown = [take for name in names for take in (takes[name] if name in takes else _takes_of(output, name))]
+    if not shown:
         return None
-    draw_coverage(takes, outcome.rooms, out / COVERAGE)
-    return {"picture": COVERAGE, **figures(takes)}
+    draw_coverage(shown, outcome.rooms, output.folder / COVERAGE)
+    return {"picture": COVERAGE, **figures(shown)}
+
+
+def _takes_of(output: Output, name: str) -> list[Take]:
+    with output.shard(name) as path:
+        return list(read_takes([path]))

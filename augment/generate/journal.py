@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,25 +48,30 @@ def open_journal(folder: Path, plan_sha256: str, *, part: str | None = None) -> 
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder)
-    lines = _manifest_lines(folder) or _journal_lines(folder)
-    header = _header(plan_sha256, part)
-    if lines and lines[0] != header and lines[0].get("plan_sha256") == plan_sha256:
-        found = lines[0].get("part")
-        held = f"part {found}" if found else "the whole"
-        asked = f"part {part}" if part else "the whole run"
-        raise ValueError(f"{folder}: holds {held} of this run, and {asked} is asked for; choose another --out")
-    if lines and lines[0] != header:
-        raise ValueError(
-            f"{folder}: holds clips of another recipe, seed or version; choose another --out, or delete it to start anew"
-        )
+    lines = manifest_lines(read_manifest(folder)) if (folder / MANIFEST).exists() else _journal_lines(folder)
+    header = header_of(plan_sha256, part)
+    check_header(lines, header, folder)
     finished = {shard.record.name: shard for shard in finished_of(lines[1:]) if _intact(folder, shard.record)}
     kept = [header, *(shard.to_line() for shard in finished.values())]
     write_atomic(folder / JOURNAL, "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept).encode())
     return finished
 
 
-def _header(plan_sha256: str | None, part: str | None) -> dict[str, Any]:
+def header_of(plan_sha256: str | None, part: str | None) -> dict[str, Any]:
+    """The first line of a journal: whose it is."""
     return {"plan_sha256": plan_sha256} | ({"part": part} if part else {})
+
+
+def check_header(lines: Sequence[dict[str, Any]], header: dict[str, Any], where: object) -> None:
+    """Raises ValueError if the lines found are of another run than ``header`` says, or of another part of it."""
+    if not lines or lines[0] == header:
+        return
+    if lines[0].get("plan_sha256") == header["plan_sha256"]:
+        held, asked = (f"part {line['part']}" if "part" in line else "the whole" for line in (lines[0], header))
+        raise ValueError(f"{where}: holds {held} of this run, and {asked} of it is asked for; choose another --out")
+    raise ValueError(
+        f"{where}: holds clips of another recipe, seed or version; choose another --out, or delete it to start anew"
+    )
 
 
 def finished_of(lines: Iterable[dict[str, Any]]) -> list[FinishedShard]:
@@ -124,13 +129,10 @@ def _intact(folder: Path, record: ShardRecord) -> bool:
     return path.exists() and describe_shard(path, samples=record.samples) == record
 
 
-def _manifest_lines(folder: Path) -> list[dict[str, Any]]:
+def manifest_lines(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """A finished run's manifest as journal lines."""
-    if not (folder / MANIFEST).exists():
-        return []
-    manifest = read_manifest(folder)
     part = manifest.get("part")
-    header = _header(manifest.get("plan_sha256"), f"{part['number']}/{part['of']}" if part else None)
+    header = header_of(manifest.get("plan_sha256"), f"{part['number']}/{part['of']}" if part else None)
     return [header, *manifest.get("finished", [])]
 
 

@@ -8,17 +8,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..files import open_atomic
 from ..progress import track
+from ..remote import Remote, copy_folder, local_copy, read_bytes
 from ..shards.tar import describe_shard, read_manifest
 from .contact import chosen
-from .coverage import RoomOutline, outline_from_json
+from .coverage import RoomOutline, covered, outline_from_json, read_takes
 from .finish import Outcome, write_end
-from .journal import FinishedShard, append, finished_of, open_journal, require_own_folder
+from .journal import FinishedShard, finished_of
 from .motion_pool import POOL, Pool, join_pools, pool_of
-from .parts import row_path
+from .output import output_to
+from .parts import row_name
 from .rooms import SCENES
 
 FACTS = ("recipe_sha256", "seed", "scenes", "sources", "version", "code_sha256", "format")
@@ -29,7 +32,7 @@ FACTS = ("recipe_sha256", "seed", "scenes", "sources", "version", "code_sha256",
 class MadePart:
     """A finished part."""
 
-    folder: Path
+    folder: Path | Remote
     manifest: dict[str, Any]
 
     @property
@@ -37,7 +40,7 @@ class MadePart:
         return self.manifest["part"]["number"]
 
 
-def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
+def merge(folders: Sequence[Path | Remote], out: Path | Remote) -> dict[str, Any]:
     """Join all parts of a run.
 
     Args:
@@ -51,32 +54,40 @@ def merge(folders: Sequence[Path], out: Path) -> dict[str, Any]:
     """
     parts = read_parts(folders)
     manifest = parts[0].manifest
-    require_own_folder(out, (SCENES, POOL))
-    finished = open_journal(out, manifest["plan_sha256"])
+    output = output_to(out)
+    output.require_own((SCENES, POOL))
+    finished, takes = output.open(manifest["plan_sha256"], None), {}
     lines = [(part, shard) for part in parts for shard in finished_of(part.manifest["finished"])]
+    if len(finished) == len(lines) and (whole := output.manifest()) is not None:
+        return whole
+    output.reopen()
+    planned = sum(part.manifest["planned"] for part in parts)
+    shown = covered(sorted(shard.record.name for _, shard in lines), planned)
     for part, shard in track(lines, "shards", total=len(lines)):
         if shard.record.name not in finished:
-            _take_shard(part, shard, out)
-            append(out, shard.to_line())
-    if (parts[0].folder / SCENES).is_dir():
-        shutil.copytree(parts[0].folder / SCENES, out / SCENES, dirs_exist_ok=True)
+            _take_shard(part, shard, output.folder)
+            if shard.record.name in shown and shard.record.samples:
+                takes[shard.record.name] = list(read_takes([output.folder / shard.record.name]))
+            output.add(shard)
+    copy_folder(parts[0].folder, SCENES, output.folder / SCENES)
     names = {key: (name, part) for part in parts for key, name in part.manifest["part"]["rows"].items()}
     keys = chosen({key: name for key, (name, _) in names.items()}, names)
     outcome = Outcome(
         name=manifest["name"], plan_sha256=manifest["plan_sha256"], facts={name: manifest[name] for name in FACTS},
-        planned=sum(part.manifest["planned"] for part in parts), rooms=_rooms(manifest),
-        shards=sorted((shard for _, shard in lines), key=lambda shard: shard.record.name), pool=_join_motions(parts, out),
+        planned=planned, rooms=_rooms(manifest),
+        shards=sorted((shard for _, shard in lines), key=lambda shard: shard.record.name),
+        pool=_join_motions(parts, output.folder),
     )  # fmt: skip
-    return write_end(out, outcome, [_read_row(names[key][1], key) for key in keys])
+    return write_end(output, outcome, [_read_row(names[key][1], key) for key in keys], takes)
 
 
-def read_parts(folders: Sequence[Path]) -> list[MadePart]:
+def read_parts(folders: Sequence[Path | Remote]) -> list[MadePart]:
     """All parts of one run, in order.
 
     Raises:
         ValueError: As ``merge``.
     """
-    parts = [MadePart(folder=Path(folder), manifest=read_manifest(Path(folder))) for folder in folders]
+    parts = [MadePart(folder=folder, manifest=read_manifest(folder)) for folder in folders]
     if not parts:
         raise ValueError("no parts given; name the folders that `augment generate --part` wrote")
     for part in parts:
@@ -110,10 +121,21 @@ def _take_shard(part: MadePart, shard: FinishedShard, out: Path) -> None:
     """Bring one shard over, if its bytes are those its part's manifest vouches for."""
     if not shard.record.samples:
         return
-    source, target = part.folder / shard.record.name, out / shard.record.name
-    if not source.exists() or describe_shard(source, samples=shard.record.samples) != shard.record:
-        number, of = part.number, part.manifest["part"]["of"]
-        raise ValueError(f"{source}: missing or changed since it was made; run part {number}/{of} again")
+    target = out / shard.record.name
+    try:
+        with local_copy(part.folder, shard.record.name) as source:
+            if describe_shard(source, samples=shard.record.samples) != shard.record:
+                raise FileNotFoundError
+            _link(source, target)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{part.folder / shard.record.name}: missing or changed since it was made; run part {part.number}/"
+            f"{part.manifest['part']['of']} again"
+        ) from error
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same file under another name, or a copy of it."""
     target.unlink(missing_ok=True)
     try:
         os.link(source, target)
@@ -127,7 +149,13 @@ def _join_motions(parts: Sequence[MadePart], out: Path) -> Pool | None:
     pooled = [part for part in parts if part.manifest["motions"] is not None]
     if not pooled:
         return None
-    join_pools([part.folder / POOL for part in pooled], out / POOL)
+    with TemporaryDirectory(prefix="understudy-") as scratch:
+        folders = []
+        for part in pooled:
+            folders.append(part.folder / POOL if isinstance(part.folder, Path) else Path(scratch) / str(part.number))
+            if isinstance(part.folder, Remote):
+                copy_folder(part.folder, POOL, folders[-1])
+        join_pools(folders, out / POOL)
     failed = {name: reasons for part in pooled for name, reasons in part.manifest["part"]["failed_motions"].items()}
     return pool_of(out / POOL, {name: Counter(reasons) for name, reasons in failed.items()})
 
@@ -137,7 +165,10 @@ def _rooms(manifest: dict[str, Any]) -> dict[str, RoomOutline]:
 
 
 def _read_row(part: MadePart, key: str) -> bytes:
-    path = row_path(part.folder, key)
-    if not path.exists():
-        raise ValueError(f"{path}: missing; run part {part.number}/{part.manifest['part']['of']} again")
-    return path.read_bytes()
+    name = row_name(key)
+    try:
+        return read_bytes(part.folder, name)
+    except FileNotFoundError as error:
+        raise ValueError(
+            f"{part.folder / name}: missing; run part {part.number}/{part.manifest['part']['of']} again"
+        ) from error

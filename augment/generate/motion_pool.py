@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from ..body.model import load_body
+from ..engines import ENGINES
 from ..files import remove_unfinished, sha256_of, sha256_of_json, write_atomic
 from ..motion.store import StoreWriter, read_store
 from ..progress import Progress
 from ..seeds import clip_rng
 from ..types import Motion
-from ..workers import map_unordered, stopping
+from ..workers import stopping
 from .casting import SOURCES, draw_betas
 from .recipe import PlannedClip, Recipe
 
@@ -60,7 +61,14 @@ class PoolTask:
 
 
 def make_pool(
-    recipe: Recipe, seed: int, plan: list[PlannedClip], out: Path, *, clips: list[PlannedClip], workers: int
+    recipe: Recipe,
+    seed: int,
+    plan: list[PlannedClip],
+    out: Path,
+    *,
+    clips: list[PlannedClip],
+    workers: int,
+    engine: str = "local",
 ) -> Pool | None:
     """Make every motion that some clips need; None if clips of this plan share no motions.
 
@@ -71,6 +79,7 @@ def make_pool(
         out: The run's folder; motions that it holds are kept.
         clips: Those to be filmed. Where a motion of theirs cannot be made, all of its kind are, as one may stand in for it.
         workers: Processes.
+        engine: A key of ``engines.ENGINES``.
     Raises:
         OSError: If the disk is full or a worker dies; finished motions stay.
     """
@@ -79,16 +88,16 @@ def make_pool(
         return None
     needed = {clip.motion for clip in clips if clip.motion is not None}
     wanted = {name: clip for name, clip in planned.items() if name in needed}
-    failed = _make_motions(recipe, seed, wanted, out / POOL, workers=workers)
+    failed = _make_motions(recipe, seed, wanted, out / POOL, engine, workers=workers)
     kinds = {_kind(name) for name in failed}
     others = {name: clip for name, clip in planned.items() if name not in wanted and _kind(name) in kinds}
     if others:
-        failed |= _make_motions(recipe, seed, others, out / POOL, workers=workers)
+        failed |= _make_motions(recipe, seed, others, out / POOL, engine, workers=workers)
     return pool_of(out / POOL, failed)
 
 
 def _make_motions(
-    recipe: Recipe, seed: int, wanted: dict[str, PlannedClip], folder: Path, *, workers: int
+    recipe: Recipe, seed: int, wanted: dict[str, PlannedClip], folder: Path, engine: str, *, workers: int
 ) -> dict[str, Counter[str]]:
     """Add missing motions to the store; why those that could not be made failed."""
     failed: dict[str, Counter[str]] = {}
@@ -96,7 +105,10 @@ def _make_motions(
         remove_unfinished(folder)
     with StoreWriter(folder) as store:
         todo = [PoolTask(clip=clip, recipe=recipe, seed=seed) for name, clip in wanted.items() if name not in store.rows]
-        made = map_unordered(make_motion, todo, workers=min(workers, max(len(todo), 1)), initializer=_init_worker)
+        files = [path for path in {recipe.people.body, *(task.clip.path for task in todo)} if path is not None]
+        made = ENGINES[engine](
+            make_motion, todo, workers=min(workers, max(len(todo), 1)), initializer=_init_worker, files=sorted(files)
+        )
         with Progress() as progress, closing(made):
             done = len(wanted) - len(todo)
             progress.update("motions", done, len(wanted))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from ..files import plain
@@ -74,6 +73,6 @@ def plain_numbers(value: Any) -> Any:
     return value if isinstance(value, str) else plain(value)
 
 
-def row_path(folder: Path, key: str) -> Path:
-    """Where a part keeps a clip's row of the contact sheet."""
-    return folder / ROWS / f"{key}.jpg"
+def row_name(key: str) -> str:
+    """Where a part keeps a clip's row of the contact sheet, below its folder."""
+    return f"{ROWS}/{key}.jpg"

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..engines import ENGINES
 from ..files import code_digest, sha256_of_json, write_atomic
 from ..progress import Progress
+from ..remote import Remote
 from ..shards.sample import Sample
-from ..shards.tar import FORMAT, MANIFEST, SHARD_NAME, ShardRecord, read_manifest, write_shard
-from ..workers import map_unordered
+from ..shards.tar import FORMAT, SHARD_NAME, ShardRecord, write_shard
 from .casting import check_sources
 from .contact import chosen, pictured
+from .coverage import Take, covered, read_takes
 from .finish import Outcome, write_end
-from .journal import FinishedShard, append, close_journal, open_journal, require_own_folder
+from .journal import FinishedShard
 from .motion_pool import make_pool, with_motions
-from .parts import ROWS, Part, describe_part, row_path
+from .output import Output, output_to
+from .parts import ROWS, Part, describe_part, row_name
 from .recipe import PlannedClip, Recipe, make_plan, recipe_digest
 from .rooms import SCENES, check_rooms, prepare_scenes
 from .studio import FilmingJob, MadeClip, init_worker, make_clip
@@ -30,30 +34,40 @@ BATCH = 8
 
 
 def generate(
-    recipe: Recipe, out: Path, *, seed: int | None = None, workers: int = 1, part: Part | None = None
+    recipe: Recipe,
+    out: Path | Remote,
+    *,
+    seed: int | None = None,
+    workers: int = 1,
+    part: Part | None = None,
+    engine: str = "local",
 ) -> dict[str, Any]:
     """Make every clip of a recipe, or of one part of it.
 
     Args:
         recipe: See ``recipe.load_recipe``.
         out: Folder for shards, scenes, shared motions, contact sheet and manifest. A folder with part of this run is completed.
+            Behind a URL it gets all but the scenes; each shard is sent when it is finished.
         seed: The run's seed; the recipe's own if None.
-        workers: Processes.
+        workers: Processes; 0, with ``engine="ray"``: all processors of the cluster.
         part: Only these shards; ``merge.merge`` joins the parts. None: all.
+        engine: A key of ``engines.ENGINES``.
     Returns:
         The manifest.
     Raises:
         ValueError: If a scene, store or generator is missing or does not fit; if ``out`` holds something else; if no clip could
             be made at all.
-        OSError: If the disk is full or a worker dies; finished shards stay, and the same call continues from them.
+        OSError: If the disk is full, a store refuses a file or a worker dies; finished shards stay, and the same call continues
+            from them.
         KeyboardInterrupt: Likewise.
     """
     seed = recipe.seed if seed is None else seed
     plan = make_plan(recipe, seed)
     shards = _shards(plan, recipe.shards.samples_per_shard, part)
     sources = check_sources(plan, recipe.people.body)
-    require_own_folder(out, (SCENES,))
-    scenes = prepare_scenes(recipe, out, workers=workers)
+    output = output_to(out)
+    output.require_own((SCENES,))
+    scenes = prepare_scenes(recipe, output.folder, workers=workers or 1)
     rooms = check_rooms(recipe, scenes)
     digest = recipe_digest(recipe)
     job = FilmingJob(recipe=recipe, seed=seed, recipe_sha256=digest, scenes=scenes, pictured=pictured(plan))
@@ -62,17 +76,18 @@ def generate(
         "sources": sources, "version": version("understudy"), "code_sha256": code_digest(*_code()), "format": FORMAT,
     }  # fmt: skip
     plan_sha256 = sha256_of_json(facts)
-    finished = open_journal(out, plan_sha256, part=str(part) if part else None)
-    if finished.keys() == shards.keys() and (out / MANIFEST).exists():
-        close_journal(out)
-        return read_manifest(out)
-    (out / MANIFEST).unlink(missing_ok=True)
+    finished = output.open(plan_sha256, str(part) if part else None)
+    if finished.keys() == shards.keys() and (manifest := output.manifest()) is not None:
+        output.close()
+        return manifest
+    output.reopen()
     try:
-        pool = make_pool(recipe, seed, plan, out, clips=[clip for some in shards.values() for clip in some], workers=workers)
+        wanted = [clip for some in shards.values() for clip in some]
+        pool = make_pool(recipe, seed, plan, output.folder, clips=wanted, workers=workers, engine=engine)
         if pool is not None:
             job = replace(job, pool=pool.folder)
             shards = {name: with_motions(clips, pool) for name, clips in shards.items()}
-        rows = _make_shards(job, out, shards, finished, workers=workers, keep_rows=part is not None)
+        rows, takes = _make_shards(job, output, shards, finished, workers=workers, engine=engine, keep_rows=part is not None)
     except (KeyboardInterrupt, OSError):
         done = sum(name in finished for name in shards)
         print(
@@ -83,15 +98,15 @@ def generate(
     lost = {key for shard in finished.values() for key in shard.given_up}
     made = {clip.key: clip for clips in shards.values() for clip in clips if clip.key not in lost}
     keys = chosen(job.pictured, made) if part is None else [key for key in job.pictured if key in made]
-    rows |= _rows_again(job, [made[key] for key in keys if key not in rows], workers=workers)
+    rows |= _rows_again(job, [made[key] for key in keys if key not in rows], engine, workers=workers)
     for key in keys if part is not None else ():
-        write_atomic(row_path(out, key), rows[key])
+        write_atomic(output.folder / row_name(key), rows[key])
     described = describe_part(part, pool, {key: job.pictured[key] for key in keys}, rooms) if part else None
     outcome = Outcome(
         name=recipe.name, plan_sha256=plan_sha256, facts=facts, planned=sum(map(len, shards.values())), pool=pool, rooms=rooms,
         shards=[finished[name] for name in sorted(shards)], part=described,
     )  # fmt: skip
-    return write_end(out, outcome, [rows[key] for key in chosen(job.pictured, made)])
+    return write_end(output, outcome, [rows[key] for key in chosen(job.pictured, made)], takes)
 
 
 def _shards(plan: list[PlannedClip], size: int, part: Part | None) -> dict[str, list[PlannedClip]]:
@@ -108,26 +123,31 @@ def _code() -> list[Path]:
 
 def _make_shards(
     job: FilmingJob,
-    out: Path,
+    output: Output,
     shards: dict[str, list[PlannedClip]],
     finished: dict[str, FinishedShard],
     *,
     workers: int,
+    engine: str,
     keep_rows: bool,
-) -> dict[str, bytes]:
-    """Add every missing shard to ``finished``, writing each as soon as its clips are made; rows of the contact sheet.
+) -> tuple[dict[str, bytes], dict[str, list[Take]]]:
+    """Add every missing shard to ``finished``, writing each as soon as its clips are made; sheet's rows, and takes of shards.
 
     With ``keep_rows`` they are files as well, and those of an earlier, interrupted run are read.
     """
+    out, takes = output.folder, {}
     if keep_rows:
         (out / ROWS).mkdir(exist_ok=True)
-    rows = {key: path.read_bytes() for key in job.pictured if keep_rows and (path := row_path(out, key)).exists()}
+    rows = {key: path.read_bytes() for key in job.pictured if keep_rows and (path := out / row_name(key)).exists()}
     tasks = [clip for name, clips in shards.items() if name not in finished for clip in clips]
+    shown = set(covered(list(shards), sum(map(len, shards.values()))))
     home = {clip.key: name for name, clips in shards.items() for clip in clips}
     pending: dict[str, dict[str, MadeClip]] = {name: {} for name in shards}
     done, rejected = len(home) - len(tasks), 0
     batch = BATCH if set(job.recipe.film.layers) == {"keypoints"} else 1
-    results = map_unordered(make_clip, tasks, workers=workers, initializer=init_worker, initargs=(job,), batch=batch)
+    if engine != "local":
+        batch = job.recipe.shards.samples_per_shard
+    results = _film(job, tasks, engine, workers=workers, batch=batch)
     with Progress() as progress, closing(results):
         progress.update("clips", done, len(home))
         for made in results:
@@ -136,20 +156,35 @@ def _make_shards(
             if made.row is not None:
                 rows[made.key] = made.row
                 if keep_rows:
-                    write_atomic(row_path(out, made.key), made.row)
+                    write_atomic(out / row_name(made.key), made.row)
             done, rejected = done + 1, rejected + made.rejections.total()
             progress.update("clips", done, len(home), note=f"{rejected} tries rejected")
             if len(pending[name]) == len(shards[name]):
-                finished[name] = _write_finished(out, name, shards[name], pending.pop(name))
-                append(out, finished[name].to_line())
-    return rows
+                shard = _write_finished(out, name, shards[name], pending.pop(name))
+                if name in shown and shard.record.samples:
+                    takes[name] = list(read_takes([out / name]))
+                output.add(shard)
+                finished[name] = shard
+    return rows, takes
 
 
-def _rows_again(job: FilmingJob, clips: list[PlannedClip], *, workers: int) -> dict[str, bytes]:
+def _film(
+    job: FilmingJob, clips: list[PlannedClip], engine: str, *, workers: int, batch: int = 1
+) -> Generator[MadeClip, None, None]:
+    """Make clips, in any order."""
+    recipe = job.recipe
+    given = [recipe.people.body, job.pool, *dict.fromkeys(clip.path for clip in clips)]
+    files = [folder for folder, _ in job.scenes.values()] + [path for path in given if path is not None]
+    return ENGINES[engine](
+        make_clip, clips, workers=workers, initializer=init_worker, initargs=(job,), batch=batch, files=files
+    )
+
+
+def _rows_again(job: FilmingJob, clips: list[PlannedClip], engine: str, *, workers: int) -> dict[str, bytes]:
     """Rows of the contact sheet of clips that an earlier, interrupted run made: they are filmed again."""
     if not clips:
         return {}
-    with closing(map_unordered(make_clip, clips, workers=workers, initializer=init_worker, initargs=(job,))) as again:
+    with closing(_film(job, clips, engine, workers=workers)) as again:
         return {clip.key: clip.row for clip in again if clip.row is not None}
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..files import canonical_json, open_atomic, read_json, write_atomic
+from ..files import canonical_json, open_atomic, parse_json, write_atomic
+from ..remote import Remote, read_bytes
 from .sample import Sample, decode_sample, require_key
 
 MANIFEST = "manifest.json"
@@ -85,16 +86,19 @@ def write_manifest(folder: Path, records: Iterable[ShardRecord], **details: Any)
     return manifest
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path | Remote) -> dict[str, Any]:
     """The manifest of a finished folder.
 
     Raises:
         ValueError: If there is none (unfinished), it is of another format, or it does not describe its shards.
     """
     path = folder / MANIFEST
-    if not path.exists():
-        raise ValueError(f"{folder}: no {MANIFEST}: unfinished; run the same `augment generate` again to finish it")
-    manifest = read_json(path, format=FORMAT, remedy="if `augment generate` wrote it, delete it and run the same command again")
+    try:
+        data = read_bytes(folder, MANIFEST)
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder}: no {MANIFEST}: unfinished; run the same `augment generate` again to finish it") from error
+    remedy = "if `augment generate` wrote it, delete it and run the same command again"
+    manifest = parse_json(data, str(path), format=FORMAT, remedy=remedy)
     shards = manifest.get("shards")
     if not isinstance(manifest.get("samples"), int) or not isinstance(shards, list) or not all(map(_is_record, shards)):
         raise ValueError(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..actions import require_action_name, require_label
 from ..files import DAMAGED_NPZ
+from ..remote import Remote, file_names, local_copy, read_bytes
 from .sample import DECODERS, ENCODERS, KEY_PATTERN, LAYERS, SCHEMA, Sample
 from .tar import INDEX, describe_shard, read_manifest, read_shard
 
@@ -21,43 +22,51 @@ JSON_TYPES: dict[str, tuple[type, ...]] = {
 """Schema kind to the Python types JSON may give for it."""
 
 
-def verify(folder: Path, *, decode_frames: bool = True) -> list[str]:
+def verify(folder: Path | Remote, *, decode_frames: bool = True) -> list[str]:
     """Check a folder of shards against its manifest and the schema.
 
     Args:
-        folder: What ``augment generate --out`` wrote.
+        folder: What ``augment generate --out`` wrote. Behind a URL, one shard after the other is fetched.
         decode_frames: Decode every video and count its frames (slow and thorough); otherwise videos are only sized.
     Returns:
         One line for each problem; empty if there is none.
     """
-    if not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         return [f"{folder}: no such folder"]
     try:
         manifest = read_manifest(folder)
     except ValueError as error:
         return [str(error)]
-    problems, seen = [], {}
+    seen: dict[str, str] = {}
     listed = {shard["name"] for shard in manifest["shards"]}
-    problems += [f"{path}: not in the manifest" for path in sorted(folder.glob("*.tar")) if path.name not in listed]
+    tars = [name for name in file_names(folder) if name.endswith(".tar") and "/" not in name]
+    problems = [f"{folder / name}: not in the manifest" for name in tars if name not in listed]
     for shard in manifest["shards"]:
-        path = folder / shard["name"]
-        if not path.exists():
-            problems.append(f"{path}: missing; run the same `augment generate` again to remake it")
+        if shard["name"] not in tars:
+            problems.append(f"{folder / shard['name']}: missing; run the same `augment generate` again to remake it")
             continue
-        actual = describe_shard(path, samples=shard["samples"])
-        if actual.sha256 != shard["sha256"]:
-            problems.append(
-                f"{path}: digest differs from the manifest ({actual.bytes} bytes, {shard['bytes']} expected); "
-                "delete it and run the same `augment generate` again"
-            )
-        found, shard_problems = verify_shard(path, seen=seen, decode_frames=decode_frames)
-        problems += shard_problems
-        if found != shard["samples"]:
-            problems.append(f"{path}: {found} samples, the manifest says {shard['samples']}")
+        with local_copy(folder, shard["name"]) as path:
+            problems += _shard_problems(path, str(folder / shard["name"]), shard, seen=seen, decode_frames=decode_frames)
     total = sum(shard["samples"] for shard in manifest["shards"])
     if manifest.get("samples") != total:
         problems.append(f"{folder}: manifest counts {manifest.get('samples')} samples, its shards {total}")
     return problems + list(index_problems(folder, manifest))
+
+
+def _shard_problems(
+    path: Path, where: str, shard: dict[str, Any], *, seen: dict[str, str], decode_frames: bool
+) -> Iterator[str]:
+    """Problems of one shard against its line in the manifest; ``where`` is what users know its path as."""
+    actual = describe_shard(path, samples=shard["samples"])
+    if actual.sha256 != shard["sha256"]:
+        yield (
+            f"{where}: digest differs from the manifest ({actual.bytes} bytes, {shard['bytes']} expected); "
+            "delete it and run the same `augment generate` again"
+        )
+    found, problems = verify_shard(path, seen=seen, decode_frames=decode_frames)
+    yield from (problem.replace(str(path), where) for problem in problems)
+    if found != shard["samples"]:
+        yield f"{where}: {found} samples, the manifest says {shard['samples']}"
 
 
 def verify_shard(path: Path, *, seen: dict[str, str], decode_frames: bool) -> tuple[int, list[str]]:
@@ -196,10 +205,10 @@ def npz_problems(arrays: dict[str, np.ndarray], sizes: dict[str, int]) -> Iterat
         yield f"npz: unknown array {name!r}"
 
 
-def index_problems(folder: Path, manifest: dict[str, Any]) -> Iterator[str]:
+def index_problems(folder: Path | Remote, manifest: dict[str, Any]) -> Iterator[str]:
     """The random-access index must list what the manifest lists."""
     try:
-        index = json.loads((folder / INDEX).read_bytes())
+        index = json.loads(read_bytes(folder, INDEX))
         listed = [(shard["url"], shard["nsamples"]) for shard in index["shardlist"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         yield f"{folder / INDEX}: unreadable ({error})"

@@ -17,12 +17,15 @@ from typing import Any
 import pytest
 import torch
 
+from augment.remote import Remote, file_names
 from augment.shards.tar import read_shard, write_shard
 from recognition.recordings import checked_classes
 from recognition.shard_samples import read_samples
+from recognition.shard_stream import find_shards
 from recognition.stream import Streaming, WindowStream, stream_windows
 from recognition.torch_data import ClipDataset, StreamedClipDataset
 from recognition.windows import Window
+from tests.make.bucket import bucket
 from tests.make.server import served
 from tests.make.shards import cut_between_samples
 from tests.make.videos import CLASSES, small_store, write_samples
@@ -70,6 +73,24 @@ def test_a_path_and_an_address_give_the_same(shards, address):
     assert sorted(names(stream_windows(tars, small(), rank=0, world=1))) == EVERY
     local = [f"file:{path}" for path in sorted(shards.glob("*.tar"))]
     assert names(stream_windows(local, small(), rank=0, world=1)) == paths
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bucket_gives_the_same(shards, monkeypatch, workers):
+    """A real S3 server, its folder and one of its tars."""
+    with bucket(monkeypatch):
+        for name in file_names(shards):
+            Remote("s3://bucket/run").put(shards / name, name)
+        here, there = (
+            stream_windows(source, small(), workers=workers, rank=0, world=1) for source in (shards, "s3://bucket/run")
+        )
+        for near, far in zip(here, there, strict=True):
+            assert torch.equal(near.windows, far.windows)
+            assert [name.rpartition("/")[2] for name in near.names] == [name.rpartition("/")[2] for name in far.names]
+        tar = min(name for name in file_names(shards) if name.endswith(".tar"))
+        assert find_shards(f"s3://bucket/run/{tar}")[0].samples == find_shards(shards / tar)[0].samples
+        with pytest.raises(ValueError, match=r"s3://bucket/nothing/manifest.json: not a readable manifest"):
+            stream_windows("s3://bucket/nothing", small(), rank=0, world=1)
 
 
 @pytest.mark.parametrize(("workers", "windows"), [(0, 2), (2, 1), (3, 2)])
