@@ -26,6 +26,8 @@ class Mark:
     """Processor seconds of all workers so far."""
     memory: float
     """Resident memory of the largest worker, GiB."""
+    parent: float = 0.0
+    """Resident memory of the process that collects and writes the clips, GiB."""
 
 
 def _workers(seconds: float, clips: int) -> Mark:
@@ -34,8 +36,13 @@ def _workers(seconds: float, clips: int) -> Mark:
         folder = Path("/proc") / str(child.pid)
         numbers = (folder / "stat").read_text().rpartition(")")[2].split()
         processor += (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
-        memory = max(memory, int((folder / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30)
-    return Mark(clips=clips, seconds=seconds, processor=processor, memory=memory)
+        memory = max(memory, _resident(folder))
+    return Mark(clips=clips, seconds=seconds, processor=processor, memory=memory, parent=_resident(Path("/proc/self")))
+
+
+def _resident(process: Path) -> float:
+    """Resident memory of a process, GiB."""
+    return int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**30
 
 
 @contextmanager
