@@ -1,6 +1,7 @@
 """Quality of sampled motions, beside held-out ones and the nearest training motion: one evaluator, whose digest is printed.
 
     python -m benchmarks.motion evaluator --train STORE --out evaluator.safetensors
+    python -m benchmarks.motion actor --train STORE --out actor.safetensors
     python -m benchmarks.motion compare --train STORE --test STORE --evaluator evaluator.safetensors --out DIR
     python -m benchmarks.motion speed
     python -m benchmarks.motion goals
@@ -34,6 +35,8 @@ from augment.motion.contacts import foot_contacts
 from augment.motion.features import motion_to_features
 from augment.motion.plausibility import foot_skate
 
+from .actor import load_actor, sample_actor, save_actor, train_actor
+
 MOST_STEPS = 50
 """Steps of the sampler that few steps are measured against."""
 
@@ -60,6 +63,26 @@ class TrainEvaluator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainActor:
+    """Train ACTOR, a transformer VAE, on a motion store, to compare with."""
+
+    train: Path
+    """Motion store."""
+    out: Path
+    """Its file."""
+    steps: int = 20_000
+    """Updates."""
+    seed: int = 0
+    """Decides initial weights and batches."""
+
+    def run(self) -> None:
+        data, started = load_training_set(self.train), time.process_time()
+        model = train_actor(data, generator=torch.Generator().manual_seed(self.seed), steps=self.steps)
+        save_actor(model, data.actions, self.out)
+        print(f"{self.out}: {self.steps} steps in {time.process_time() - started:.0f} s of processor time")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Compare:
     """Measure held-out, sampled and retrieved motions with one evaluator."""
 
@@ -73,6 +96,8 @@ class Compare:
     """Folder for ``motion.json`` and ``motion.md``."""
     generator: Path | None = None
     """Folder or file of a trained generator; the shipped one if not given."""
+    actor: Path | None = None
+    """Of the second command; without one ACTOR is left out."""
     guidance: dict[str, float] = field(default_factory=dict)
     """As of ``augment motions sample``."""
     only: tuple[str, ...] = ()
@@ -109,13 +134,20 @@ class Compare:
         self, model: MotionGenerator, known: TrainingSet, test: TrainingSet
     ) -> dict[str, Callable[[], Sequence[Tensor]]]:
         asked = [test.actions[index] for index in test.conditions.action]
-        return {
+        makers: dict[str, Callable[[], Sequence[Tensor]]] = {
             "real": lambda: test.channels,
             f"diffusion, {STEPS} steps": lambda: self._sampled(model, asked, STEPS),
             "diffusion, 4 steps": lambda: self._sampled(model, asked, 4),
             f"diffusion, {MOST_STEPS} steps": lambda: self._sampled(model, asked, MOST_STEPS),
             "nearest neighbour": lambda: retrieved(known, test),
         }
+        if self.actor is not None:
+            actor, actions = load_actor(self.actor)
+            if actions != test.actions:
+                raise SystemExit(f"error: {self.actor} knows other actions than {self.test}; both must have the same")
+            generator = torch.Generator().manual_seed(self.seed)
+            makers["ACTOR"] = lambda: sample_actor(actor, test, generator=generator)
+        return makers
 
     def _sampled(self, model: MotionGenerator, asked: Sequence[str], steps: int) -> list[Tensor]:
         generator, rest_joints_of = torch.Generator().manual_seed(self.seed), default_rest_joints()
@@ -208,7 +240,7 @@ def _table(found: dict[str, dict[str, Figure]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-COMMANDS = {"evaluator": TrainEvaluator, "compare": Compare, "speed": Speed, "goals": Goals}
+COMMANDS = {"evaluator": TrainEvaluator, "actor": TrainActor, "compare": Compare, "speed": Speed, "goals": Goals}
 
 
 if __name__ == "__main__":

@@ -27,7 +27,9 @@ class MotionsTrain:
     batch: int = 32
     """Motions a step."""
     rate: float = 2e-3
-    """Peak learning rate; half of it where training starts from trained weights."""
+    """Peak learning rate; far less where training starts from trained weights: 0.001 undoes what they know."""
+    ends: int = 0
+    """Step at which the learning rate has fallen to zero, linearly from step 500 on; 0: it falls slowly, and never to zero."""
     start: Path | None = None
     """Folder or file of a trained generator to start from, ``shipped`` for that of the package; random weights if not given."""
     resume: Literal["automatic", "never"] = "automatic"
@@ -56,7 +58,7 @@ class MotionsTrain:
                 data,
                 self.out,
                 steps=self.steps,
-                config=TrainConfig(seed=self.seed, batch=self.batch, rate=self.rate),
+                config=TrainConfig(seed=self.seed, batch=self.batch, rate=self.rate, ends=self.ends),
                 resume=self.resume,
                 start=start,
                 report=report,

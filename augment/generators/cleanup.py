@@ -8,6 +8,7 @@ from itertools import groupby
 import numpy as np
 import torch
 from jaxtyping import Float
+from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 from torch import Tensor
 
@@ -16,6 +17,9 @@ from ..motion.legs import reach_ankles, reach_wrists
 from ..motion.posture import place_joints, with_pose, world_rotations
 from ..types import JOINT, Motion
 
+MEANS, FRAMES = 100.0, 0.1
+"""How much the tokens' means and single frames count beside the second differences in ``even_out``: sampled motions then have
+the jerk of unseen ones (with ``FRAMES`` 1 one and a half times that)."""
 SMOOTH = 1.0
 """Frames (sigma) over which a change of a foot's correction is evened out."""
 ROUNDS, NEAR = 5, 0.003
@@ -29,24 +33,34 @@ _BODY = [joint for joint in range(24) if joint not in np.ravel(_HANDS)]
 
 
 def even_out(features: Float[Tensor, "t d"], patch: int) -> Float[Tensor, "t d"]:
-    """Remove the network's steps from token to token, then average each frame a little with its neighbours (1 6 1).
+    """Remove the network's steps from token to token: the smoothest motion whose tokens have the same means.
 
-    A step is what the change across a token's edge has more than the changes on either side of it; it is spread over the two
-    frames on either side. Straight lines stay as they are, and so do both ends.
+    A network whose tokens do not overlap says little of the changes within a token, and jumps at its edges. The result has the
+    least squared second differences, ``MEANS`` times the squared change of the tokens' means, and ``FRAMES`` times that of
+    single frames. Straight lines stay as they are.
 
     Args:
         features: Channels of frames.
         patch: Frames of a token.
     """
-    result = features.clone()
-    if patch > 1 and len(features) > patch + 1:
-        edges = torch.arange(patch, len(features) - 1, patch)
-        before, after = features[edges - 1], features[edges]
-        step = after - before - (before - features[edges - 2] + features[edges + 1] - after) / 2
-        for frames, share in ((edges - 2, 1), (edges - 1, 3), (edges, -3), (edges + 1, -1)):
-            result[frames] += share / 8 * step
-    result[1:-1] = (result[:-2] + 6 * result[1:-1] + result[2:]) / 8
-    return result
+    count = len(features)
+    if patch < 2 or count < 3:
+        return features.clone()
+    # The matrix of the least squares is banded: a second difference joins three frames, a mean those of a token.
+    bands = np.zeros((max(patch, 3), count))
+    for shift, weights in enumerate(([1.0, 4.0, 1.0], [-2.0, -2.0], [1.0])):
+        for first, weight in enumerate(weights):
+            bands[shift, first : first + count - 2] += weight
+    bands[0] += FRAMES
+    given = features.double().numpy()
+    wanted = FRAMES * given
+    for first in range(0, count, patch):
+        frames = slice(first, min(first + patch, count))
+        size = frames.stop - first
+        wanted[frames] += MEANS / size * given[frames].mean(axis=0)
+        for shift in range(size):
+            bands[shift, first : frames.stop - shift] += MEANS / size**2
+    return torch.from_numpy(solveh_banded(bands, wanted, lower=True)).to(features.dtype)
 
 
 def settle(

@@ -30,6 +30,8 @@ class DenoiserConfig:
     """Hidden width of a block's MLP, in widths."""
     patch: int = 4
     """Frames per token."""
+    overlap: int = 0
+    """Frames of its neighbours on either side that a token also sees and predicts, so that no step shows between tokens."""
     fine: int = 0
     """Width of the path of single frames; 0 for none."""
     copies_below: float = 0.0
@@ -41,7 +43,14 @@ class DenoiserConfig:
     diffusion_steps: int = 1000
     """Noise levels of the cosine schedule."""
 
+    @property
+    def seen(self) -> int:
+        """Frames that a token sees and predicts."""
+        return self.patch + 2 * self.overlap
+
     def __post_init__(self) -> None:
+        if not 0 <= 2 * self.overlap <= self.patch:
+            raise ValueError(f"overlap must lie in 0..{self.patch // 2}, half a patch of {self.patch}, found {self.overlap}")
         if self.width % (2 * self.heads):
             raise ValueError(f"width must be a multiple of 2 * heads = {2 * self.heads}, found {self.width}")
 
@@ -124,8 +133,8 @@ class Denoiser(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.frames_in = nn.Linear(config.patch * config.channels, width)
-        self.frames_out = nn.Linear(width, config.patch * config.channels)
+        self.frames_in = nn.Linear(config.seen * config.channels, width)
+        self.frames_out = nn.Linear(width, config.seen * config.channels)
         self.step = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.action = nn.Embedding(config.actions + 1, width)  # the last row stands for "any action"
         asked = CONDITION_DIM if config.goals else PLAIN_DIM
@@ -170,7 +179,7 @@ class Denoiser(nn.Module):
         given = F.pad(x_t * self.signal[step][:, None, None] * valid[..., None], (0, 0, 0, missing))
         present = F.pad(valid, (0, missing))
         whole = present.unflatten(1, (-1, config.patch)).any(-1)
-        tokens = self.frames_in(given.unflatten(1, (-1, config.patch)).flatten(-2))
+        tokens = self.frames_in(split(given, config.patch, config.overlap))
         context = self.step(sinusoid(step * (1000 / config.diffusion_steps), width))
         asked = conditions.context()[:, : CONDITION_DIM if config.goals else PLAIN_DIM]
         context = F.silu(context + self.action(conditions.action) + self.context(asked))
@@ -180,11 +189,37 @@ class Denoiser(nn.Module):
             tokens = block(tokens, modulation, whole[:, None, None, :])
         shift, scale = self.last_modulation(context)[:, None].chunk(2, dim=-1)
         tokens = F.layer_norm(tokens, tokens.shape[-1:]) * (1 + scale) + shift
-        found = self.frames_out(tokens).unflatten(-1, (config.patch, -1)).flatten(1, 2)
+        found = join(self.frames_out(tokens), whole, config.patch, config.overlap)
         if self.fine is not None:
             found = found + self.fine(given, tokens, context, present[..., None])
         skip, predicted = self.skip[step][:, None, None], self.predicted[step][:, None, None]
         return skip * x_t + predicted * found[:, :frames].float()
+
+
+def split(frames: Float[Tensor, "b t d"], patch: int, overlap: int) -> Float[Tensor, "b n w"]:
+    """Frames to tokens: each has its ``patch`` frames and ``overlap`` more on either side, zeros beyond the ends."""
+    return F.pad(frames, (0, 0, overlap, overlap)).unfold(1, patch + 2 * overlap, patch).transpose(-1, -2).flatten(-2)
+
+
+def join(tokens: Float[Tensor, "b n w"], whole: Bool[Tensor, "b n"], patch: int, overlap: int) -> Float[Tensor, "b t d"]:
+    """Tokens to frames, the inverse of ``split``: where two overlap, their weighted mean passes from one to the other."""
+    parts = tokens.unflatten(-1, (patch + 2 * overlap, -1))
+    if not overlap:
+        return parts.flatten(1, 2)
+    ramp = torch.sin((torch.arange(2 * overlap) + 0.5) * (math.pi / (4 * overlap))) ** 2
+    window = torch.cat([ramp, torch.ones(patch - 2 * overlap), ramp.flip(0)])
+    weights = (window * whole[..., None])[..., None]
+    total, weight = _overlap_add(parts.float() * weights, patch, overlap), _overlap_add(weights, patch, overlap)
+    return total / weight.clamp(min=1e-6)
+
+
+def _overlap_add(parts: Float[Tensor, "b n s d"], patch: int, overlap: int) -> Float[Tensor, "b t d"]:
+    """Sum of parts that start ``overlap`` frames before each patch and end as many after it."""
+    before, own, after = parts.split([overlap, patch, overlap], dim=2)
+    # What a token has of its neighbours' frames is added to their first and last ones.
+    early = F.pad(after[:, :-1], (0, 0, 0, patch - overlap, 1, 0))
+    late = F.pad(before[:, 1:], (0, 0, patch - overlap, 0, 0, 1))
+    return (own + early + late).flatten(1, 2)
 
 
 def skip_shares(

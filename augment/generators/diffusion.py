@@ -14,6 +14,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+NOISIEST, CLEANEST, SPREAD = 10.0, 0.2, 3.0
+"""Range and spacing of ``noise_levels``: in 8 steps, jumps and falls keep more of their speed than with evenly spaced ones;
+falls get faster with a wider range (``benchmarks/README.md``, Sampled motions)."""
+
 
 def cosine_schedule(steps: int) -> Float[Tensor, "steps"]:
     """The cosine schedule, each step's noise capped at 0.999.
@@ -38,6 +42,12 @@ def q_sample(
     return alpha_bar.sqrt() * x0 + (1 - alpha_bar).sqrt() * noise
 
 
+def spread_steps(levels: int, count: int, *, generator: torch.Generator) -> Int[Tensor, "count"]:
+    """Noise levels of a batch: each uniform in 0..levels-1, together spread evenly, so that batches differ less."""
+    places = (torch.randperm(count, generator=generator) + torch.rand(1, generator=generator)) / count
+    return (places * levels).long().clamp(max=levels - 1)
+
+
 def sampling_steps(total: int, count: int) -> list[int]:
     """``count`` steps out of ``total``, noisiest first, evenly spaced and ending at the last ("trailing" spacing).
 
@@ -47,6 +57,25 @@ def sampling_steps(total: int, count: int) -> list[int]:
     if not 1 <= count <= total:
         raise ValueError(f"sampling steps must lie in 1..{total}, found {count}")
     return [round(total - index * total / count) - 1 for index in range(count)]
+
+
+def noise_levels(schedule: Float[Tensor, "steps"], count: int) -> list[int]:
+    """``count`` steps, noisiest first: pure noise, then noise on x_0 that falls from ``NOISIEST`` to ``CLEANEST`` deviations.
+
+    Raises:
+        ValueError: If ``count`` is more than the schedule has.
+    Source:
+        Karras et al. 2022, "EDM", eq. 5, with rho = ``SPREAD``.
+    """
+    steps, noise = sampling_steps(len(schedule), count), ((1 - schedule) / schedule).sqrt()
+    ends = NOISIEST ** (1 / SPREAD), CLEANEST ** (1 / SPREAD)
+    for index in range(1, count):
+        share = (index - 1) / max(count - 2, 1)
+        wanted = (ends[0] + share * (ends[1] - ends[0])) ** SPREAD
+        nearest = int((noise - wanted).abs().argmin())
+        # Where levels are few, each is still lower than the one before, and leaves enough for those after it.
+        steps[index] = max(min(nearest, steps[index - 1] - 1), count - 1 - index)
+    return steps
 
 
 def dpm_sample(
@@ -63,7 +92,7 @@ def dpm_sample(
         schedule: The one the network was trained with.
         predict_x0: From (x_t, step) to the predicted clean sample.
         x_t: Noise at ``steps[0]``.
-        steps: Falling steps, see ``sampling_steps``.
+        steps: Falling steps, see ``noise_levels``.
     Source:
         ``DPMSolverMultistepScheduler`` of diffusers (``dpmsolver++``, order 2, ``midpoint``), which it equals.
     """

@@ -5,9 +5,11 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import pad
 
 from ..files import sha256_of
 from .checkpoint import MotionGenerator
+from .denoiser import DenoiserConfig
 
 SAME = ("width", "layers", "heads", "mlp", "patch")
 """Sizes of a network that both must have."""
@@ -43,9 +45,25 @@ def inherit(model: MotionGenerator, trained: MotionGenerator) -> None:
         columns = min(state["context.0.weight"].shape[1], weights["context.0.weight"].shape[1])
         state["context.0.weight"].zero_()
         state["context.0.weight"][:, :columns] = weights["context.0.weight"][:, :columns]
-        for into, out, repeats in (("frames_in", "frames_out", ours.patch), ("fine.frames", "fine.out", 1)):
+        if ours.overlap != theirs.overlap:
+            _widen(state, weights, ours, theirs.overlap)
+        for into, out, repeats in (("frames_in", "frames_out", ours.seen), ("fine.frames", "fine.out", 1)):
             if f"{into}.weight" in weights and f"{into}.weight" in state:
                 _rescale(state, into, out, factor.repeat(repeats), offset.repeat(repeats) if repeats > 1 else 0.0 * offset)
+
+
+def _widen(state: dict[str, Tensor], weights: dict[str, Tensor], ours: DenoiserConfig, overlap: int) -> None:
+    """Let tokens see and predict frames of their neighbours: at first these do not matter, and are predicted to be as the
+    nearest of the token's own."""
+    more = ours.overlap - overlap
+    if more < 0:
+        raise ValueError(f"start: expected a network with an overlap of at most {ours.overlap}, found {overlap}")
+    into = weights["frames_in.weight"].unflatten(1, (-1, ours.channels))
+    state["frames_in.weight"].copy_(pad(into, (0, 0, more, more)).flatten(1))
+    state["frames_in.bias"].copy_(weights["frames_in.bias"])
+    nearest = torch.arange(-more, into.shape[1] + more).clamp(0, into.shape[1] - 1)
+    for name in ("frames_out.weight", "frames_out.bias"):
+        state[name].copy_(weights[name].unflatten(0, (-1, ours.channels))[nearest].flatten(0, 1))
 
 
 def _rescale(state: dict[str, Tensor], into: str, out: str, factor: Float[Tensor, "d"], offset: Float[Tensor, "d"]) -> None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from ..motion.contacts import FOOT_JOINTS
@@ -14,7 +14,7 @@ from ..motion.features import FEATURES, features_to_rotations, pose_joints, velo
 from .checkpoint import MotionGenerator
 from .conditions import ANNOTATIONS, CHANNELS, drop_some
 from .dataset import FPS, MAX_FRAMES, Batch, TrainingSet
-from .diffusion import q_sample, sampling_steps
+from .diffusion import noise_levels, q_sample, spread_steps
 from .noise import smooth
 from .options import TrainConfig
 from .sample import STEPS, denoise
@@ -64,12 +64,6 @@ def batch_losses(model: MotionGenerator, batch: Batch, config: TrainConfig, *, g
     return losses
 
 
-def spread_steps(levels: int, count: int, *, generator: torch.Generator) -> Int[Tensor, "count"]:
-    """Noise levels of a batch: each uniform in 0..levels-1, together spread evenly, so that batches differ less."""
-    places = (torch.randperm(count, generator=generator) + torch.rand(1, generator=generator)) / count
-    return (places * levels).long().clamp(max=levels - 1)
-
-
 def _kinematic_losses(
     model: MotionGenerator, predicted: Tensor, batch: Batch, config: TrainConfig, *, generator: torch.Generator
 ) -> dict[str, Tensor]:
@@ -106,7 +100,7 @@ def energy_error(model: MotionGenerator, held: TrainingSet, *, most: int = 80) -
         conditions = held.conditions.rows(slice(row, row + 1))
         conditions = replace(conditions, seconds=torch.tensor([len(truth) / FPS]))
         noise = torch.randn((len(truth), CHANNELS), generator=generator)
-        levels = sampling_steps(len(model.schedule), min(STEPS, len(model.schedule)))
+        levels = noise_levels(model.schedule, min(STEPS, len(model.schedule)))
         made = denoise(model, conditions, noise, guidance={}, levels=levels)
         rest = held.rest_joints[row]
         energies = []

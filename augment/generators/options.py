@@ -16,6 +16,8 @@ class TrainConfig:
     warmup: int = 100
     hold: int = 500
     weight_decay: float = 0.01
+    ends: int = 0
+    """Step at which the rate has fallen to zero, linearly from ``hold`` on; 0: it decays as above and never ends."""
     average: float = 0.998
     """Decay of the running average of the weights, which is the result."""
     diffusion_steps: int = 50
@@ -42,6 +44,8 @@ class TrainConfig:
     width: int = 256
     layers: int = 5
     heads: int = 4
+    overlap: int = 2
+    """See ``DenoiserConfig``."""
     fine: int = 192
     """Width of the path of single frames, see ``DenoiserConfig``."""
     copies_below: float = 0.1
@@ -54,3 +58,7 @@ class TrainConfig:
     """Chance of cutting up to 15 % off either end."""
     mixed: bool = True
     """Matrix products in bfloat16."""
+
+    def __post_init__(self) -> None:
+        if self.ends and self.ends <= self.hold:
+            raise ValueError(f"ends must be 0 or more than {self.hold}, up to which the rate is kept, found {self.ends}")

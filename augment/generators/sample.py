@@ -31,7 +31,7 @@ from .conditions import (
     support_from_channels,
 )
 from .dataset import FPS, MAX_FRAMES, RestJoints, default_rest_joints
-from .diffusion import dpm_sample, guide, sampling_steps
+from .diffusion import dpm_sample, guide, noise_levels, sampling_steps
 from .noise import smooth
 
 STEPS = 8
@@ -145,10 +145,10 @@ def _sample_one(
     # In the canonical frame the start is the origin, and the person faces +z.
     facing = 0.0 if way is None else math.atan2(way[0], way[1])
     conditions = _with_end(profile_conditions(profile[None]), way, wish.heading, facing)
-    levels = sampling_steps(len(model.schedule), wish.steps)
+    levels = noise_levels(model.schedule, wish.steps)
     goal = None if way is None else conditions.goal[0]
     channels = denoise(model, conditions, noise, guidance=wish.guidance, levels=levels, goal=goal)
-    if model.denoiser.fine is None:
+    if not model.denoiser.config.overlap:
         channels = even_out(channels, model.denoiser.config.patch)
     if goal is not None:
         channels = reach(channels, goal)
@@ -226,7 +226,7 @@ def denoise(
         conditions: One row.
         noise: White noise, as many frames as the motion has.
         guidance: See ``Wish``.
-        levels: Falling steps, see ``diffusion.sampling_steps``.
+        levels: Falling steps, see ``diffusion.noise_levels``.
         goal: Every prediction is led there (``reach``), so that the body finds steps that fit.
     """
     weights = {name: weight for name, weight in guidance.items() if weight != 1.0}

@@ -22,6 +22,7 @@ from .denoiser import Denoiser, DenoiserConfig
 from .inherit import digest_of, inherit
 from .losses import batch_losses, energy_error
 from .options import TrainConfig
+from .refit import fit_last_layer
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -64,9 +65,12 @@ def train(
         raise ValueError(f"steps must be at least 1, found {steps}")
     out.mkdir(parents=True, exist_ok=True)
     run = _start(data, config, start)
+    learnt, held = _parts(data, config)
     if resume == "automatic" and (out / CHECKPOINT).exists():
         _restore(out, run)
-    learnt, held = _parts(data, config)
+    elif start is not None and start.denoiser.config.overlap != run.model.denoiser.config.overlap:
+        fit_last_layer(run.model, learnt, generator=torch.Generator().manual_seed(config.seed))
+        run.average = _weights(run.model)
     started = time.monotonic()
     for step in range(run.done, steps):
         if run.waited >= config.patience:
@@ -136,12 +140,17 @@ def _start(data: TrainingSet, config: TrainConfig, start: MotionGenerator | None
         width=config.width,
         layers=config.layers,
         heads=config.heads,
+        overlap=config.overlap,
         fine=config.fine,
         copies_below=config.copies_below,
         coloured=config.coloured,
         goals=True,
         diffusion_steps=config.diffusion_steps,
     )
+    if start is not None:
+        # Noise and size are those that its weights know.
+        theirs = start.denoiser.config
+        size = replace(theirs, actions=size.actions, overlap=max(size.overlap, theirs.overlap), goals=True)
     model = new_generator(data, size, seed=config.seed)
     if start is not None:
         inherit(model, start)
@@ -155,10 +164,15 @@ def _start(data: TrainingSet, config: TrainConfig, start: MotionGenerator | None
             torch.optim.Muon(matrices, lr=config.rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"),
             torch.optim.AdamW(others, lr=config.rate, betas=(0.9, 0.99), weight_decay=decay),
         ),
-        average={name: value.detach().clone() for name, value in model.denoiser.state_dict().items()},
+        average=_weights(model),
         origin={"config": asdict(config), "data": data.digest} | ({} if start is None else {"start": digest_of(start)}),
         log=[],
     )
+
+
+def _weights(model: MotionGenerator) -> dict[str, Tensor]:
+    """A copy of the network's weights."""
+    return {name: value.detach().clone() for name, value in model.denoiser.state_dict().items()}
 
 
 def is_matrix(weight: Tensor) -> bool:
@@ -198,8 +212,11 @@ def _save(out: Path, run: _Run, motions: int) -> None:
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """Linear warm-up, a plateau, then 1 / sqrt(step); independent of the number of steps."""
+    """Linear warm-up, a plateau, then 1 / sqrt(step), or down to zero at ``ends``; independent of the number of steps."""
     number = step + 1
+    if config.ends:
+        left = (config.ends - step) / max(config.ends - config.hold, 1)
+        return config.rate * min(number / config.warmup, 1.0, max(left, 0.0))
     return config.rate * min(number / config.warmup, 1.0, (config.hold / max(number, 1)) ** 0.5)
 
 

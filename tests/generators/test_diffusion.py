@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -10,9 +11,11 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 
 from augment.generators.diffusion import (
+    CLEANEST,
     cosine_schedule,
     dpm_sample,
     guide,
+    noise_levels,
     q_sample,
     sampling_steps,
 )
@@ -120,6 +123,19 @@ def test_dpm_of_a_gaussian_gives_that_gaussian():
     x0 = dpm_sample(schedule, best, noise, sampling_steps(STEPS, 50))
     assert float(x0.mean()) == pytest.approx(mean, abs=0.02)
     assert float(x0.std()) == pytest.approx(std, rel=0.02)
+
+
+@pytest.mark.parametrize(("total", "count"), [(STEPS, 8), (STEPS, 50), (50, 8), (50, 50), (50, 2), (1, 1)])
+def test_noise_levels_fall_from_pure_noise_to_little(total: int, count: int):
+    """Law: as many as asked for, each lower than the one before, the last with little noise where there is a choice."""
+    schedule = cosine_schedule(total)
+    levels = noise_levels(schedule, count)
+    assert (len(levels), levels[0]) == (count, total - 1)
+    assert all(later < earlier for earlier, later in itertools.pairwise(levels))
+    assert levels[-1] >= 0
+    if (total, count) == (STEPS, 8):
+        last = float(schedule[levels[-1]])
+        assert math.sqrt((1 - last) / last) == pytest.approx(CLEANEST, rel=0.05)
 
 
 def test_steps_out_of_range_are_refused():

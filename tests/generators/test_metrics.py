@@ -14,7 +14,7 @@ from augment.body.model import load_body
 from augment.commands.motions_train import MotionsSample
 from augment.generators.card import measure_generator, write_card
 from augment.generators.checkpoint import SHIPPED, load_generator, new_generator, save_generator
-from augment.generators.cleanup import even_out, settle
+from augment.generators.cleanup import FRAMES, MEANS, even_out, settle
 from augment.generators.conditions import segments_from_labels
 from augment.generators.dataset import TrainingSet, split_rows, training_set
 from augment.generators.denoiser import DenoiserConfig
@@ -128,16 +128,31 @@ def test_a_motion_that_stands_well_is_left_as_it_is():
         assert np.abs(feet_of(settled, rest) - feet_of(motion, rest)).max() < 1e-3
 
 
-def test_steps_between_tokens_are_evened_out_and_lines_and_ends_stay():
-    line = torch.arange(12.0)[:, None] * torch.tensor([[1.0, -2.0]])
+def test_steps_between_tokens_are_evened_out_and_lines_and_means_stay():
+    """Law: straight lines stay as they are, tokens keep their means, and a staircase becomes a ramp, the last token short."""
+    line = torch.arange(14.0)[:, None] * torch.tensor([[1.0, -2.0]])
     torch.testing.assert_close(even_out(line, 4), line)
-    stairs = torch.tensor([0.0, 1.0, 2.0]).repeat_interleave(4)[:, None]
+    stairs = torch.arange(4.0).repeat_interleave(4)[:14, None]
     smoothed = even_out(stairs, 4)
-    assert (smoothed[0], smoothed[-1]) == (stairs[0], stairs[-1])
-    assert float(smoothed.diff(dim=0).max()) < 0.3
-    torch.testing.assert_close(smoothed.mean(), stairs.mean())
-    assert float((even_out(stairs, 1)).diff(dim=0).max()) > 0.7  # one frame a token: nothing to join
-    torch.testing.assert_close(even_out(line[:3], 4), line[:3])
+    assert float(smoothed.diff(dim=0).max()) < 0.5
+    for first in range(0, 14, 4):
+        torch.testing.assert_close(smoothed[first : first + 4].mean(), stairs[first : first + 4].mean(), atol=0.02, rtol=0)
+    assert torch.equal(even_out(stairs, 1), stairs)  # one frame a token: nothing to join
+    for count in (1, 2, 3, 5):
+        torch.testing.assert_close(even_out(line[:count], 4), line[:count])
+
+
+def test_evening_out_is_the_least_squares_that_it_says():
+    """Law: no small change of the result lowers the sum of squares, whatever the length of the last token."""
+    given = torch.randn(11, 1, generator=torch.Generator().manual_seed(0)).double()
+
+    def cost(found: torch.Tensor) -> torch.Tensor:
+        means = [(found - given)[first : first + 4].mean() ** 2 for first in range(0, 11, 4)]
+        return found.diff(n=2, dim=0).square().sum() + FRAMES * (found - given).square().sum() + MEANS * sum(means)
+
+    found = even_out(given, 4).requires_grad_()
+    (slope,) = torch.autograd.grad(cost(found), found)
+    assert float(slope.abs().max()) < 1e-9
 
 
 def test_segments_cover_the_motion_and_swallow_blips():

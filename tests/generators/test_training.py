@@ -35,9 +35,9 @@ from augment.generators.dataset import (
     valid_frames,
 )
 from augment.generators.denoiser import DenoiserConfig, skip_shares
-from augment.generators.diffusion import sampling_steps
+from augment.generators.diffusion import sampling_steps, spread_steps
 from augment.generators.inherit import inherit
-from augment.generators.losses import batch_losses, energy_error, spread_steps
+from augment.generators.losses import batch_losses, energy_error
 from augment.generators.noise import SPANS, smooth
 from augment.generators.options import TrainConfig
 from augment.generators.sample import Wish, denoise, profile_conditions, reach, sample
@@ -309,7 +309,7 @@ def test_smooth_noise_keeps_its_size_and_changes_as_slowly_as_asked():
     assert torch.equal(smooth(white[0, :24]), noise[0, :24])  # the first frames do not depend on those that follow
 
 
-@pytest.mark.parametrize("option", [{"coloured": False}, {"copies_below": 0.0}, {"fine": 0}])
+@pytest.mark.parametrize("option", [{"coloured": False}, {"copies_below": 0.0}, {"fine": 0}, {"overlap": 0}])
 def test_every_part_of_the_network_counts(option: dict[str, Any], data: TrainingSet, tmp_path: Path):
     runs = [
         train(data, tmp_path / str(number), steps=3, config=replace(TINY, **changed))
@@ -480,4 +480,4 @@ def test_training_starts_from_trained_weights(
     with pytest.raises(ValueError, match="other weights to start from"):
         train(more, tmp_path / "a", steps=2, config=TINY)
     with pytest.raises(ValueError, match="start: expected a network with width 32, found 64"):
-        train(more, tmp_path / "c", steps=1, config=replace(TINY, width=32), start=trained[0])
+        inherit(new_generator(more, replace(trained[0].denoiser.config, width=32), seed=0), trained[0])
