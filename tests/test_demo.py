@@ -32,7 +32,7 @@ def test_stand_ins_have_other_rooms_and_motions_than_the_synthetic_clips(recipes
 def test_the_study_is_one_that_the_command_takes_and_counts_its_clips(tmp_path):
     note = NOTE.format(synthetic=120, rooms=ROOMS, real=17, test=49)
     study = load_study(write_yaml(tmp_path / "study.yaml", study_settings(steps=3, seeds=5, note=note), "recognition ablate"))
-    assert study.steps == 3
+    assert {name: one.steps for name, one in study.each_input().items()} == {"keypoints": 3, "person": 1}
     assert study.seeds == [0, 1, 2, 3, 4]
     assert "120 clips" in study.note
     assert study.show_clips == "synthetic"
