@@ -26,7 +26,7 @@ from .bodies.cover import body_outlines
 from .bodies.problem import Setting
 from .bodies.terms import boxes_of
 from .camera.calibrate import Uncalibrated
-from .camera.choose import calibrate_or_guess, calibrate_videos, picture_of
+from .camera.choose import calibrate_or_guess, calibrate_videos, picture_of, still_picture
 from .camera.given import Picture
 from .config import Inputs, ReconstructConfig
 from .fitting import fit_recordings, refine_camera, refit_inside
@@ -126,7 +126,7 @@ class _Run:
     def setting(self, camera: Camera, fps: float) -> Setting:
         """Inputs of a fit besides the people."""
         return Setting(
-            camera=camera, body=self.body, fps=fps, prior=self.prior, person_height=self.config.given.person_height,
+            camera=camera, body=self.body, fps=fps, prior=self.prior, person_height=self.config.given.stature,
             config=self.config.fit,
         )  # fmt: skip
 
@@ -136,7 +136,8 @@ def _observe_people(run: _Run, recordings: Sequence[Recording], work: Path) -> O
     config, clock = run.config, run.clock
     with clock.step("calibrate", 0.15):
         videos = [recording.seen for recording in recordings]
-        calibration = calibrate_or_guess(videos, picture_of(videos[0]), config.given)
+        still = still_picture([seen.info.path for seen in videos])
+        calibration = calibrate_or_guess(videos, picture_of(still), config.given, still)
     setting = run.setting(calibration.camera, recordings[0].info.fps)
     if config.fit.refine_camera:
         with clock.step("refine", 0.18):
@@ -172,7 +173,7 @@ def _observe_room(run: _Run, recordings: Sequence[Recording]) -> Observation:
     with run.clock.step("calibrate", 0.6):
         info = recordings[0].info
         picture = Picture(width=info.width, height=info.height, content=plate.content)
-        calibration = calibrate_videos([recording.seen for recording in recordings], picture, run.config.given)
+        calibration = calibrate_videos([item.seen for item in recordings], picture, run.config.given, plate.image)
     if isinstance(calibration, Uncalibrated):
         raise ValueError(calibration.reason)
     return Observation(recordings=tuple(recordings), calibration=calibration, plate=plate, people=(), outlines=outlines)

@@ -42,7 +42,7 @@ def provenance_of(seen: Observation, room: Room, config: ReconstructConfig) -> d
         "plate_guessed_share": float(plate.guessed.mean()),
         "masked_share": 0.0 if config.mask is None else float(config.mask.mean()),
         "content": list(plate.content),
-        "person_height_m": config.given.person_height if detected else None,
+        "person_height_m": config.given.stature if detected else None,
         "camera": _camera(seen.calibration),
         "walls": [] if layout is None else [
             {"normal": w.normal.tolist(), "offset_m": w.offset, "confidence": w.confidence} for w in layout.walls

@@ -81,7 +81,7 @@ def find_room(seen: Observation, body: Body, config: ReconstructConfig) -> Room:
     Raises:
         ValueError: If the picture shows no floor, or the maps cannot be put into metres; the message names their file.
     """
-    feet = standing_places(seen.people) if config.people else _upright_places(seen, config.given.person_height)
+    feet = standing_places(seen.people) if config.people else _upright_places(seen, config.given.stature)
     visible = visible_floor(seen.calibration, seen.plate.content, reach=_REACH if len(feet) else _UNWALKED_REACH)
     number = next((i for i, recording in enumerate(seen.recordings) if recording.inputs.depth is not None), None)
     if number is None:

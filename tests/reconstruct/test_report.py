@@ -167,7 +167,7 @@ def test_figures_are_those_of_the_data(written, made):
 
 def test_the_camera_reads_as_it_stands(made):
     pitch, roll, height = np.radians(17.0), np.radians(4.0), 2.31
-    from augment.reconstruct.camera.calibrate import rotation_world_camera
+    from augment.reconstruct.camera.rotation import rotation_world_camera
 
     T = geometry.rigid(rotation_world_camera(pitch, roll), np.array([0, height, 0]))
     scene = replace(made.scene, camera=replace(made.scene.camera, T_world_camera=T))

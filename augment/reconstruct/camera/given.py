@@ -12,8 +12,8 @@ import tyro
 class Given:
     """Known measurements; None is estimated (or, without people, guessed)."""
 
-    person_height: float = 1.70
-    """Stature of the person who walks in the videos, metres. All lengths scale with it, so measure it."""
+    person_height: float | None = None
+    """Stature of the person in the videos, metres; 1.70 where it is not known. All lengths scale with it, so measure it."""
     focal: float | None = None
     """Focal length, pixels, if known."""
     camera_height: float | None = None
@@ -22,6 +22,16 @@ class Given:
     """Degrees the camera looks down, if known."""
     roll: Annotated[float | None, tyro.conf.Fixed, tyro.conf.Suppress] = None
     """Degrees the picture's content is turned counter-clockwise, if known."""
+
+    @property
+    def stature(self) -> float:
+        """``person_height``, or an ordinary one. Metres."""
+        return 1.70 if self.person_height is None else self.person_height
+
+    @property
+    def sigma_stature(self) -> float:
+        """Expected error of ``stature``, as a share."""
+        return 0.06 if self.person_height is None else 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,12 @@ Shares are for MediaPipe's points, shoes included; calibration estimates a perso
 
 _VISIBLE = 0.5
 """Least visibility of a landmark that counts."""
+_STRAIGHT = np.radians(140)
+"""Least angle at hip and knee of who stands or walks."""
+_CELL = 24.0
+"""Side of the squares of the picture that tell places apart, pixels."""
+_SECONDS = 10**6
+"""Seconds between the videos in ``UprightPeople.second``: more than any lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +34,27 @@ class UprightPeople:
     sigma: Float[np.ndarray, "n"]
     """Expected error of a point, pixels: grows with the size of the person in the picture."""
     frame: Int[np.ndarray, "n"]
+    second: Int[np.ndarray, "n"]
+    """Number of the second, over all videos and people."""
 
     def __len__(self) -> int:
         return len(self.points)
 
     def take(self, rows: np.ndarray) -> UprightPeople:
         """Some of the rows."""
-        return UprightPeople(points=self.points[rows], sigma=self.sigma[rows], frame=self.frame[rows])
+        return UprightPeople(points=self.points[rows], sigma=self.sigma[rows], frame=self.frame[rows], second=self.second[rows])
+
+    @property
+    def weight(self) -> float:
+        """How much of an observation each row is: a detector's errors last, so that a second of them counts as one, and whoever
+        stays in one place counts as two."""
+        seconds, stands = len(np.unique(self.second)), len(np.unique(_cells(self.points), axis=0))
+        return min(1.0, min(seconds, 2 * stands) / max(len(self), 1))
+
+
+def _cells(points: np.ndarray, cell: float = _CELL) -> Int[np.ndarray, "n 2"]:
+    """Square of the picture in which the hips of each row are."""
+    return np.floor(points[:, 1] / cell).astype(int)
 
 
 def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
@@ -42,13 +62,15 @@ def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
 
     Upright: the torso within 25 degrees of the picture's vertical, hips above knees above ankles by at least half the
     torso's length each (where the legs are out of the picture, by the detector's 3D guess), shoulders and hips visible.
-    Feet out of the picture are NaN, the other points still count.
+    Feet out of the picture are NaN, the other points still count. Where the detector gives 3D points, hips and knees must be
+    straight in them: seen from above, a sitting person's thighs hang down in the picture, too.
     """
     parts = [_upright_of(k) for k in keypoints]
     return UprightPeople(
         points=np.concatenate([p.points for p in parts]),
         sigma=np.concatenate([p.sigma for p in parts]),
         frame=np.concatenate([p.frame for p in parts]),
+        second=np.concatenate([p.second + number * _SECONDS for number, p in enumerate(parts)]),
     )
 
 
@@ -70,9 +92,11 @@ def _upright_of(keypoints: Keypoints) -> UprightPeople:
         legs_seen = visible["knee"] & visible["ankle"]
         straight = (drop_thigh > 0.5 * length) & (drop_shank > 0.5 * length)
         upright &= np.where(legs_seen, straight, _straight_in_world(world, len(keypoints)))
+        upright &= _legs_straight(world, len(keypoints))
     rows = np.flatnonzero(upright)
     points = np.stack([np.where(visible[name][:, None], middle[name], np.nan) for name, _ in PARTS], axis=1)[rows]
-    return UprightPeople(points=points, sigma=1.0 + 0.05 * length[rows], frame=rows)
+    second = np.floor(rows / keypoints.fps).astype(int)
+    return UprightPeople(points=points, sigma=1.0 + 0.05 * length[rows], frame=rows, second=second)
 
 
 def _middle(landmarks: np.ndarray, name: str) -> np.ndarray:
@@ -96,12 +120,30 @@ def _straight_in_world(world: np.ndarray | None, frames: int) -> np.ndarray:
     return (y["knee"] - y["hip"] > 0.6 * torso) & (y["ankle"] - y["knee"] > 0.6 * torso)
 
 
-def spread_out(upright: UprightPeople, *, cell: float = 24.0, per_cell: int = 4, most: int = 300) -> UprightPeople:
+def _legs_straight(world: np.ndarray | None, frames: int) -> np.ndarray:
+    """Whether a hip and a knee are straight to ``_STRAIGHT`` in the 3D points; true without them."""
+    if world is None:
+        return np.ones(frames, bool)
+
+    def angle(side: str, names: tuple[str, str, str]) -> np.ndarray:
+        first, middle, last = (world[:, LANDMARK[f"{side}_{name}"]] for name in names)
+        one, other = first - middle, last - middle
+        length = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+        return np.arccos(np.clip((one * other).sum(axis=1) / np.maximum(length, 1e-9), -1, 1))
+
+    hip, knee = (
+        np.maximum(angle("left", names), angle("right", names))
+        for names in (("shoulder", "hip", "knee"), ("hip", "knee", "ankle"))
+    )
+    return (hip > _STRAIGHT) & (knee > _STRAIGHT)
+
+
+def spread_out(upright: UprightPeople, *, cell: float = _CELL, per_cell: int = 4, most: int = 300) -> UprightPeople:
     """Thin the rows so that a person who stood in one place for a minute does not outweigh the rest.
 
     At most ``per_cell`` rows, evenly in time, for every square of ``cell`` pixels around the hips.
     """
-    keys = np.floor(upright.points[:, 1] / cell).astype(int)
+    keys = _cells(upright.points, cell)
     keep = []
     for key in np.unique(keys, axis=0):
         rows = np.flatnonzero((keys == key).all(axis=1))
