@@ -63,7 +63,8 @@ def _camera(calibration: Calibration) -> dict[str, Any]:
         "height_m": calibration.height, "pitch_deg": float(np.degrees(calibration.pitch)),
         "roll_deg": float(np.degrees(calibration.roll)), "focal_px": calibration.focal,
         "residual_px": calibration.residual_px if calibration.people else None, "upright_people": calibration.people,
-        "near_far": calibration.near_far, "std": calibration.std, "observed": calibration.observed,
+        "bodies": calibration.bodies, "edges": calibration.lines, "near_far": calibration.near_far, "std": calibration.std,
+        "observed": calibration.observed,
     }  # fmt: skip
 
 
@@ -76,11 +77,12 @@ def _guessed(seen: Observation, room: Room, config: ReconstructConfig, *, detect
     if share:
         guessed.append(f"plate: {share:.2%} of the pixels, never seen free, painted in from around them")
     if not calibration.observed:
-        why = "" if calibration.people else " (too few people upright in view)" if detected else " (no keypoints)"
+        measured = calibration.people or calibration.bodies
+        why = " (no keypoints)" if not detected else "" if measured else " (too few people upright in view)"
         given = {"focal": config.given.focal, "height": config.given.camera_height, "pitch": config.given.pitch}
-        guessed += [f"camera {name}{why}" for name, value in given.items() if value is None]
+        guessed += [f"camera {name}{why}" for name, value in given.items() if value is None and name in calibration.unsure]
     if detected and not calibration.observed:
-        guessed.append("the person stood in too few places to measure the camera well; add a video of somebody walking about")
+        guessed.append("too little is seen to measure the camera well; add a video of somebody walking about")
     if len(room.feet) < LEAST_FEET:
         guessed.append("floor: all that the picture shows")
     return guessed

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -46,6 +46,17 @@ from augment.sources.people.people import LAYOUTS, People
 from augment.types import Camera, Light, Motion, Performance, Scene, SceneMesh
 from benchmarks.truth.spoil import spoil_points3d
 from recognition.inputs.detector_errors import MEDIAPIPE_UPFALL, DetectorNoise, spoil_keypoints, states_of
+
+
+class DrawCamera(Protocol):
+    """Draws a camera in a room."""
+
+    def __call__(
+        self, room: SceneMesh, square: tuple[float, float, float], size: tuple[int, int], *, rng: np.random.Generator
+    ) -> Camera | None:
+        """From the room, the middle and side of its clear floor, and the picture's width and height."""
+        ...
+
 
 CROSSING = "crossing"
 """Name of the case in which two people walk past each other, one hiding the other."""
@@ -210,6 +221,8 @@ def make_truth(
     size: tuple[int, int] = (640, 480),
     cut_legs: bool = False,
     stature: float | None = None,
+    draw_camera: DrawCamera | None = None,
+    tries: int = 30,
 ) -> Truth:
     """Make a case.
 
@@ -221,14 +234,18 @@ def make_truth(
         size: Width and height of the picture.
         cut_legs: Aim the camera so high that shins and feet are outside the picture.
         stature: Metres; drawn when None.
+        draw_camera: Draws another camera than ``_draw_camera``; None where its view is of no use.
+        tries: Draws of camera and place.
     Raises:
-        ValueError: If the action finds no place in the room with any of thirty draws; take another seed.
+        ValueError: If the action finds no place in the room with any of the draws; take another seed.
     """
     rng = np.random.default_rng([seed, 0x72])
     body, room = load_body(), _room(seed)
     square, script = room.square, _Script(body, seconds, fps, stature)
-    for _ in range(30):
-        camera = _draw_camera(square, size, rng=rng)
+    for _ in range(tries):
+        camera = draw_camera(room.mesh, square, size, rng=rng) if draw_camera else _draw_camera(square, size, rng=rng)
+        if camera is None:
+            continue
         scene = _scene(f"truth-{seed}", room, camera)
         try:
             motions = _cross(scene, square, script, rng=rng) if action == CROSSING else None
@@ -239,7 +256,7 @@ def make_truth(
             camera = _aim_above_shins(camera, np.concatenate([joints_of(body, m) for m in motions]))
             scene = _scene(scene.name, room, camera)
         return _settled(Truth(f"{action}-{seed}", scene, motions, body))
-    raise ValueError(f"make_truth: seed {seed} finds no place for {action!r} in thirty draws; take another seed")
+    raise ValueError(f"make_truth: seed {seed} finds no place for {action!r} in {tries} draws; take another seed")
 
 
 def film_truth(truth: Truth, path: Path, *, rng: np.random.Generator) -> Truth:

@@ -68,10 +68,16 @@ class Calibration:
     """Ratio of the distances of the farthest and the nearest of them (ninetieth and tenth percentile)."""
 
     @property
+    def unsure(self) -> tuple[str, ...]:
+        """Which of focal, height and pitch people and edges do not determine; the priors mostly do."""
+        spread = {"focal": "focal", "height": "height_alone", "pitch": "pitch"}
+        most = {"focal": 0.12, "height": 0.15 * self.height, "pitch": np.radians(2.5)}
+        return tuple(name for name, key in spread.items() if not self.std.get(key, np.inf) < most[name])
+
+    @property
     def observed(self) -> bool:
-        """Whether there was enough to determine the camera; else the priors mostly do."""
-        known = {"focal": 0.12, "pitch": np.radians(2.5), "height_alone": 0.15 * self.height}
-        return bool(self.std) and all(self.std[name] < most for name, most in known.items())
+        """Whether people and edges determine the camera."""
+        return not self.unsure
 
     @property
     def camera(self) -> Camera:
@@ -174,7 +180,7 @@ class _Evidence:
 
         fits = [least_squares(self.residuals, start, x_scale=_STEPS, max_nfev=40) for start in self._starts()]
         best = min(fits, key=lambda fit: fit.cost).x
-        slopes = approx_fprime(best, self._of_people, 1e-6)
+        slopes = np.array(approx_fprime(best, self._of_people, 1e-6), float)
         return best, np.sqrt(np.diag(np.linalg.inv(slopes.T @ slopes + self._curvature_of_lines(best))))
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
@@ -247,8 +253,8 @@ class _Evidence:
             pitches: Sequence[float] = (0.0, 0.2, 0.5) if given.pitch is None else (float(np.radians(given.pitch)),)
             cameras = [(focal, pitch, roll, 0.0) for pitch in pitches]
         else:
-            focals = np.array([focal]) if given.focal else focal * np.exp(np.linspace(-1.8, 1.8, 7) * _SIGMA_LOG_FOCAL)
-            tried = np.radians(np.arange(-12, 62, 4.0) if given.pitch is None else np.array([given.pitch]))
+            focals = np.array([float(focal)]) if given.focal else focal * np.exp(np.linspace(-1.8, 1.8, 7) * _SIGMA_LOG_FOCAL)
+            tried = np.radians(np.arange(-12, 62, 4.0) if given.pitch is None else np.array([float(given.pitch)]))
             rolls = np.radians(np.array([-3.0, 0, 3])) if given.roll is None else np.array([roll])
             f, pitch, turned = np.meshgrid(focals, tried, rolls, indexing="ij")
             log_prior = -0.5 * (

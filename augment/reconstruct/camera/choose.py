@@ -33,14 +33,15 @@ def calibrate_videos(
         given: What is known of the camera.
         still: The room, as empty as may be, at the size of a frame.
     Returns:
-        The camera; guessed where nobody was detected and the picture has no edges.
+        The camera; guessed where nobody was detected, as edges say nothing of its height.
     """
     outlines = [outline for seen in videos for outline in seen.outlines]
-    found = calibrate(
+    if not outlines:
+        return guess_calibration(picture, given)
+    return calibrate(
         find_upright(outlines), picture, given, lines=room_lines(still, picture.center, picture.content),
         bodies=whole_bodies(outlines),
     )  # fmt: skip
-    return found if outlines or isinstance(found, Calibration) else guess_calibration(picture, given)
 
 
 def calibrate_or_guess(

@@ -30,8 +30,8 @@ _AT_RANDOM = 0.35
 _FULL_LENGTH, _MOST_WEIGHT = 60.0, 2.0
 """A segment of so many pixels counts once, longer ones up to so many times."""
 _TEMPER = 0.25
-"""Edges of one thing are not independent: so much of their log likelihood counts. Chosen on films 0 to 29 of
-``benchmarks/short_clips.py``, where 95 % intervals then held 90 to 97 % of the true values."""
+"""Edges of one thing are not independent: so much of their log likelihood counts. Chosen on 30 films like those of
+``benchmarks/short_clips.py``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ _STRAIGHT = np.radians(140)
 """Least angle at hip and knee of who stands or walks."""
 _CELL = 24.0
 """Side of the squares of the picture that tell places apart, pixels."""
+_MOST_OBSERVATIONS = 12
+"""See ``UprightPeople.weight``; chosen on UP-Fall's walks, where both cameras then agree best on the places."""
 _SECONDS = 10**6
 """Seconds between the videos in ``UprightPeople.second``: more than any lasts."""
 
@@ -46,10 +48,13 @@ class UprightPeople:
 
     @property
     def weight(self) -> float:
-        """How much of an observation each row is: a detector's errors last, so that a second of them counts as one, and whoever
-        stays in one place counts as two."""
+        """How much of an observation each row is.
+
+        A detector's errors last, so that a second of them counts as one, whoever stays in one place as two, and all together as
+        ``_MOST_OBSERVATIONS``: what a lens bends and how a body differs from ``PARTS`` does not average out.
+        """
         seconds, stands = len(np.unique(self.second)), len(np.unique(_cells(self.points), axis=0))
-        return min(1.0, min(seconds, 2 * stands) / max(len(self), 1))
+        return min(1.0, min(seconds, 2 * stands, _MOST_OBSERVATIONS) / max(len(self), 1))
 
 
 def _cells(points: np.ndarray, cell: float = _CELL) -> Int[np.ndarray, "n 2"]:
@@ -66,6 +71,9 @@ def find_upright(keypoints: Sequence[Keypoints]) -> UprightPeople:
     straight in them: seen from above, a sitting person's thighs hang down in the picture, too.
     """
     parts = [_upright_of(k) for k in keypoints]
+    if not parts:
+        none = np.zeros(0, int)
+        return UprightPeople(points=np.zeros((0, len(PARTS), 2)), sigma=np.zeros(0), frame=none, second=none)
     return UprightPeople(
         points=np.concatenate([p.points for p in parts]),
         sigma=np.concatenate([p.sigma for p in parts]),

@@ -25,7 +25,7 @@ _SOLE = 0.02
 _SIGMA_SHARE, _LEAST_SIGMA = 0.07, 0.05
 """Expected error of that height: a share of the distance, and at least so many metres."""
 _INDEPENDENT = 3.0
-"""The errors of one person's frames are alike: all together count as so many."""
+"""The errors of a detector's 3D points are alike: all frames together count as so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class WholeBodies:
 
 def whole_bodies(keypoints: Sequence[Keypoints]) -> WholeBodies:
     """Frames of each person, evenly in time, whose ankles are seen; none where the detector gives no 3D points."""
-    points, shapes, weights = [np.zeros((0, 33, 2))], [np.zeros((0, 33, 3))], [np.zeros(0)]
+    points, shapes = [np.zeros((0, 33, 2))], [np.zeros((0, 33, 3))]
     for person in keypoints:
         world = person.landmarks_world
         if world is None:
@@ -61,8 +61,9 @@ def whole_bodies(keypoints: Sequence[Keypoints]) -> WholeBodies:
         seen = two[frames, :, 2:] > _SEEN
         points.append(np.where(seen, two[frames, :, :2], np.nan))
         shapes.append(np.asarray(world[frames], float) * scale)
-        weights.append(np.full(len(frames), min(1.0, _INDEPENDENT / len(frames))))
-    return WholeBodies(points=np.concatenate(points), shape=np.concatenate(shapes), weight=np.concatenate(weights))
+    count = sum(map(len, points))
+    weight = np.full(count, min(1.0, _INDEPENDENT / max(count, 1)))
+    return WholeBodies(points=np.concatenate(points), shape=np.concatenate(shapes), weight=weight)
 
 
 def _chain(world: np.ndarray, side: str) -> np.ndarray:
