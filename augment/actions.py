@@ -22,6 +22,9 @@ FRAME_LABELS: tuple[str, ...] = (
 DOUBTFUL = 0.75
 """Similarity to a known frame label from which one of the user's own may be a slip: ``wlak``, but not ``walking``."""
 
+WHO, OTHER = "A person", "another person"
+"""Whom captions are about."""
+
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -32,11 +35,14 @@ class Action:
     label: str
     """Frame label of the action's core: one of ``FRAME_LABELS``, or one of the user's own."""
     captions: tuple[str, ...]
-    """English sentences with ``{who}`` in them (and ``{side}``: left or right); a clip's caption is drawn from these."""
+    """English sentences with ``{who}`` in them (``{side}``: left or right; ``{other}``: the second person); a clip's caption is
+    drawn from these."""
     is_fall: bool = False
     """Simulated by the embedded library, and named after UP-Fall's activities 1-5."""
     is_scripted: bool = False
     """Scripted by the embedded library."""
+    people: int = 1
+    """How many take part; the label is about the first one."""
 
 
 ACTIONS: dict[str, Action] = {
@@ -69,6 +75,13 @@ ACTIONS: dict[str, Action] = {
     "fall_from_chair": Action(
         label="fall", is_fall=True, captions=("{who} slides off a chair and falls.", "{who} falls off a chair.")
     ),
+    "hand_over": Action(label="standing", people=2, captions=("{who} hands something to {other}.",)),
+    "shake_hands": Action(label="standing", people=2, captions=("{who} and {other} shake hands.",)),
+    "walk_supported": Action(label="walk", people=2, captions=("{who} walks, held by {other}.",)),
+    "help_up_from_chair": Action(label="stand_up", people=2, captions=("{other} helps {who} up from a chair.",)),
+    "help_up_from_floor": Action(label="stand_up", people=2, captions=("{other} helps {who} up from the floor.",)),
+    "catch_faller": Action(label="fall", people=2, captions=("{who} falls backward and is caught by {other}.",)),
+    "push": Action(label="fall", people=2, captions=("{who} is pushed by {other} and falls.",)),
     "run": Action(label="other", captions=("{who} runs.",)),
     "turn": Action(label="other", captions=("{who} turns around.",)),
     "bow": Action(label="other", captions=("{who} bows.",)),
@@ -86,6 +99,8 @@ ACTIONS: dict[str, Action] = {
 
 DAILY = tuple(name for name, action in ACTIONS.items() if action.is_scripted)
 """Scripted daily actions of the embedded library."""
+PAIRS = tuple(name for name, action in ACTIONS.items() if action.people == 2)
+"""Actions of two people of the embedded library."""
 FALLS = tuple(name for name, action in ACTIONS.items() if action.is_fall)
 """Falls of the embedded library."""
 
@@ -132,14 +147,14 @@ def require_label(label: str) -> str:
 
 
 def require_caption(caption: str) -> str:
-    """Raises ValueError unless ``caption`` is a sentence with no other placeholders than ``{who}`` and ``{side}``."""
+    """Raises ValueError unless ``caption`` is a sentence; its placeholders may be ``{who}``, ``{other}`` and ``{side}``."""
     try:
-        said = caption.format(who="A person", side="left").strip()
+        text = said(caption, side="left").strip()
     except (LookupError, ValueError, AttributeError) as error:
         raise ValueError(
-            f"caption {caption!r}: expected no other placeholders than {{who}} and {{side}} ({error!r})"
+            f"caption {caption!r}: expected no other placeholders than {{who}}, {{other}} and {{side}} ({error!r})"
         ) from error
-    if not said:
+    if not text:
         raise ValueError("caption: expected a sentence, found an empty text")
     return caption
 
@@ -149,9 +164,17 @@ def captions_of(name: str) -> tuple[str, ...]:
     return ACTIONS[name].captions if name in ACTIONS else (f"{{who}} performs the action {name.replace('_', ' ')}.",)
 
 
-def caption_for(captions: Sequence[str], *, rng: np.random.Generator, who: str = "A person", side: str = "side") -> str:
+def caption_for(captions: Sequence[str], *, rng: np.random.Generator, who: str = WHO, side: str = "side") -> str:
     """Draw one of an action's sentences."""
-    return captions[int(rng.integers(len(captions)))].format(who=who, side=side)
+    return said(captions[int(rng.integers(len(captions)))], who=who, side=side)
+
+
+def said(caption: str, *, who: str = WHO, side: str = "side") -> str:
+    """A sentence with people in it; of two, ``who`` is the one who comes first."""
+    people = (who, OTHER)
+    if "{other}" in caption and caption.find("{other}") < caption.find("{who}"):
+        people = (OTHER, who)
+    return caption.format(who=people[0], other=people[1], side=side)
 
 
 def did_you_mean(name: str, valid: Iterable[str], *, least: float = 0.6) -> str:

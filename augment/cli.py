@@ -14,6 +14,7 @@ from .commands.generate import Generate
 from .commands.merge import Merge
 from .commands.motions_import import MotionsImport
 from .commands.motions_library import MotionsLibrary
+from .commands.motions_sheet import MotionsSheet
 from .commands.motions_train import MotionsSample, MotionsTrain
 from .commands.priors import PriorsEvaluate, PriorsSample, PriorsTrain
 from .commands.reconstruct import Reconstruct
@@ -25,11 +26,12 @@ from .commands.verify import Verify
 
 @dataclass(frozen=True, kw_only=True)
 class Motions:
-    """Motions: import mocap, build the embedded library, train and sample the generator."""
+    """Motions: import mocap, build the embedded library, look at them, train and sample the generator."""
 
     command: (
         Annotated[MotionsImport, subcommand("import")]
         | Annotated[MotionsLibrary, subcommand("library")]
+        | Annotated[MotionsSheet, subcommand("sheet")]
         | Annotated[MotionsTrain, subcommand("train")]
         | Annotated[MotionsSample, subcommand("sample")]
     )

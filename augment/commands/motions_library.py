@@ -23,6 +23,8 @@ class MotionsLibrary:
     """Processes."""
     actions: tuple[str, ...] = ()
     """Only these actions; all daily actions and falls by default."""
+    people: int | None = None
+    """2: the actions of two people (hand_over, push, ...), each clip two motions that know each other; 1: those of one."""
 
     def run(self) -> None:
         from ..motion.library.build import build_library
@@ -30,8 +32,9 @@ class MotionsLibrary:
         if self.workers < 1:
             raise ValueError(f"--workers {self.workers}: expected 1 or more")
         summary = build_library(
-            self.out, per_action=self.per_action, seed=self.seed, workers=self.workers, actions=self.actions or None
-        )
+            self.out, per_action=self.per_action, seed=self.seed, workers=self.workers, actions=self.actions or None,
+            people=self.people,
+        )  # fmt: skip
         for reason, count in sorted(summary.rejected.items()):
             print(f"tried again {count}: {reason}")
         for key in summary.missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..actions import ACTIONS, FALLS, caption_for, captions_of, did_you_mean
+from ..actions import ACTIONS, FALLS, PAIRS, caption_for, captions_of
 from ..body.model import Body, load_body
 from ..body.shapes import betas_from_phenotype
 from ..files import sha256_of_file, sha256_of_json
 from ..motion.carrying import PROPS
 from ..motion.holding import take_up
 from ..motion.labels import core_label, with_action
-from ..motion.resample import crop, resample
+from ..motion.partners import together
+from ..motion.resample import crop, fit_seconds, start_of_cut
 from ..motion.reshape import above_floor, above_seat, to_shape
 from ..placement.place import move_motion
 from ..types import Motion, Performance
 from .recipe import PeopleOptions, PlannedClip
+from .stored import pooled, read_motion_file, store_rows, thinned
 
 BYSTANDERS = ("stand", "walk")
 """Actions of the other people in a room."""
@@ -43,6 +46,8 @@ def cast(
         FallRejected: If a simulated fall is implausible or not the one asked for.
         ValueError: If the action cannot be had from that source, or the clip's prop has no place in the motion.
     """
+    if clip.two:
+        return _pair_performance(clip, people, body, rng=rng, seconds=seconds)
     # What holds a prop follows every step of the feet.
     lead = _lead(clip, people, body, pool, rng=rng, seconds=seconds, fps=fps if clip.prop is None else None)
     props: list[dict[str, Any]] = []
@@ -50,19 +55,66 @@ def cast(
         lead, prop = take_up(lead, clip.prop, body, rng=rng)
         props.append(prop)
     others = [_bystander(lead, people, body, number, rng=rng) for number in range(clip.others)]
+    return _performance(clip, (lead, *others), props, rng=rng)
+
+
+def _performance(
+    clip: PlannedClip, people: tuple[Motion, ...], props: list[dict[str, Any]], *, rng: np.random.Generator
+) -> Performance:
+    lead = people[0]
     return Performance(
-        people=(lead, *others),
+        people=people,
         action=clip.action,
         caption=_caption(clip, lead, rng=rng),
         segments=lead.segments,
-        provenance={
-            "motion": {
-                "from": clip.source, "name": lead.name, "source": lead.source, "licence": lead.licence,
-                "subject": lead.subject, "support": lead.support, "details": lead.provenance,
-            },
-            "props": props,
-        },
-    )  # fmt: skip
+        provenance={"motion": {"from": clip.source} | _origin(lead), "props": props},
+    )
+
+
+def _origin(motion: Motion) -> dict[str, Any]:
+    """Where a motion comes from."""
+    return {
+        "name": motion.name, "source": motion.source, "licence": motion.licence, "subject": motion.subject,
+        "support": motion.support, "details": motion.provenance,
+    }  # fmt: skip
+
+
+def _pair_performance(
+    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator, seconds: float | None
+) -> Performance:
+    """Two people who do something together, cut alike, and bystanders."""
+    one, other = PAIR_SOURCES[clip.source](clip, people, body, rng=rng)
+    one = with_action(one, clip.action, _label_of(clip, one))
+    start = start_of_cut(one, seconds, rng=rng)
+    if start is not None:
+        assert seconds is not None
+        one, other = (crop(motion, start, start + seconds) for motion in (one, other))
+    others = [_bystander(one, people, body, number, rng=rng) for number in range(clip.others)]
+    performance = _performance(clip, (one, other, *others), [], rng=rng)
+    partner = _origin(other) | {"label": core_label(other), "segments": [asdict(segment) for segment in other.segments]}
+    return replace(performance, provenance=performance.provenance | {"partner": partner})
+
+
+def _pair_from_library(
+    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator
+) -> tuple[Motion, Motion]:  # fmt: skip
+    from ..motion.library.pairs.act import make_pair
+
+    betas = (draw_betas(people, body, rng=rng), draw_betas(people.model_copy(update={"age": (YOUNGEST, 60.0)}), body, rng=rng))
+    return make_pair(clip.action, rng=rng, body=body, betas=betas)
+
+
+def _pair_from_store(
+    clip: PlannedClip, people: PeopleOptions, body: Body, *, rng: np.random.Generator
+) -> tuple[Motion, Motion]:  # fmt: skip
+    assert clip.path is not None
+    store, rows = store_rows(clip.path, clip.action, True)
+    one = store[rows[int(rng.integers(len(rows)))]]
+    return together(one, store.named(one.provenance["partner"]["name"]), body)
+
+
+PAIR_SOURCES: dict[str, Callable[..., tuple[Motion, Motion]]] = {"library": _pair_from_library, "store": _pair_from_store}
+"""A recipe's ``from`` to the function that gives the motions of two people."""
 
 
 def _lead(
@@ -73,14 +125,14 @@ def _lead(
     betas = draw_betas(people, body, rng=rng)
     if clip.motion is not None:
         assert pool is not None
-        motion = _pooled(pool, clip.motion, fps)
+        motion = pooled(pool, clip.motion, fps)
     else:
         motion = SOURCES[clip.source](clip, betas, body, rng=rng)
     motion = with_action(motion, clip.action, _label_of(clip, motion))
     if clip.source in OTHER_BODIES or clip.motion is not None:
         if motion.support == "floor":  # cut first: less to reshape; on a seat the whole motion says when it is used
             motion = fit_seconds(motion, seconds, rng=rng)
-        motion = above_seat(to_shape(_thinned(motion, fps), betas, body), body)
+        motion = above_seat(to_shape(thinned(motion, fps), betas, body), body)
         if clip.motion is not None or clip.source == "generator":
             motion = above_floor(motion, body)
     return fit_seconds(motion, seconds, rng=rng)
@@ -151,7 +203,7 @@ def _from_generator(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np
 
 def _from_store(clip: PlannedClip, betas: np.ndarray, body: Body, *, rng: np.random.Generator) -> Motion:
     assert clip.path is not None
-    store, rows = _store_rows(clip.path, clip.action)
+    store, rows = store_rows(clip.path, clip.action, False)
     return store[rows[int(rng.integers(len(rows)))]]
 
 
@@ -187,11 +239,11 @@ def check_sources(plan: list[PlannedClip], body_path: Path | None = None) -> dic
             number += 1
             name = f"{kind} {path.name} {number}"
 
-    clips = {(c.source, c.path, c.action, c.support): c for c in plan}
-    for (source, path, action, _), clip in sorted(clips.items(), key=lambda item: str(item[0])):
+    clips = {(c.source, c.path, c.action, c.support, c.two): c for c in plan}
+    for (source, path, action, _, two), clip in sorted(clips.items(), key=lambda item: str(item[0])):
         if source == "store":
             assert path is not None
-            store, _ = _store_rows(path, action)
+            store, _ = store_rows(path, action, two)
             note("store", path, sha256_of_json([row["sha256"] for row in store.rows]))
         elif source == "file":
             assert path is not None
@@ -201,30 +253,15 @@ def check_sources(plan: list[PlannedClip], body_path: Path | None = None) -> dic
             model = _generator(path)
             model.action_index(action)
             note("generator", path or Path("shipped"), sha256_of_json(model.facts))
-        elif source == "library" and action not in FALLS:
+        elif source == "library" and action not in FALLS and not two:
             from ..motion.library.scripted.act import SCRIPTS
 
             if action not in SCRIPTS:
                 raise ValueError(
-                    f"action {action!r} is not in the library; expected one of: {', '.join([*SCRIPTS, *FALLS])}; "
+                    f"action {action!r} is not in the library; expected one of: {', '.join([*SCRIPTS, *FALLS, *PAIRS])}; "
                     "or take it from: generator, or from: store with motions that show it"
                 )
     return digests
-
-
-def fit_seconds(motion: Motion, seconds: float | None, *, rng: np.random.Generator) -> Motion:
-    """Cut a motion to at most ``seconds``, keeping the start of its action where its segments tell it."""
-    if seconds is None or motion.seconds <= seconds + 1e-6:
-        return motion
-    core = next((segment for segment in motion.segments if segment.label == core_label(motion)), None)
-    latest = motion.seconds - seconds
-    low, high = 0.0, latest
-    if core is not None and len(motion.segments) > 1:
-        # Between cuts in which the action ends with the clip and cuts in which it starts at once.
-        high = min(latest, core.start_sec)
-        low = min(max(0.0, min(core.end_sec, core.start_sec + seconds) - seconds), high)
-    start = round(rng.uniform(low, high) * motion.fps) / motion.fps
-    return crop(motion, start, start + seconds)
 
 
 def _bystander(lead: Motion, people: PeopleOptions, body: Body, number: int, *, rng: np.random.Generator) -> Motion:
@@ -248,51 +285,6 @@ def _generator(path: Path | None) -> Any:
     return load_generator(path)
 
 
-@lru_cache(maxsize=64)
-def _store_rows(path: Path, action: str) -> tuple[Any, list[int]]:
-    from ..motion.store import read_store
-
-    store = read_store(path)
-    rows = [index for index, row in enumerate(store.rows) if row["action"] == action]
-    if not rows:
-        found = ", ".join(sorted({row["action"] for row in store.rows})) or "nothing"
-        hint = did_you_mean(action, {row["action"] for row in store.rows})
-        raise ValueError(f"{path}: no motion of action {action!r}{hint}; it holds: {found}")
-    return store, rows
-
-
-def _thinned(motion: Motion, fps: float | None) -> Motion:
-    return motion if fps is None or fps >= motion.fps else resample(motion, fps)
-
-
-@lru_cache(maxsize=256)
-def _pooled(pool: Path, name: str, fps: float | None) -> Motion:
-    """A motion of the run's pool, at most at ``fps`` frames a second.
-
-    Raises:
-        ValueError: If it could not be made, or its file is missing or damaged.
-    """
-    store, rows = _pool_rows(pool)
-    if name not in rows:
-        raise ValueError("no motion could be made")
-    return _thinned(store[rows[name]], fps)
-
-
-@lru_cache(maxsize=2)
-def _pool_rows(pool: Path) -> tuple[Any, dict[str, int]]:
-    from ..motion.store import read_store
-
-    store = read_store(pool)
-    return store, {row["name"]: index for index, row in enumerate(store.rows)}
-
-
 def _file_motion(clip: PlannedClip, body: Body) -> Motion:
     assert clip.path is not None
-    return _read_motion(clip.path, body, clip.action, clip.defined.label if clip.defined else "", clip.support)
-
-
-@lru_cache(maxsize=16)
-def _read_motion(path: Path, body: Body, action: str, label: str, support: str) -> Motion:
-    from ..motion.importing import read_motion
-
-    return read_motion(path, body, action=action, label=label, support=support)
+    return read_motion_file(clip.path, body, clip.action, clip.defined.label if clip.defined else "", clip.support)

@@ -10,9 +10,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..actions import (
     ACTIONS,
+    DAILY,
     DOUBTFUL,
     FALLS,
     FRAME_LABELS,
+    PAIRS,
     did_you_mean,
     require_action_name,
     require_caption,
@@ -82,8 +84,11 @@ class ClipItem(Strict):
     """The store's folder, or the generator's weights (the shipped ones if left out), relative to the recipe."""
     support: Literal["auto", "floor", "chair", "bed"] = "auto"
     """Of a motion file: where its body rests besides the feet; ``auto`` finds it in the motion."""
+    people: Literal[1, 2] | None = None
+    """How many take part in the action: 2 for those of two people (``hand_over``, ``push``, ...), their default, and for a
+    store of motions with partners (InterHuman); else 1. Two keep their places to each other, and from a store their bodies."""
     others: int = Field(default=0, ge=0, le=2)
-    """Number of other people in the room."""
+    """Number of other people in the room, who have nothing to do with the action."""
     prop: Annotated[str, AfterValidator(_known_prop)] | None = None
     """What the person pushes, leans on, carries or sits in: ``walker``, ``stick``, ``tray`` or ``wheelchair``."""
 
@@ -120,6 +125,29 @@ class ClipItem(Strict):
             found = f"{self.action!r}{did_you_mean(self.action, FALLS)}"
             raise ValueError(f"from: physics makes falls only ({', '.join(FALLS)}), not {found}; use from: library")
         return self
+
+    @model_validator(mode="after")
+    def _people_fit(self) -> ClipItem:
+        wanted = ACTIONS[self.action].people if self.action in ACTIONS else 1
+        if self.people is not None and self.people != wanted and self.source in ("library", "physics"):
+            others = PAIRS if self.people == 2 else (*DAILY, *FALLS)
+            raise ValueError(
+                f"people: {self.action!r} is done by {wanted}, not by {self.people}; of {self.people} there are: "
+                f"{', '.join(others)}"
+            )
+        if self.two and self.source in ("generator", "file"):
+            raise ValueError(f"people: from: {self.source} gives motions of one person; take two from: library, or from: store")
+        if self.two and self.motions is not None:
+            raise ValueError("motions is for actions of one person: two people's hands meet on their own bodies alone")
+        if self.two and self.prop is not None:
+            raise ValueError(f"prop: {self.prop} has no place in an action of two people")
+        return self
+
+    @property
+    def two(self) -> bool:
+        """Whether two people take part."""
+        usual = ACTIONS[self.action].people if self.action in ACTIONS and self.source in ("library", "store") else 1
+        return (self.people or usual) == 2
 
     @model_validator(mode="after")
     def _prop_has_a_place(self) -> ClipItem:

@@ -140,6 +140,8 @@ class PlannedClip:
     """Of a motion file, see ``ClipItem.support``."""
     prop: str | None = None
     """See ``ClipItem.prop``."""
+    two: bool = False
+    """Two people take part in the action."""
     motion: str | None = None
     """Name of its motion in the run's pool (``motion_pool``); None for a motion of its own."""
     defined: Action | None = None
@@ -270,7 +272,7 @@ def make_plan(recipe: Recipe, seed: int) -> list[PlannedClip]:
                 PlannedClip(
                     key=f"{recipe.name}-{item.action}-{number:06d}", number=number, action=item.action, source=item.source,
                     path=item.path, others=item.others, scene=scenes[number % len(scenes)], support=item.support,
-                    defined=own.get(item.action), prop=item.prop, motion=_motion_name(item, line, index),
+                    defined=own.get(item.action), prop=item.prop, motion=_motion_name(item, line, index), two=item.two,
                 )
             )  # fmt: skip
     mixed = [clips[index] for index in clip_rng(seed, "order", 0).permutation(len(clips))]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..actions import ACTIONS, captions_of, did_you_mean, own_action
+from ..actions import ACTIONS, captions_of, did_you_mean, own_action, said
 from ..body.model import Body, load_body
 from ..files import canonical_json, code_digest, sha256_of, sha256_of_file, write_atomic
 from ..progress import Progress
@@ -246,7 +246,7 @@ def _labelled(motion: Motion, label: MocapLabel, overrides: Overrides) -> Motion
     # What a data set says of a recording holds whatever action it is filed under; a guess from the file's name does not.
     caption = motion.caption or (label.caption if action == label.action or label.licence != UNKNOWN else "")
     if overrides.caption or not caption:
-        caption = (overrides.caption or captions_of(action)[0]).format(who="A person", side="side")
+        caption = said(overrides.caption or captions_of(action)[0])
     return replace(motion, action=action, caption=caption)
 
 

@@ -1,4 +1,4 @@
-"""Resample a motion to another rate, or cut it."""
+"""Resample a motion to another rate, or cut it: a given stretch, or one around its action."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from ..body.kinematics import interpolated
 from ..types import Motion, Segment
+from .labels import core_label
 
 
 def resample(motion: Motion, fps: float) -> Motion:
@@ -62,6 +63,26 @@ def crop(motion: Motion, start_sec: float, end_sec: float) -> Motion:
         if each.end_sec - offset > 1e-9 and each.start_sec - offset < length - 1e-9
     )
     return replace(motion.take(slice(start, end)), segments=segments)
+
+
+def fit_seconds(motion: Motion, seconds: float | None, *, rng: np.random.Generator) -> Motion:
+    """Cut a motion to at most ``seconds``, keeping the start of its action where its segments tell it."""
+    start = start_of_cut(motion, seconds, rng=rng)
+    return motion if start is None or seconds is None else crop(motion, start, start + seconds)
+
+
+def start_of_cut(motion: Motion, seconds: float | None, *, rng: np.random.Generator) -> float | None:
+    """Second at which a cut of at most ``seconds`` starts; None if the motion is not longer."""
+    if seconds is None or motion.seconds <= seconds + 1e-6:
+        return None
+    core = next((segment for segment in motion.segments if segment.label == core_label(motion)), None)
+    latest = motion.seconds - seconds
+    low, high = 0.0, latest
+    if core is not None and len(motion.segments) > 1:
+        # Between cuts in which the action ends with the clip and cuts in which it starts at once.
+        high = min(latest, core.start_sec)
+        low = min(max(0.0, min(core.end_sec, core.start_sec + seconds) - seconds), high)
+    return round(rng.uniform(low, high) * motion.fps) / motion.fps
 
 
 def _end_at(motion: Motion, seconds: float) -> tuple[Segment, ...]:

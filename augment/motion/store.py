@@ -52,6 +52,17 @@ class MotionStore:
             raise ValueError(f"{path}: differs from the digest in {INDEX}; import the motions again")
         return load_amass(io.BytesIO(data), name=path.stem)
 
+    def named(self, name: str) -> Motion:
+        """The motion of this name.
+
+        Raises:
+            ValueError: If there is none, or its file is damaged.
+        """
+        found = [index for index, row in enumerate(self.rows) if row["name"] == name]
+        if not found:
+            raise ValueError(f"{self.folder}: expected a motion {name!r}, found none; import or make both people's motions")
+        return self[found[0]]
+
     def __iter__(self) -> Iterator[Motion]:
         return (self[index] for index in range(len(self)))
 
@@ -136,7 +147,10 @@ def _check(motion: Motion) -> None:
 
 
 def _row(motion: Motion, digest: str) -> dict[str, Any]:
-    own = {"label": motion.label} if motion.label else {}
+    own: dict[str, Any] = {"label": motion.label} if motion.label else {}
+    partner = motion.provenance.get("partner")
+    if partner is not None:
+        own["partner"] = {"name": partner["name"], "number": partner.get("number", 1)}
     return own | {
         "name": motion.name,
         "file": f"{motion.name}.npz",

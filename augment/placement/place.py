@@ -21,8 +21,8 @@ from ..geometry import quantile
 from ..motion.carrying import carrier_of, outline_points, prop_track
 from ..motion.legs import reach_ankles
 from ..motion.posture import place_joints, turn_and_shift, with_pose, world_rotations
-from ..scene.boxes import depth_is_guessed
-from ..scene.solid import Boxes, Solid, solid_of
+from ..scene.boxes import depth_is_guessed, volume
+from ..scene.solid import Boxes, Solid, box_rows, in_some_box, solid_of
 from ..types import JOINT, Camera, Motion, Performance, Scene
 from .gates import REASONS, body_free, body_points, carries, lowest_height, pierces, props_free, seen
 from .spots import Spot, Supply, at_spot, draw_spot, need_of, own_support, prop_fits
@@ -77,11 +77,13 @@ def place(
     count = max(round(lead.seconds / _GATE_SECONDS), 2)
     frames = np.unique(np.linspace(0, len(lead) - 1, count).astype(int))
     joints = [joints_of(body, motion.take(frames)) for motion in performance.people]
-    view, need = _view_of(scene, camera), need_of(lead, joints, scene)
+    held = "partner" in performance.provenance
+    view, need = _view_of(scene, camera), need_of(lead, joints, scene, held=held)
     settled = replace(
         settled,
         points=tuple(map(body_points, joints)),
         carried=tuple(points[frames] for points in _carried(performance, body)),
+        acting=2 if held else 1,
     )
     seat = "wheelchair" if any(prop["kind"] == "wheelchair" for prop in asked_props(performance)) else ""
     for number in range(1, tries + 1):
@@ -121,6 +123,8 @@ class _Settled:
     """Some vertices of each person in a few frames, lifted, in the performance's own frame."""
     carried: tuple[np.ndarray, ...] = ()
     """Points of props that move, at the frames of the gates, in that frame."""
+    acting: int = 1
+    """How many of the people take part in the action: 2 for partners."""
     problem: str | None = None
     """The reason to reject it even then."""
 
@@ -150,23 +154,29 @@ def _judge(spot: Spot, settled: _Settled, view: _View) -> str | None:
     # The seat or bed carries the first person alone.
     others = len(settled.points) - 1
     supports, rises = [spot.support, *[None] * others], [spot.rise, *[0.0] * others]
-    lead = None
+    moved_all = []
     for points, rise, support in zip(settled.points, rises, supports, strict=True):
         moved = at_spot(points, spot, settled.lift + rise)
         reason = body_free(moved, view.solid, support)
         if reason is not None:
             return reason
-        lead = moved if lead is None else lead
-    assert lead is not None
+        moved_all.append(moved)
+    lead = moved_all[0]
     for points in settled.carried:
         reason = props_free(at_spot(points, spot), view.solid, spot.support)
         if reason is not None:
             return reason
     if spot.is_prop and spot.support is not None and not prop_fits(spot.support, view.solid):
         return "in_furniture"
-    reason = seen(lead[:, :24], view.camera, view.depth, view.boxes)
-    if reason is not None:
-        return reason
+    for points in (lead, *moved_all[1 : settled.acting]):
+        reason = seen(points[:, :24], view.camera, view.depth, view.boxes)
+        if reason is not None:
+            return reason
+    if spot.is_prop and spot.support is not None and settled.acting > 1:
+        # The partner must not stand in the seat that is brought along.
+        own = np.ascontiguousarray(box_rows([volume(spot.support)]))
+        if in_some_box(own, np.zeros(1, np.bool_), moved_all[1], np.zeros(moved_all[1].shape[1])):
+            return "in_furniture"
     for skin, rise, support in zip(settled.skin, rises, supports, strict=True):
         if pierces(at_spot(skin, spot, rise), view.solid, support):
             return "in_furniture"

@@ -16,6 +16,8 @@ from .gates import furniture_free
 
 FIT = {"chair": 0.06, "bed": 0.12}
 """Metres by which a seat's or bed's height may differ from the one a motion was made for."""
+HELD_FIT = 0.015
+"""Likewise for somebody whom a partner holds: the hands do not follow."""
 PROP_SIZE = {"chair": (0.44, 0.44), "bed": (0.95, 2.0), "wheelchair": (0.68, 0.95)}
 """Extent of added furniture, metres, across and along."""
 
@@ -73,13 +75,15 @@ class Need:
     """Least and greatest (x, z) of the floor."""
 
 
-def need_of(motion: Motion, joints: Sequence[Float[np.ndarray, "_ 24 3"]], scene: Scene) -> Need:
-    """What the first person's motion and everybody's joints ask of a room."""
+def need_of(motion: Motion, joints: Sequence[Float[np.ndarray, "_ 24 3"]], scene: Scene, *, held: bool = False) -> Need:
+    """What the first person's motion and everybody's joints ask of a room; ``held``: by the second person's hands."""
     own, wholly = own_support(motion), False
     fitting: tuple[Surface, ...] = ()
     if own is not None:
         wholly = bool((joints[0][..., 1] > own.center[1] - 0.02).all())
         fit = np.inf if wholly else FIT[own.kind]
+        if held:
+            wholly, fit = False, HELD_FIT
         fitting = tuple(s for s in scene.surfaces if s.kind == own.kind and abs(s.center[1] - own.center[1]) <= fit)
     everything = np.concatenate([points.reshape(-1, 3) for points in joints]).astype(np.float64)
     floor = np.ascontiguousarray(scene.floor, np.float64)

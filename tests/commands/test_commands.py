@@ -21,15 +21,19 @@ from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import av
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 import augment.cli
 import recognition.cli
+from augment.body.model import load_body
+from augment.motion.partners import name_pair
+from augment.motion.store import StoreWriter
 from augment.scene.store import load_scene, save_scene
 from tests.make.realdata import require
-from tests.make.rooms import room
+from tests.make.rooms import room, standing
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "140"}
@@ -179,6 +183,26 @@ def test_recipe_typo_and_unknown_action_say_what_is_valid(tmp_path):
     code, text = run("motions", "sample", "shipped", "--action", "levitate", "--out", tmp_path / "m")
     refused(text, code, "levitate", "walk")
     assert not (tmp_path / "o").exists()
+
+
+def test_a_sheet_shows_motions_and_both_of_two_people(tmp_path):
+    store, body = tmp_path / "store", load_body()
+    one, other = standing(body, frames=4), standing(body, frames=4, at=(0.0, 0.9))
+    with StoreWriter(store) as writer:
+        for motion in (replace(one, name="alone"), *name_pair(one, other, "two", body)):
+            writer.add(motion, rest_pelvis=np.asarray(body.rest_joints(motion.betas))[0])
+    code, text = run("motions", "sheet", store, "--out", tmp_path / "a.png", "--columns", "3", "--height", "80")
+    assert code == 0, text
+    assert "a.png: 2 of 2 motions" in text
+    picture = cv2.imread(str(tmp_path / "a.png")).astype(int)
+    red, blue = (picture[..., first] - picture[..., second] > 40 for first, second in ((2, 0), (0, 2)))
+    half = len(picture) // 2
+    assert red[:half].any()
+    assert not blue[:half].any()
+    assert red[half:].any()
+    assert blue[half:].any()
+    code, text = run("motions", "sheet", store, "--out", tmp_path / "b.png", "--actions", "fly")
+    refused(text, code, "'fly'", "stand")
 
 
 def test_furniture_is_added_by_its_corners_and_shown(tmp_path):

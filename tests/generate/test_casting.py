@@ -13,6 +13,7 @@ from augment.body.model import joints_of
 from augment.generate.casting import cast, check_sources, draw_betas
 from augment.generate.recipe import PeopleOptions, PlannedClip
 from augment.motion.carrying import PROPS
+from augment.motion.library.build import build_library
 from augment.motion.library.scripted.act import make_action
 from augment.motion.resample import resample
 from augment.motion.reshape import above_floor
@@ -88,6 +89,43 @@ def test_a_motion_for_another_body_is_thinned_to_the_films_rate_and_moves_as_bef
 def test_a_store_without_the_action_says_what_it_holds(store: Path):
     with pytest.raises(ValueError, match="no motion of action 'wave'; it holds: walk"):
         check_sources([planned("store", action="wave", path=store)])
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("pairs") / "pairs"
+    build_library(folder, per_action=2, seed=1, actions=["shake_hands", "stand"])
+    return folder
+
+
+def test_two_people_are_cut_alike_and_both_are_in_the_provenance(body):
+    clip = replace(planned(action="help_up_from_chair"), two=True)
+    performance = cast(clip, PeopleOptions(), body, rng=clip_rng(1, "k", 0), seconds=4.0)
+    one, other = performance.people
+    assert len(one) == len(other) == round(4.0 * one.fps)
+    hands = [joints_of(body, motion)[:, [22, 23]] for motion in (one, other)]
+    gaps = np.linalg.norm(hands[0][:, :, None] - hands[1][:, None], axis=-1)
+    assert gaps.min() < 0.05
+    partner = performance.provenance["partner"]
+    assert partner["label"] == "standing"
+    assert partner["segments"][-1]["end_sec"] == pytest.approx(4.0)
+    assert partner["licence"] == one.licence
+    assert "stand_up" in {segment.label for segment in performance.segments}
+
+
+def test_a_store_gives_both_of_a_pair_on_their_own_bodies(body, pairs: Path):
+    clip = replace(planned("store", action="shake_hands", path=pairs), two=True)
+    check_sources([clip])
+    one, other = cast(clip, PeopleOptions(), body, rng=clip_rng(2, "k", 0), seconds=None).people
+    assert (one.name[:-1], one.name[-1], other.name[-1]) == (other.name[:-1], "1", "2")
+    alone = cast(replace(clip, two=False), PeopleOptions(), body, rng=clip_rng(2, "k", 0), seconds=None)
+    assert len(alone.people) == 1
+    assert alone.people[0].name.endswith("-1")
+
+
+def test_two_people_of_motions_of_one_are_refused_in_one_line(pairs: Path):
+    with pytest.raises(ValueError, match="'stand' are of one person; say people: 1"):
+        check_sources([replace(planned("store", action="stand", path=pairs), two=True)])
 
 
 SCRIPTED = [(prop, action) for prop, kind in PROPS.items() for action in kind.actions if action in DAILY]

@@ -167,6 +167,28 @@ def test_two_scenes_of_one_name_are_refused():
         scene_names(recipe)
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ({"action": "walk", "people": 2}, "people: 'walk' is done by 1, not by 2; of 2 there are: hand_over"),
+        ({"action": "push", "people": 1}, "people: 'push' is done by 2, not by 1; of 1 there are: walk"),
+        ({"action": "walk", "people": 3}, "Input should be 1 or 2"),
+        ({"action": "walk", "people": 2, "from": "generator"}, "gives motions of one person"),
+        ({"action": "push", "count": 4, "motions": 2}, "motions is for actions of one person"),
+        ({"action": "push", "prop": "stick"}, "prop: stick has no place in"),
+    ],
+)
+def test_numbers_of_people_that_do_not_fit_are_refused(line, fault):
+    with pytest.raises(ValueError, match=fault):
+        Recipe.model_validate({"scenes": [{"room": 0}], "clips": [line]})
+
+
+def test_an_action_of_two_people_is_planned_with_both():
+    clips = [{"action": "push"}, {"action": "walk"}, {"action": "wander", "from": "store", "path": "s", "people": 2}]
+    recipe = Recipe.model_validate({"scenes": [{"room": 0}], "actions": {"wander": "walk"}, "clips": clips})
+    assert {clip.action: clip.two for clip in make_plan(recipe, 0)} == {"push": True, "walk": False, "wander": True}
+
+
 @pytest.mark.parametrize("action", list(ACTIONS))
 def test_every_action_may_be_asked_for(action: str):
     Recipe.model_validate({"scenes": [{"room": 0}], "clips": [{"action": action, "from": "generator"}]})

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from augment.actions import ACTIONS
-from augment.generate.casting import fit_seconds
 from augment.generate.journal import FinishedShard, append, open_journal, require_own_folder
 from augment.generate.recipe import Recipe, load_recipe
 from augment.generate.run import generate, plan_table
 from augment.generate.studio import end_segments
+from augment.motion.resample import fit_seconds
 from augment.scene.rooms.care_room import make_room
 from augment.scene.store import save_scene
 from augment.shards.tar import ShardRecord, describe_shard, read_manifest

@@ -14,7 +14,7 @@ OTHERS = ("stand-0000", "walk-0000", "kneel-0000", "pick_up-0000")
 @pytest.fixture(scope="module")
 def acted(body):
     """Motions of the embedded library, which knows what carried them, and their joints."""
-    motions = {key: make_clip(key, seed=0, body=body)[0] for key in SITS + LIES + OTHERS}
+    motions = {key: make_clip(key, seed=0, body=body)[0][0] for key in SITS + LIES + OTHERS}
     return {key: (motion, joints_of(body, motion)) for key, motion in motions.items() if motion is not None}
 
 

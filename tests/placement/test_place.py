@@ -312,3 +312,28 @@ def test_a_wheelchair_is_brought_along_where_chairs_are_free():
     np.testing.assert_allclose(np.array(prop["center"])[[0, 2]], placed.people[0].support_center, atol=1e-9)
     with pytest.raises(PlacementRejected, match="no_support"):
         place(asked, _open_room(), the_body(), rng=np.random.default_rng(0), props=False)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_partners_keep_their_places_to_each_other_and_are_both_seen(seed):
+    one, other = standing(the_body(), frames=4), standing(the_body(), frames=4, at=(0.0, 1.3))
+    pair = replace(performance(one, other), provenance={"partner": {"name": "other"}})
+    placed = place(pair, _open_room(), the_body(), rng=np.random.default_rng(seed))
+    before, after = (
+        joints_of(the_body(), there[1])[:, 0] - joints_of(the_body(), there[0])[:, 0] for there in (pair.people, placed.people)
+    )
+    np.testing.assert_allclose(np.linalg.norm(before, axis=1), np.linalg.norm(after, axis=1), atol=1e-6)
+    scene = _open_room()
+    for motion in placed.people:
+        assert seen(joints_of(the_body(), motion), scene.camera, scene.depth) is None
+
+
+def test_no_partner_stands_in_a_seat_that_is_brought_along():
+    beside = standing(the_body(), frames=4, at=(0.1, 0.0))
+    inside = replace(performance(sitting(), beside), provenance={"partner": {"name": "other"}})
+    scene = replace(_open_room(), surfaces=())
+    with pytest.raises(PlacementRejected) as caught:
+        place(inside, scene, the_body(), rng=np.random.default_rng(0), tries=60)
+    assert "in_furniture" in caught.value.counts
+    bystander = replace(inside, provenance={})
+    assert place(bystander, scene, the_body(), rng=np.random.default_rng(0), tries=60).people[1] is not None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...actions import DAILY, FALLS
+from ...actions import ACTIONS, DAILY, FALLS, PAIRS
 from ...body.skinning import lowest_skin
 from ...progress import Progress
 from ...seeds import clip_rng
@@ -53,82 +53,132 @@ class LibrarySummary:
     """Clips without an accepted attempt."""
 
 
-def library_keys(per_action: int, actions: Sequence[str] | None = None) -> list[str]:
+def library_keys(per_action: int, actions: Sequence[str] | None = None, people: int | None = None) -> list[str]:
     """Names of all clips, in order.
 
+    Args:
+        per_action: Clips of each action.
+        actions: Their names; all actions of ``people`` people by default.
+        people: 1 or 2; by default as many as each of ``actions`` has, and 1 where none is named.
     Raises:
-        ValueError: For an action the library cannot make, or fewer than one clip an action.
+        ValueError: For an action the library cannot make or one of another number of people, or fewer than one clip an action.
     """
-    chosen = list(actions) if actions else [*DAILY, *FALLS]
+    if people not in (None, 1, 2):
+        raise ValueError(f"people: expected 1 or 2, found {people}")
+    all_of = {1: (*DAILY, *FALLS), 2: PAIRS}
+    chosen = list(actions) if actions else list(all_of[people or 1])
     for name in chosen:
-        if name not in (*DAILY, *FALLS):
-            raise ValueError(f"actions: {name!r} is not in the library; expected some of: {', '.join((*DAILY, *FALLS))}")
+        if name not in (*all_of[1], *all_of[2]):
+            raise ValueError(
+                f"actions: {name!r} is not in the library; expected some of: {', '.join((*all_of[1], *all_of[2]))}"
+            )
+        if people is not None and ACTIONS[name].people != people:
+            raise ValueError(
+                f"actions: {name!r} is done by {ACTIONS[name].people}, not by {people}; of {people} there are: "
+                f"{', '.join(all_of[people])}"
+            )
     if per_action < 1:
         raise ValueError(f"per_action: expected 1 or more, found {per_action}")
     return [f"{name}-{index:04d}" for name in dict.fromkeys(chosen) for index in range(per_action)]
 
 
 def build_library(
-    out: Path, *, per_action: int, seed: int, workers: int = 1, actions: Sequence[str] | None = None
-) -> LibrarySummary:
-    """Write a motion store with ``per_action`` clips of every action.
+    out: Path, *, per_action: int, seed: int, workers: int = 1, actions: Sequence[str] | None = None,
+    people: int | None = None,
+) -> LibrarySummary:  # fmt: skip
+    """Write a motion store with ``per_action`` clips of every action; a clip of two people is two motions.
 
     Args:
         out: Folder of the store; clips it already holds from the same seed stay as they are.
         seed: Seed of all random choices, with the clip's name.
         workers: Processes.
-        actions: Some of ``actions.DAILY`` and ``actions.FALLS``; all by default.
+        actions: Some of ``actions.DAILY``, ``actions.FALLS`` and ``actions.PAIRS``; all of ``people`` people by default.
+        people: See ``library_keys``.
     Raises:
         ValueError: For unknown actions or a store that cannot be read.
     """
     from ..store import StoreWriter
 
-    keys = library_keys(per_action, actions)
+    keys = library_keys(per_action, actions, people)
     summary = LibrarySummary()
     with StoreWriter(Path(out)) as store:
         origin = _source(seed)
-        todo = [key for key in keys if key not in store.rows or store.rows[key]["source"] != origin]
+        made = {name for name, row in store.rows.items() if row["source"] == origin}
+        todo = [key for key in keys if not made.issuperset(_names(key))]
         with Progress() as progress, closing(_clips(todo, seed, workers)) as clips:
             progress.update("library", 0, len(todo))
-            for done, (key, motion, reasons) in enumerate(clips, start=1):
+            for done, (key, motions, reasons) in enumerate(clips, start=1):
                 summary.rejected.update(reasons)
-                if motion is None:
+                if not motions:
                     summary.missing.append(key)
-                else:
+                for motion in motions:
                     store.add(motion, rest_pelvis=np.asarray(_body().rest_joints(motion.betas))[0])
                     summary.added += 1
                 progress.update("library", done, len(todo))
         summary.missing.sort()
-        summary.kept = len(set(keys) & set(store.rows))
+        summary.kept = len({name for key in keys for name in _names(key)} & set(store.rows))
     return summary
 
 
-def make_clip(key: str, *, seed: int, body: Body) -> tuple[Motion | None, list[str]]:
-    """One clip of the library (None if all attempts failed), and the reasons of rejected attempts."""
-    from ...body.shapes import sample_betas
+def _names(key: str) -> tuple[str, ...]:
+    """Names of a clip's motions."""
+    return (f"{key}-1", f"{key}-2") if key.rsplit("-", 1)[0] in PAIRS else (key,)
 
+
+def make_clip(key: str, *, seed: int, body: Body) -> tuple[tuple[Motion, ...], list[str]]:
+    """One clip of the library: a motion, or those of two people; none if all attempts failed. And the reasons."""
     action = key.rsplit("-", 1)[0]
     reasons: list[str] = []
     for attempt in range(ATTEMPTS):
-        rng = clip_rng(seed, key, attempt)
-        betas = sample_betas(body, rng=rng)
-        if action in FALLS:
-            motion = _make_fall(action, betas, rng=rng, body=body)
-        else:
-            motion = make_action(action, rng=rng, body=body, betas=betas)
-            motion = implausible(motion, body) or motion
-        if isinstance(motion, str):
-            reasons.append(f"{action}: {motion}")
+        motions = _attempt(action, key, rng=clip_rng(seed, key, attempt), body=body)
+        if isinstance(motions, str):
+            reasons.append(f"{action}: {motions}")
             continue
-        provenance = {
-            **motion.provenance, "origin": "simulated" if action in FALLS else "scripted", "seed": seed, "key": key,
-            "attempt": attempt, "body": body.name,
+        facts = {
+            "origin": "simulated" if action in FALLS else "scripted", "seed": seed, "key": key, "attempt": attempt,
+            "body": body.name,
         }  # fmt: skip
-        return dataclasses.replace(
-            motion, name=key, action=action, source=_source(seed), licence=LICENCE, subject=f"library-{seed}-{key}",
-            provenance=provenance,
+        return tuple(
+            dataclasses.replace(
+                motion, action=action, source=_source(seed), licence=LICENCE, subject=f"library-{seed}-{motion.name}",
+                provenance=motion.provenance | facts,
+            )
+            for motion in motions
         ), reasons  # fmt: skip
-    return None, reasons
+    return (), reasons
+
+
+def _attempt(action: str, key: str, *, rng: np.random.Generator, body: Body) -> tuple[Motion, ...] | str:
+    """The motions of a clip, named, or the reason of their rejection."""
+    from ...body.shapes import sample_betas
+
+    betas = sample_betas(body, rng=rng)
+    if action in PAIRS:
+        return _make_pair(action, key, betas, rng=rng, body=body)
+    if action in FALLS:
+        motion = _make_fall(action, betas, rng=rng, body=body)
+    else:
+        motion = make_action(action, rng=rng, body=body, betas=betas)
+        motion = implausible(motion, body) or motion
+    return motion if isinstance(motion, str) else (dataclasses.replace(motion, name=key),)
+
+
+def _make_pair(
+    action: str, key: str, betas: np.ndarray, *, rng: np.random.Generator, body: Body
+) -> tuple[Motion, Motion] | str:  # fmt: skip
+    from ...body.shapes import sample_betas
+    from ..partners import name_pair
+    from .falls.simulate import FallRejected
+    from .pairs.act import make_pair
+
+    try:
+        one, other = make_pair(action, rng=rng, body=body, betas=(betas, sample_betas(body, rng=rng)))
+    except FallRejected as rejected:
+        return rejected.reason
+    # A simulated fall is judged where it is made.
+    judged = (other,) if action == "push" else (one, other)
+    problem = next((reason for motion in judged if (reason := implausible(motion, body))), None)
+    return problem or name_pair(one, other, key, body)
 
 
 def implausible(motion: Motion, body: Body) -> str | None:
@@ -177,13 +227,13 @@ def _body() -> Body:
     return load_body()
 
 
-def _work(task: tuple[str, int]) -> tuple[str, Motion | None, list[str]]:
+def _work(task: tuple[str, int]) -> tuple[str, tuple[Motion, ...], list[str]]:
     key, seed = task
-    motion, reasons = make_clip(key, seed=seed, body=_body())
-    return key, motion, reasons
+    motions, reasons = make_clip(key, seed=seed, body=_body())
+    return key, motions, reasons
 
 
-def _clips(keys: list[str], seed: int, workers: int) -> Generator[tuple[str, Motion | None, list[str]], None, None]:
+def _clips(keys: list[str], seed: int, workers: int) -> Generator[tuple[str, tuple[Motion, ...], list[str]], None, None]:
     """Clips as they are done; with one worker in this process."""
     tasks = [(key, seed) for key in keys]
     if workers <= 1 or len(tasks) <= 1:

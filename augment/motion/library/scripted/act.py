@@ -21,7 +21,7 @@ from .kneel import act_kneel, draw_kneel
 from .lying import act_lie, draw_lie
 from .manner import Manner, Take
 from .pick_up import act_pick_up, draw_pick_up
-from .pose import solve
+from .pose import Solved, solve
 from .rig import Rig, make_rig
 from .rise import act_get_up, draw_get_up
 from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
@@ -96,12 +96,21 @@ def make_action(
     t = np.arange(max(8, round(manner.seconds * fps))) / fps
     take = SCRIPTS[name].act(t, rig, manner, rng=rng)
     caption = take.caption or caption_for(ACTIONS[name].captions, rng=rng)
-    motion = _to_motion(take, rig, fps, name, caption, manner)
-    return _mirrored(motion, rig) if manner.side == "right" else motion
+    provenance = {"params": dataclasses.asdict(manner), **({"notes": take.notes} if take.notes else {})}
+    motion = dataclasses.replace(to_motion(take, rig, fps), action=name, caption=caption, provenance=provenance)
+    return mirrored(motion, rig) if manner.side == "right" else motion
 
 
-def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner: Manner) -> Motion:
-    solved = solve(take.plan, rig)
+def to_motion(take: Take, rig: Rig, fps: float, solved: Solved | None = None) -> Motion:
+    """A performed action as a motion, still without name, caption and parameters.
+
+    Args:
+        take: The plan with its labels.
+        rig: The body it was planned for.
+        fps: Frames a second.
+        solved: The plan solved, if it is already.
+    """
+    solved = solved or solve(take.plan, rig)
     turns = ik.to_rotvec(solved.rotations)
     end = len(turns) / fps
     segments, start = [], 0.0
@@ -112,14 +121,13 @@ def _to_motion(take: Take, rig: Rig, fps: float, name: str, caption: str, manner
             start = stop
     return Motion(
         global_orient=turns[:, 0], body_pose=turns[:, 1:], transl=solved.positions[:, 0] - rig.rest[0], betas=rig.betas,
-        fps=float(fps), action=name, segments=tuple(segments), caption=caption, source="understudy scripted", licence=LICENCE,
+        fps=float(fps), segments=tuple(segments), source="understudy scripted", licence=LICENCE,
         support=take.support, support_height=float(take.support_height), support_center=take.support_center,
         support_yaw=float(take.support_yaw),
-        provenance={"params": dataclasses.asdict(manner), **({"notes": take.notes} if take.notes else {})},
     )  # fmt: skip
 
 
-def _mirrored(motion: Motion, rig: Rig) -> Motion:
+def mirrored(motion: Motion, rig: Rig) -> Motion:
     """Mirror a motion in x = 0, on a body that is symmetric."""
     turns = np.concatenate([motion.global_orient[:, None], motion.body_pose], axis=1)[:, _MIRROR] * _FLIP
     pelvis = (motion.transl + rig.rest[0]) * np.array([-1.0, 1.0, 1.0])

@@ -16,7 +16,7 @@ from .pose import PosePlan, Rest
 from .rig import SIDES, SIGN, Rig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class SittingTimes:
     """Seconds at which each stage of getting up over sitting ends."""
 
@@ -32,15 +32,23 @@ class SittingTimes:
     """Standing."""
 
 
-def rise_sitting(t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator) -> tuple[PosePlan, float, float]:
+def rise_sitting(
+    t: np.ndarray, rig: Rig, manner: Manner, *, rng: np.random.Generator, times: SittingTimes | None = None
+) -> tuple[PosePlan, float, float]:
     """Supine, sit up over the hands, draw the feet in, lean forward into a squat, stand (facing +z).
 
+    Args:
+        t: Seconds.
+        rig: The body.
+        manner: The person's.
+        rng: For the rest.
+        times: When the stages end; drawn if None.
     Returns:
         The plan, and the seconds at which the person starts to move and stands.
     """
     plan, lying = start_lying(t, rig, manner, rng=rng)
-    begin, sat, drawn, squat, up = stage_ends([0.06, 0.26, 0.16, 0.20, 0.20], manner.seconds, rng=rng)
-    times = SittingTimes(begin=begin, sat=sat, drawn=drawn, squat=squat, up=up)
+    times = times or SittingTimes(*stage_ends([0.06, 0.26, 0.16, 0.20, 0.20], manner.seconds, rng=rng))
+    begin, sat, drawn, up = times.begin, times.sat, times.drawn, times.up
     feet_z = 0.45 * rig.scale
     _pelvis(plan, rig, manner, lying, times, feet_z)
     _trunk(plan, lying, times, rng=rng)

@@ -49,15 +49,27 @@ def draw_walk(rng: np.random.Generator, rig: Rig) -> WalkManner:
 
 def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Generator) -> Take:
     """Walk along a path; pelvis, spine and arms follow from where the feet are."""
-    old, seconds = manner.old, manner.seconds
-    stride = rig.scale * (1 - 0.22 * old) * 0.60 * max(manner.speed, 0.2) ** 0.55
-    steps = _footfalls(manner, stride, rng=rng)
-    falls = steps.falls
+    stride = stride_of(rig, manner)
+    steps = draw_footfalls(manner, stride, rng=rng)
+    plan = walk_along(t, rig, manner, draw_trail(manner, steps, rng=rng), steps, rng=rng)
+    return Take(plan=plan, segments=walk_segments(manner, steps, stride))
+
+
+def stride_of(rig: Rig, manner: WalkManner) -> float:
+    """Length of a step, metres."""
+    return rig.scale * (1 - 0.22 * manner.old) * 0.60 * max(manner.speed, 0.2) ** 0.55
+
+
+def walk_along(
+    t: np.ndarray, rig: Rig, manner: WalkManner, trail: Trail, steps: Footfalls, *, rng: np.random.Generator
+) -> PosePlan:
+    """The plan of a walk with footfalls along a trail."""
+    old, stride = manner.old, stride_of(rig, manner)
     gait = Gait(
         width=manner.width, toe_out=0.09 + 0.08 * old, double_support=0.2 + 0.2 * old, clearance=0.035 + 0.015 * manner.speed,
         roll=1.0 - 0.55 * old,
     )  # fmt: skip
-    walk = lay_walk(t, _trail(manner, falls, rng=rng), steps, gait)
+    walk = lay_walk(t, trail, steps, gait)
     plan = posture(t, rig, manner, rng=rng)
     use_feet(plan, rig, walk.feet)
     _walk_trunk(plan, rig, manner, walk, stride, rng=rng)
@@ -66,16 +78,19 @@ def act_walk(t: np.ndarray, rig: Rig, manner: WalkManner, *, rng: np.random.Gene
         arm = relaxed(t, manner, rng=rng, flexion=np.where(swing > 0, 0.85 * swing, swing))
         arm.elbow = arm.elbow + np.maximum(0.5 * swing, 0.0) + 0.12 * manner.speed
         plan.arms[side] = [(0.0, 0.0, arm)]
-    gap = stride / manner.speed
+    return plan
+
+
+def walk_segments(manner: WalkManner, steps: Footfalls, stride: float) -> list[tuple[str, float]]:
+    """Standing, walking, standing, as the manner says."""
+    falls, gap = steps.falls, stride / manner.speed
     segments = [("standing", max(falls[0][0] - 0.9 * gap, 0.3))] if manner.starts else []
     if manner.stops:
-        segments += [("walk", min(falls[-1][0] + 0.1, seconds - 0.2)), ("standing", seconds)]
-    else:
-        segments.append(("walk", seconds))
-    return Take(plan=plan, segments=segments)
+        return [*segments, ("walk", min(falls[-1][0] + 0.1, manner.seconds - 0.2)), ("standing", manner.seconds)]
+    return [*segments, ("walk", manner.seconds)]
 
 
-def _footfalls(manner: WalkManner, stride: float, *, rng: np.random.Generator) -> Footfalls:
+def draw_footfalls(manner: WalkManner, stride: float, *, rng: np.random.Generator) -> Footfalls:
     """Footfalls with some variation in time and length, over the whole clip."""
     gap = stride / manner.speed
     start = rng.uniform(0.2, 0.7) if manner.starts else 0.0
@@ -93,9 +108,9 @@ def _footfalls(manner: WalkManner, stride: float, *, rng: np.random.Generator) -
     return Footfalls(falls=falls, start_s=start_s, end_pause=manner.stops)
 
 
-def _trail(manner: WalkManner, falls: list[tuple[float, float]], *, rng: np.random.Generator) -> Trail:
+def draw_trail(manner: WalkManner, steps: Footfalls, *, rng: np.random.Generator) -> Trail:
     """The path of the drawn shape, as long as the footfalls need."""
-    length = falls[-1][1]
+    length = steps.falls[-1][1]
     middle = rng.uniform(0.45, 0.6) * length
     turns = {
         "straight": [(0.0, length, manner.turn)],
@@ -103,7 +118,7 @@ def _trail(manner: WalkManner, falls: list[tuple[float, float]], *, rng: np.rand
         "corner": [(middle - 0.5, middle + 0.5, manner.turn)],
         "wave": [(0.0, 0.4 * length, manner.turn), (0.4 * length, length, -1.6 * manner.turn)],
     }[manner.path]
-    return make_trail(max(0.0, -falls[0][1]) + 1.0, length, turns)
+    return make_trail(max(0.0, -steps.falls[0][1]) + 1.0, length, turns)
 
 
 def _walk_trunk(plan: PosePlan, rig: Rig, manner: WalkManner, walk: Walk, stride: float, *, rng: np.random.Generator) -> None:

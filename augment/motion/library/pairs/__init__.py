@@ -1,0 +1,1 @@
+"""Scripted actions of two people: their motions in one frame, with hands that meet."""
