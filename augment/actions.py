@@ -65,15 +65,53 @@ ACTIONS: dict[str, Action] = {
     "kneel": Action(label="kneeling", is_scripted=True, captions=("{who} kneels on the floor.",)),
     "crawl": Action(label="crawl", is_scripted=True, captions=("{who} crawls on hands and knees.",)),
     "fall_forward_hands": Action(
-        label="fall", is_fall=True, captions=("{who} falls forward onto the hands.", "{who} trips and falls forward.")
+        label="fall",
+        is_fall=True,
+        captions=(
+            "{who} falls forward onto the hands.",
+            "{who} trips and falls forward.",
+            "{who} falls headlong, hands first.",
+            "{who} goes down forward and catches the fall with the hands.",
+        ),
     ),
     "fall_forward_knees": Action(
-        label="fall", is_fall=True, captions=("{who} collapses forward onto the knees.", "{who} falls onto the knees.")
+        label="fall",
+        is_fall=True,
+        captions=(
+            "{who} collapses forward onto the knees.",
+            "{who} falls onto the knees.",
+            "{who} sinks to the knees and falls forward.",
+            "{who} falls forward, knees first.",
+        ),
     ),
-    "fall_backward": Action(label="fall", is_fall=True, captions=("{who} falls backward.", "{who} slips and falls backward.")),
-    "fall_sideways": Action(label="fall", is_fall=True, captions=("{who} falls to the {side}.",)),
+    "fall_backward": Action(
+        label="fall",
+        is_fall=True,
+        captions=(
+            "{who} falls backward.",
+            "{who} slips and falls backward.",
+            "{who} falls on the back.",
+            "{who} tips over backward and lies on the floor.",
+        ),
+    ),
+    "fall_sideways": Action(
+        label="fall",
+        is_fall=True,
+        captions=(
+            "{who} falls to the {side}.",
+            "{who} falls over sideways, to the {side}.",
+            "{who} topples to the {side} and lies there.",
+        ),
+    ),
     "fall_from_chair": Action(
-        label="fall", is_fall=True, captions=("{who} slides off a chair and falls.", "{who} falls off a chair.")
+        label="fall",
+        is_fall=True,
+        captions=(
+            "{who} slides off a chair and falls.",
+            "{who} falls off a chair.",
+            "{who} falls from a chair to the floor.",
+            "{who} sits on a chair and falls down from it.",
+        ),
     ),
     "hand_over": Action(label="standing", people=2, captions=("{who} hands something to {other}.",)),
     "shake_hands": Action(label="standing", people=2, captions=("{who} and {other} shake hands.",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 
 import numpy as np
@@ -69,6 +70,22 @@ def test_starts_at_the_origin_and_is_labelled_without_gaps(name):
     assert motion.caption
     assert motion.licence
     assert motion.provenance["params"]["side"] in ("left", "right")
+
+
+@pytest.mark.parametrize("name", DAILY)
+def test_every_action_is_told_in_several_wordings_and_to_the_right_with_the_words_swapped(name):
+    told = {acted(name, seed).caption for seed in range(1, 9)}
+    assert len(told) >= 3
+    assert not any("{" in caption or "  " in caption for caption in told)
+    left, right = (acted(name, 4, side=side) for side in ("left", "right"))
+    assert right.caption == re.sub(r"\bleft\b", "right", left.caption)
+
+
+def test_a_fast_walk_is_not_told_as_a_slow_one():
+    for seed in range(1, 6):
+        slow, fast = (acted("walk", seed, speed=speed, path="straight", seconds=3.0).caption for speed in (0.4, 1.4))
+        assert "slow" in slow
+        assert "quick" in fast or "brisk" in fast
 
 
 @pytest.mark.parametrize("name", DAILY)

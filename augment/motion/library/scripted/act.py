@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ....actions import ACTIONS, caption_for
+from ....actions import caption_for
 from ....types import SMPL_JOINTS, Motion, Segment
 from . import ik
 from .bed import act_lie_down, draw_bed
@@ -26,6 +26,7 @@ from .rig import Rig, make_rig
 from .rise import act_get_up, draw_get_up
 from .seated import act_sit, act_sit_down, act_stand_up, draw_seat
 from .walk import act_stand, act_walk, draw_stand, draw_walk
+from .words import wordings
 
 LICENCE = "Apache-2.0"
 
@@ -95,7 +96,7 @@ def make_action(
         raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
     t = np.arange(max(8, round(manner.seconds * fps))) / fps
     take = SCRIPTS[name].act(t, rig, manner, rng=rng)
-    caption = take.caption or caption_for(ACTIONS[name].captions, rng=rng)
+    caption = caption_for(wordings(name, manner), rng=rng, side=manner.side)
     provenance = {"params": dataclasses.asdict(manner), **({"notes": take.notes} if take.notes else {})}
     motion = dataclasses.replace(to_motion(take, rig, fps), action=name, caption=caption, provenance=provenance)
     return mirrored(motion, rig) if manner.side == "right" else motion

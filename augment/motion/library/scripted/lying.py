@@ -186,7 +186,6 @@ def act_lie(t: np.ndarray, rig: Rig, manner: LieManner, *, rng: np.random.Genera
         plan=plan, segments=[("lying", manner.seconds)],
         support="bed" if manner.bed > 0 else "floor", support_height=manner.bed,
         support_center=(0.0, 0.5 * (feet - head)) if manner.bed > 0 else None, support_yaw=np.pi if manner.bed > 0 else 0.0,
-        caption="" if manner.bed > 0 else "A person is lying on the floor.",
     )  # fmt: skip
 
 

@@ -56,8 +56,6 @@ class Take:
     support_height: float = 0.0
     support_center: tuple[float, float] | None = None
     support_yaw: float = 0.0
-    caption: str = ""
-    """Replaces the captions of ``actions.ACTIONS`` for variations they do not describe."""
     notes: dict[str, float | str] = field(default_factory=dict)
     """For provenance."""
 

@@ -36,4 +36,4 @@ def act_get_up(t: np.ndarray, rig: Rig, manner: GetUpManner, *, rng: np.random.G
     rise = rise_kneeling if manner.way == "roll" else rise_sitting
     plan, begin, up = rise(t, rig, manner, rng=rng)
     segments = [("lying", begin), ("stand_up", up), ("standing", manner.seconds)]
-    return Take(plan=plan, segments=segments, caption="A person gets up from the floor.")
+    return Take(plan=plan, segments=segments)
