@@ -31,7 +31,7 @@ class Given:
     @property
     def sigma_stature(self) -> float:
         """Expected error of ``stature``, as a share."""
-        return 0.06 if self.person_height is None else 1e-3
+        return 0.07 if self.person_height is None else 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
