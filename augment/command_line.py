@@ -15,6 +15,8 @@ def exit_code_of(command: Callable[[], object]) -> int:
     try:
         command()
     except KeyboardInterrupt:
+        # what was half made when Ctrl-C came cannot be torn down, and Python would tell so after the line
+        sys.unraisablehook = lambda _: None
         print("\ninterrupted: what was finished is kept; run the same command again to go on", file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:

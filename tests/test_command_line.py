@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from augment.command_line import exit_code_of
@@ -34,3 +36,17 @@ def test_success_is_zero_and_a_mistake_in_the_code_is_raised(capsys):
     with pytest.raises(TypeError):
         exit_code_of(raising(TypeError("a mistake in the code")))
     assert capsys.readouterr().err == ""
+
+
+def test_after_ctrl_c_what_was_half_made_says_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)  # set back afterwards
+    assert exit_code_of(raising(KeyboardInterrupt())) == 130
+
+    class HalfMade:
+        def __del__(self) -> None:
+            raise AttributeError("never finished")
+
+    HalfMade()
+    assert capsys.readouterr().err.strip().splitlines() == [
+        "interrupted: what was finished is kept; run the same command again to go on"
+    ]

@@ -24,7 +24,7 @@ FIT_CODE = tuple(
     Path(__file__).parents[1] / name
     for name in (
         "actions.py", "body", "compiled.py", "files.py", "geometry.py", "lens.py", "motion", "priors", "reconstruct/bodies",
-        "reconstruct/people.py",
+        "raster/shading.py", "reconstruct/people.py",
         "reconstruct/watch", "safe_pickle.py", "sources", "types.py", "unpack.py",
     )
 )  # fmt: skip

@@ -145,11 +145,11 @@ def test_a_file_that_cannot_be_used_is_named_before_any_work(
 
 
 def test_a_dry_run_shows_the_file_and_finds_what_is_wrong_with_it(kitchen: Path, tmp_path: Path, capsys):
-    Generate(recipe=kitchen / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
+    Generate(recipe=kitchen / "recipe.yaml", out=str(tmp_path / "out"), dry_run=True).run()
     assert "wander.bvh" in capsys.readouterr().out
     (tmp_path / "recipe.yaml").write_text(THREE_LINES)
     with pytest.raises(ValueError, match=r"doze\.npz: expected a motion file"):
-        Generate(recipe=tmp_path / "recipe.yaml", out=tmp_path / "out", dry_run=True).run()
+        Generate(recipe=tmp_path / "recipe.yaml", out=str(tmp_path / "out"), dry_run=True).run()
     assert not (tmp_path / "out").exists()
 
 
@@ -157,7 +157,7 @@ def test_a_frame_label_that_may_be_a_slip_is_pointed_out_and_taken(kitchen: Path
     text = (kitchen / "recipe.yaml").read_text()
     (kitchen / "slip.yaml").write_text(text.replace("roaming about", "wlak"))
     for name, told in (("slip", True), ("recipe", False)):
-        Generate(recipe=kitchen / f"{name}.yaml", out=kitchen / "nothing", dry_run=True).run()
+        Generate(recipe=kitchen / f"{name}.yaml", out=str(kitchen / "nothing"), dry_run=True).run()
         note = "note: actions.wander: 'wlak' is taken as a frame label of your own (did you mean 'walk'?)"
         assert (note in capsys.readouterr().err) == told
 

@@ -125,7 +125,7 @@ def test_parts_of_another_run_or_division_are_refused(kitchen: Path, tmp_path: P
         merge([*parts_of(kitchen, 1), tmp_path / "half"], tmp_path / "run")
     with pytest.raises(ValueError, match=r"other: not of the run of .*part-1: seed differs"):
         merge([*parts_of(kitchen, 1, 3), tmp_path / "other"], tmp_path / "run")
-    with pytest.raises(ValueError, match=r"holds part 1/3 of this run, and part 2/3 is asked for"):
+    with pytest.raises(ValueError, match=r"holds part 1/3 of this run, and part 2/3 of it is asked for"):
         generate(recipe, kitchen / "part-1", part=Part(number=2, of=3))
 
 
