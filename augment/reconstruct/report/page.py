@@ -17,6 +17,7 @@ from ...raster.rasterize import Rasterizer, make_rasterizer
 from ..people import Reconstruction, Recovered
 from . import overlay as drawing
 from . import verdict
+from .floor_grid import draw_floor_grid
 from .pictures import draw_curves, draw_depth, draw_top_view
 from .summary import summarize
 from .view3d import pack_view
@@ -166,13 +167,15 @@ def _problems(reconstruction: Reconstruction, clips: Sequence[dict], strips: Seq
 def _pictures(reconstruction: Reconstruction) -> dict[str, str]:
     import cv2
 
-    plate = reconstruction.scene.plate
-    scale = min(1.0, 640 / plate.shape[1])
-    small = cv2.resize(plate, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else plate
-    depth = draw_depth(reconstruction.scene)
+    def small(picture: np.ndarray) -> str:
+        scale = min(1.0, 640 / picture.shape[1])
+        reduced = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else picture
+        return _base64(drawing.jpeg(np.ascontiguousarray(reduced)))
+
+    scene, depth = reconstruction.scene, draw_depth(reconstruction.scene)
     return {
-        "top": _base64(draw_top_view(reconstruction)), "plate": _base64(drawing.jpeg(np.ascontiguousarray(small))),
-        "depth": "" if depth is None else _base64(depth),
+        "top": _base64(draw_top_view(reconstruction)), "plate": small(scene.plate),
+        "grid": small(draw_floor_grid(scene.plate, scene.camera)), "depth": "" if depth is None else _base64(depth),
     }  # fmt: skip
 
 
