@@ -314,7 +314,7 @@ def test_of_many_clips_the_worst_have_overlays_and_the_others_a_strip(made, tmp_
     page = Page(html)
     assert len(told["overlays"]) == sum(tag == "video" for tag, _ in page.tags) == 1
     strips = [attributes for tag, attributes in page.tags if tag == "img" and attributes["src"].startswith("data:image/jpeg")]
-    assert len(strips) == 7 + 1  # the plate is the other one
+    assert len(strips) == 7 + 2  # the others are the plate, and the plate with the floor's metres
 
 
 def test_the_coarse_skin_moves_as_the_body_does():
