@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
 import os
 import pickle
 import tarfile
@@ -103,7 +104,7 @@ def _connect(workers: int) -> Any:
     if ray.is_initialized():
         return ray
     if os.environ.get("RAY_ADDRESS"):
-        ray.init(logging_level="error", log_to_driver=False)
+        ray.init(logging_level=logging.ERROR, log_to_driver=False)
         return ray
     # The node's processes inherit the environment; this one's stays as it is.
     added: dict[str, str] = dict.fromkeys(THREADS, "1")
@@ -113,7 +114,7 @@ def _connect(workers: int) -> Any:
     os.environ.update(added)
     try:
         cpus = workers or len(os.sched_getaffinity(0))
-        ray.init(num_cpus=cpus, include_dashboard=False, logging_level="error", log_to_driver=False)
+        ray.init(num_cpus=cpus, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
     finally:
         for name, value in before.items():
             if value is None:

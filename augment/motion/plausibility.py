@@ -63,7 +63,7 @@ def overlap(
         distance, nearest = KDTree(skin[skin_near]).query(points, distance_upper_bound=0.1)
         found = np.isfinite(distance)
         if found.any():
-            rows = skin_near[nearest[found]]
+            rows = skin_near[np.asarray(nearest)[found]]
             behind = ((skin[rows] - points[found]) * vertex_normals(skin, faces)[rows]).sum(axis=1)
             depth[frame] = max(float(behind.max()), 0.0)
     return depth
