@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import pytest
 
@@ -50,3 +51,19 @@ def test_after_ctrl_c_what_was_half_made_says_nothing(monkeypatch, capsys):
     assert capsys.readouterr().err.strip().splitlines() == [
         "interrupted: what was finished is kept; run the same command again to go on"
     ]
+
+
+def test_ctrl_c_is_not_lost_in_a_destructor(monkeypatch, capsys):
+    """Python drops what a destructor raises: the command would go on."""
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+
+    class TornDown:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def command() -> None:
+        TornDown()
+        time.sleep(20)
+
+    assert exit_code_of(command) == 130
+    assert "interrupted" in capsys.readouterr().err
