@@ -80,6 +80,21 @@ class Remote:
         """
         return self._try("read", lambda fs, root: fs.cat_file(f"{root}/{name}"), name)
 
+    def read_part(self, name: str, offset: int, size: int) -> bytes:
+        """Some of a file's bytes.
+
+        Raises:
+            OSError: If they cannot be read.
+        """
+
+        def cat(fs: Any, root: str) -> bytes:
+            content = fs.cat_file(f"{root}/{name}", start=offset, end=offset + size)
+            if len(content) != size:
+                raise OSError(errno.EIO, f"{len(content)} of {size} bytes came")
+            return content
+
+        return self._try("read", cat, name)
+
     def read_all(self, names: list[str]) -> dict[str, bytes]:
         """Contents of many small files, fetched side by side."""
         if not names:

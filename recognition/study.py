@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from augment.actions import did_you_mean, require_label
+from augment.remote import is_url
 
 from .input_settings import ChosenInput, InputSettings, Strict, require_network, with_inputs
 from .label_maps import with_classes
-from .url_parts import is_url
 
 
 def _as_list(value: Any) -> Any:
@@ -19,7 +19,7 @@ def _as_list(value: Any) -> Any:
 
 
 def _paths_or_urls(value: Any) -> Any:
-    return [Path(one) if isinstance(one, str) and not is_url(one) else one for one in _as_list(value)]
+    return [Path(one.removeprefix("file://")) if isinstance(one, str) and not is_url(one) else one for one in _as_list(value)]
 
 
 def _labels(value: Any) -> Any:

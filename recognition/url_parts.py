@@ -6,6 +6,8 @@ import time
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from augment.remote import Remote
+
 TRIES = 4
 """Attempts to read a part; the wait before the next doubles, from ``WAIT_SEC`` on."""
 WAIT_SEC = 0.5
@@ -14,19 +16,16 @@ PASSING = (429, 500, 502, 503, 504)
 """HTTP codes that another attempt may not give."""
 
 
-def is_url(source: object) -> bool:
-    """Whether a source is an address such as ``https://host/shards/`` and not a path."""
-    return isinstance(source, str) and "://" in source
-
-
 def read_part(url: str, offset: int, size: int) -> bytes:
-    """Some bytes of a file behind a URL: http and https, or whatever fsspec has a package for.
+    """Some bytes of a file behind a URL: http and https without further packages, or whatever fsspec opens.
 
     Raises:
         OSError: If they cannot be had; the message names the URL.
+        ValueError: If no installed package opens such URLs.
     """
     if not url.startswith(("http://", "https://")):
-        return _from_fsspec(url, offset, size)
+        folder, _, name = url.rpartition("/")
+        return Remote(folder).read_part(name, offset, size)
     request = Request(url, headers={"Range": f"bytes={offset}-{offset + size - 1}"})
     for attempt in range(TRIES):
         try:
@@ -46,16 +45,3 @@ def read_part(url: str, offset: int, size: int) -> bytes:
         if attempt < TRIES - 1:
             time.sleep(WAIT_SEC * 2**attempt)
     raise OSError(5, f"{url}: bytes {offset} to {offset + size} cannot be read ({reason})")
-
-
-def _from_fsspec(url: str, offset: int, size: int) -> bytes:
-    from fsspec.core import url_to_fs
-
-    try:
-        system, path = url_to_fs(url)
-        content = system.cat_file(path, start=offset, end=offset + size)
-    except (ImportError, ValueError) as error:  # no package for its protocol, or no such protocol
-        raise OSError(93, f"{url}: {error}") from error
-    if len(content) != size:
-        raise OSError(5, f"{url}: bytes {offset} to {offset + size} cannot be read ({len(content)} came)")
-    return content

@@ -19,6 +19,7 @@ from ...plausibility import overlap
 from ...posture import turn_and_shift
 from ..falls.simulate import FallRejected
 from ..scripted.act import mirrored, to_motion
+from ..scripted.manner import with_params
 from ..scripted.rig import Rig, make_rig
 from .catch import act_catch_faller, draw_catch_faller
 from .duo import Duo, PairManner
@@ -86,16 +87,7 @@ def make_pair(
         raise ValueError(f"unknown action of two people {name!r}; expected one of: {', '.join(PAIR_SCRIPTS)}")
     shapes = betas or (np.zeros(10), np.zeros(10))
     rigs = (make_rig(body, shapes[0]), make_rig(body, shapes[1]))
-    manner = PAIR_SCRIPTS[name].draw(rng, rigs)
-    if seconds is not None:
-        params["seconds"] = float(seconds)
-    known = [field.name for field in dataclasses.fields(manner)]
-    unknown = sorted(set(params) - set(known))
-    if unknown:
-        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; expected one of: {', '.join(known)}")
-    manner = dataclasses.replace(manner, **params)
-    if manner.side not in ("left", "right"):
-        raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
+    manner = with_params(PAIR_SCRIPTS[name].draw(rng, rigs), name, seconds, params)
     t = np.arange(max(8, round(manner.seconds * fps))) / fps
     duo = PAIR_SCRIPTS[name].act(t, rigs, manner, rng=rng)
     one, other = _as_motions(name, duo, manner, fps, rng=rng)

@@ -19,7 +19,7 @@ from .gestures import act_reach, act_wave, draw_reach, draw_wave
 from .jump import act_jump, draw_jump
 from .kneel import act_kneel, draw_kneel
 from .lying import act_lie, draw_lie
-from .manner import Manner, Take
+from .manner import Manner, Take, with_params
 from .pick_up import act_pick_up, draw_pick_up
 from .pose import Solved, solve
 from .rig import Rig, make_rig
@@ -84,16 +84,7 @@ def make_action(
     if name not in SCRIPTS:
         raise ValueError(f"unknown scripted action {name!r}; expected one of: {', '.join(SCRIPTS)}")
     rig = make_rig(body, np.zeros(10) if betas is None else betas)
-    manner = SCRIPTS[name].draw(rng, rig)
-    if seconds is not None:
-        params["seconds"] = float(seconds)
-    known = [field.name for field in dataclasses.fields(manner)]
-    unknown = sorted(set(params) - set(known))
-    if unknown:
-        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; expected one of: {', '.join(known)}")
-    manner = dataclasses.replace(manner, **params)
-    if manner.side not in ("left", "right"):
-        raise ValueError(f"{name}: side is 'left' or 'right', not {manner.side!r}")
+    manner = with_params(SCRIPTS[name].draw(rng, rig), name, seconds, params)
     t = np.arange(max(8, round(manner.seconds * fps))) / fps
     take = SCRIPTS[name].act(t, rig, manner, rng=rng)
     caption = caption_for(wordings(name, manner), rng=rng, side=manner.side)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -22,6 +24,9 @@ FLESH = (0, 1, 2, 3, 4, 5, 6, 9, 12, 13, 14, 15, 16, 17, 18, 19)
 def oldness(age: float) -> float:
     """0 up to the age of 50, 1 from 90."""
     return float(np.clip((age - 50.0) / 40.0, 0.0, 1.0))
+
+
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,3 +164,25 @@ def stage_ends(shares: list[float], seconds: float, *, rng: np.random.Generator)
     """Seconds at which stages end that take about these shares of a clip; at least 7 % are left after the last."""
     parts = np.array(shares) * rng.uniform(0.9, 1.1, len(shares))
     return np.cumsum(parts) * seconds * min(1.0, 0.93 / parts.sum())
+
+
+def with_params(drawn: M, name: str, seconds: float | None, params: Mapping[str, Any]) -> M:
+    """A drawn manner with what the caller chose in place of what was drawn.
+
+    Args:
+        drawn: Manner of one or two people, with a ``side``.
+        name: Of the action, for messages.
+        seconds: Length, or None.
+        params: Fields and their values.
+    Raises:
+        ValueError: For a field that the manner lacks, or another side than left and right.
+    """
+    chosen: Any = drawn
+    values = dict(params) if seconds is None else {**params, "seconds": float(seconds)}
+    known = [field.name for field in dataclasses.fields(chosen)]
+    if unknown := sorted(set(values) - set(known)):
+        raise ValueError(f"{name}: unknown parameter {unknown[0]!r}; expected one of: {', '.join(known)}")
+    chosen = dataclasses.replace(chosen, **values)
+    if chosen.side not in ("left", "right"):
+        raise ValueError(f"{name}: side is 'left' or 'right', not {chosen.side!r}")
+    return chosen
